@@ -1,0 +1,24 @@
+//! A Kubernetes operator that refreshes Milvus external collections.
+//!
+//! One process, one direction:
+//!
+//! ```text
+//!  API server                                              Milvus
+//!      |  watch                                               ^
+//!      v                                                      |
+//!  controller::stream -> controller::refresh -- effect --> milvus (port, gRPC, poller)
+//!      ^                    |        ^                        |
+//!      |                    v        +------- observation ----+
+//!  controller::status   refresh::decide
+//!      (one apply of        (pure: no clock, no I/O)
+//!       the whole status)
+//! ```
+//!
+//! * [`api`]: the custom resources, data and documentation only.
+//! * [`refresh`]: the core. From what is wanted, what is recorded and what was seen it decides what to record and do
+//!   next; it knows no client, no clock and no randomness.
+//! * [`milvus`]: the port to Milvus, its gRPC adapter and the coalesced poller.
+//! * [`controller`]: the shell that watches, observes, acts and writes status.
+
+pub mod api;
+pub mod milvus;

@@ -1,0 +1,185 @@
+//! Milvus as this operator sees it: a port ([`Milvus`]) with domain types, and behind it the gRPC adapter.
+//!
+//! No protobuf type leaves this module (the simulator, which is the other end of the same wire, is the one exception).
+
+use std::{fmt, time::Duration};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+pub(crate) mod wire;
+
+/// The id of a refresh job. Milvus' ids exceed 2^53, so they travel as text wherever JSON is involved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobId(pub i64);
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The state of a job as Milvus reports it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum JobState {
+    /// Queued, or set back to the queue: Milvus may go from in progress to pending again.
+    Pending,
+    /// Running, also while finished tasks are not applied yet.
+    InProgress,
+    /// Final: the data is live.
+    Completed,
+    /// Final once `end_time` is set.
+    Failed,
+    /// A number that this version does not know: the job is tracked on and never taken for ended.
+    Unknown(i32),
+}
+
+impl JobState {
+    /// Whether the job will not change any more.
+    pub fn is_terminal(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed)
+    }
+}
+
+/// One refresh job as Milvus reports it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// Unique in the Milvus cluster, over all its databases.
+    pub id: JobId,
+    /// The name that the job was started with; an alias stays the alias.
+    pub collection: String,
+    /// See [`JobState`].
+    pub state: JobState,
+    /// Percent, 0 to 100 (clamped); may fall when Milvus resets tasks.
+    pub progress: u8,
+    /// Milvus' own words, scrubbed of credentials. Failed jobs have one; newer servers also give a running job the
+    /// reason of its first transient failure.
+    pub reason: String,
+    /// The source that this job reads.
+    pub source: String,
+    /// When Milvus recorded the job; `None` where it did not say.
+    pub start_time: Option<Timestamp>,
+    /// When the job ended; `None` until then, and for a moment after a failure.
+    pub end_time: Option<Timestamp>,
+}
+
+/// A collection as `DescribeCollection` reports it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Collection {
+    /// Milvus' id of this incarnation: a re-created collection has another one.
+    pub id: i64,
+    /// The collection's own name, also when it was asked for by an alias.
+    pub name: String,
+    /// Whether a field of its schema is backed by external files. Milvus decides by this, not by the source.
+    pub external: bool,
+    /// The persisted source; empty when it was deferred at creation.
+    pub source: String,
+}
+
+/// Which call failed in which way. The classes are those that the operator acts on differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// No connection was made, so the call cannot have reached Milvus.
+    NotSent,
+    /// The connection broke or Milvus is not reachable (gRPC 14 and transport errors after the send).
+    Unreachable,
+    /// The deadline passed (gRPC 4, codes 10000 and 10001).
+    Timeout,
+    /// Milvus answered that it is starting, overloaded or out of quota (codes 1 to 4, 7 to 9, 11, 12; gRPC 8, 2 with "not ready").
+    Busy,
+    /// The login was refused (gRPC 16, code 1400).
+    Unauthenticated,
+    /// The account lacks a privilege (gRPC 7, code 1401).
+    PermissionDenied,
+    /// The server does not know the call (gRPC 12, code 10).
+    Unsupported,
+    /// Code 100, or 1600 for an alias.
+    CollectionNotFound,
+    /// Codes 800 and 802.
+    DatabaseNotFound,
+    /// The collection exists and is not external (code 1100 with that text).
+    NotExternal,
+    /// Codes 1100 to 1102, 105, 3000: the request itself is wrong.
+    InvalidRequest,
+    /// Code 703: another job of the collection is active.
+    DuplicateJob,
+    /// Code 1100 with "refresh job ... not found": never created, or forgotten after Milvus' retention of 24 h.
+    JobNotFound,
+    /// The answer broke the contract: no job in it, another job's id, not protobuf.
+    Malformed,
+    /// Everything else.
+    Internal,
+}
+
+impl ErrorKind {
+    /// After a submit: whether this answer proves that no job was created (rule 6 of the start protocol).
+    ///
+    /// All other answers, timeouts and server errors among them, can follow an accepted start.
+    pub fn proves_refusal(self) -> bool {
+        match self {
+            Self::NotSent
+            | Self::Unauthenticated
+            | Self::PermissionDenied
+            | Self::Unsupported
+            | Self::CollectionNotFound
+            | Self::DatabaseNotFound
+            | Self::NotExternal
+            | Self::InvalidRequest => true,
+            Self::Unreachable
+            | Self::Timeout
+            | Self::Busy
+            | Self::DuplicateJob
+            | Self::JobNotFound
+            | Self::Malformed
+            | Self::Internal => false,
+        }
+    }
+}
+
+/// A failed call: its class and a sentence in Milvus' own words, scrubbed and at most 1 KiB long.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct MilvusError {
+    /// What the operator acts on.
+    pub kind: ErrorKind,
+    /// What a person reads.
+    pub message: String,
+}
+
+impl MilvusError {
+    /// An error of `kind` that says `message`.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+}
+
+/// What came of a call.
+pub type Result<T> = std::result::Result<T, MilvusError>;
+
+/// The calls that the operator makes. Implemented over gRPC by [`grpc::GrpcMilvus`]; every call has a deadline.
+#[async_trait]
+pub trait Milvus: Send + Sync + fmt::Debug {
+    /// The server's version text (`GetVersion`).
+    async fn version(&self) -> Result<String>;
+
+    /// Whether the server knows the refresh API and accepts the login: one harmless call that asks for a job that
+    /// cannot exist.
+    async fn probe(&self) -> Result<()>;
+
+    /// `DescribeCollection` by name or alias.
+    async fn describe(&self, database: &str, collection: &str) -> Result<Collection>;
+
+    /// The jobs of one collection, newest start first (`ListRefreshExternalCollectionJobs`).
+    async fn list(&self, database: &str, collection: &str) -> Result<Vec<Job>>;
+
+    /// Every job of every database that Milvus still remembers.
+    async fn list_all(&self) -> Result<Vec<Job>>;
+
+    /// Starts a refresh with the persisted source. `budget` is both the client's and the server's deadline (`grpc-timeout`).
+    ///
+    /// Never repeated by the adapter: Milvus has no idempotency key.
+    async fn submit(&self, database: &str, collection: &str, budget: Duration) -> Result<JobId>;
+
+    /// One job by id (`GetRefreshExternalCollectionProgress`).
+    async fn progress(&self, job: JobId) -> Result<Job>;
+}
