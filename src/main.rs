@@ -1,1 +1,1 @@
-fn main() {}
+fn main() { print!("{}", milvus_refresh_operator::api::crds_yaml().unwrap()); }

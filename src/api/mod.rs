@@ -1,1 +1,21 @@
-//! The custom resources.
+//! The custom resources: data and documentation, no behaviour. What a field's doc comment says is what
+//! `kubectl explain` shows.
+
+mod condition;
+mod connection;
+mod crds;
+mod refresh;
+
+pub use condition::{COMPLETE, FAILED, READY, RECONCILING, STALLED, SUSPENDED};
+pub use connection::{ConnectionAuth, ConnectionSpec, ConnectionStatus, MilvusConnection, SecretReference};
+pub use crds::{crds, crds_yaml};
+pub use refresh::{
+    ConnectionKind, ConnectionReference, ExternalCollectionRefresh, FailureStatus, RefreshSpec, RefreshStatus, RunStatus,
+};
+
+/// The API group of every kind.
+pub const GROUP: &str = "milvus-refresh.dev";
+/// The API version of every kind.
+pub const VERSION: &str = "v1alpha1";
+/// The one field manager that writes status.
+pub const FIELD_MANAGER: &str = "milvus-refresh-operator";

@@ -1,0 +1,85 @@
+//! `MilvusConnection`: where a Milvus is and how to log in.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+/// A Milvus server, and how the operator logs in to it. Refreshes of the same namespace refer to it by name.
+#[derive(CustomResource, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "milvus-refresh.dev",
+    version = "v1alpha1",
+    kind = "MilvusConnection",
+    plural = "milvusconnections",
+    shortname = "milvusconn",
+    category = "milvus",
+    namespaced,
+    status = "ConnectionStatus",
+    derive = "PartialEq",
+    doc = "A Milvus server, and how the operator logs in to it. Refreshes of the same namespace refer to it by name.",
+    printcolumn(name = "Endpoint", type_ = "string", json_path = ".status.endpoint"),
+    printcolumn(name = "Version", type_ = "string", json_path = ".status.serverVersion"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = 1
+    )
+)]
+#[serde(rename_all = "camelCase")]
+pub struct ConnectionSpec {
+    /// Milvus' gRPC address, `http://host:port`. Port 19530 is Milvus' default and must be written out.
+    #[schemars(length(min = 1, max = 512))]
+    #[x_kube(validation = Rule::new(r"self.matches('^http://([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$')")
+        .message("must be http://host:port, with the port written out, no path and no login; for example http://milvus.default.svc:19530"))]
+    pub address: String,
+
+    /// How to log in. Absent: the operator sends no login.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<ConnectionAuth>,
+}
+
+/// How the operator logs in to Milvus.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ConnectionAuth {
+    /// A Secret of the same namespace with the key `token`, or the keys `username` and `password`.
+    pub secret_ref: SecretReference,
+}
+
+/// Refers to a Secret of the same namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretReference {
+    /// The Secret's name.
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')")
+        .message("must be the name of a Secret: lower-case letters, digits, - and ., beginning and ending with a letter or digit"))]
+    pub name: String,
+}
+
+/// What the operator found when it last looked at the server.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ConnectionStatus {
+    /// The `metadata.generation` that this status speaks of; -1 until the operator has seen the object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+
+    /// The version that Milvus reports (`GetVersion`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_version: Option<String>,
+
+    /// The address that is in use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+
+    /// `Ready`, with the reason `Connected`, `Unreachable`, `Unauthenticated`, `UnsupportedServer`, `SecretNotFound` or
+    /// `InvalidSpec`; `Reconciling` while the operator tries again by itself; `Stalled` while somebody has to change something.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+}
