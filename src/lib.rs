@@ -22,3 +22,4 @@
 
 pub mod api;
 pub mod milvus;
+pub mod refresh;

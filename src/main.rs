@@ -1,1 +1,3 @@
-fn main() { print!("{}", milvus_refresh_operator::api::crds_yaml().unwrap()); }
+fn main() {
+    print!("{}", milvus_refresh_operator::api::crds_yaml().unwrap());
+}

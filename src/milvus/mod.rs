@@ -183,3 +183,16 @@ pub trait Milvus: Send + Sync + fmt::Debug {
     /// One job by id (`GetRefreshExternalCollectionProgress`).
     async fn progress(&self, job: JobId) -> Result<Job>;
 }
+
+/// The newest that is known of a tracked job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sighting {
+    /// Not answered yet.
+    NotYet,
+    /// Milvus' last answer.
+    Job(Job),
+    /// Milvus does not know the job (any more).
+    NotFound,
+    /// Milvus could not be asked.
+    Failing(MilvusError),
+}

@@ -1,0 +1,252 @@
+//! From due to an accepted start: claim, submit, and find what became of a start whose outcome is unknown.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    Connection, Fact, FailureClass, Look, Reason, Run, Submission,
+    decide::{Effect, Outcome, Step, Wake},
+    find::{active, candidates},
+    limits::{ABSENCE_WINDOW, GRACE, LONGEST_SLEEP, LOOK_AGAIN, MAX_UNPROVEN_SUBMITS},
+};
+use crate::milvus::{ErrorKind, JobId, JobState, MilvusError};
+
+impl Step<'_> {
+    /// The run is due and no claim stands.
+    pub(super) fn start(&mut self, run: Run) -> Outcome {
+        let endpoint = match &self.seen.connection {
+            Connection::Ready { endpoint } => endpoint,
+            Connection::NotReady { reason, message } => {
+                return self.await_connection(run, reason, message, LONGEST_SLEEP);
+            }
+            Connection::Unknown => return (Effect::None, Wake::After(LONGEST_SLEEP)),
+        };
+        match &self.seen.fact {
+            Fact::Looked(Ok(look)) => self.claim(run, look, endpoint),
+            Fact::Looked(Err(error)) => self.refused(run, error),
+            // The record of a run that waits is worth keeping while the look is under way: `run` is written with it.
+            Fact::Nothing | Fact::Submitted(_) | Fact::Sighted(_) => {
+                self.next.run = Some(run);
+                (Effect::Find, Wake::After(Duration::ZERO))
+            }
+        }
+    }
+
+    /// Claims the run from a fresh look at the collection (rule 3 of the start protocol).
+    fn claim(&mut self, mut run: Run, look: &Look, endpoint: &str) -> Outcome {
+        let collection = &look.collection;
+        if !collection.external {
+            let message = format!("Collection {} holds its own data and is not external.", collection.name);
+            return self.fail(run, FailureClass::NotExternalCollection, &message);
+        }
+        if run.attempt > 0 {
+            if let Some(lost) = another_incarnation(&run, look) {
+                return self.fail(run, FailureClass::JobLost, &lost);
+            }
+            // An earlier claim's start may have come through after all; a later claim never overtakes it.
+            if !candidates(&run, look).is_empty() {
+                return self.adopt(run, look);
+            }
+        }
+        if let Some(job) = active(look) {
+            return self.await_foreign_job(run, job.id);
+        }
+        if run.job_id_watermark.is_none() {
+            run.job_id_watermark = Some(look.jobs.iter().map(|job| job.id).max().unwrap_or(JobId(0)));
+            run.start_time_watermark = look.jobs.iter().filter_map(|job| job.start_time).max();
+        }
+        run.attempt = run.attempt.saturating_add(1);
+        run.submit_time = Some(self.now);
+        run.collection_id = Some(collection.id);
+        run.endpoint = Some(endpoint.to_owned());
+        run.source.clone_from(&collection.source);
+        run.job_seen = false;
+        self.next.job.source.clone_from(&collection.source);
+        self.next.job.collection.clone_from(&self.want.collection);
+        let message = format!("Starting the refresh of collection {}, attempt {}.", self.want.collection, run.attempt);
+        self.sum_up(run, Reason::Submitting, message);
+        (Effect::Submit, Wake::After(Duration::ZERO))
+    }
+
+    /// A claim stands and no job is known for it.
+    pub(super) fn settle(&mut self, run: Run) -> Outcome {
+        match &self.seen.fact {
+            Fact::Submitted(Submission::Accepted(job)) if job.0 > 0 => self.accepted(run, *job),
+            Fact::Submitted(Submission::Accepted(_)) => self.unknown(run, "Milvus accepted the start without a job id"),
+            Fact::Submitted(Submission::Withheld) => {
+                let message =
+                    "Recording the claim took longer than a start may take, so nothing was sent; trying again.";
+                self.release(run, Reason::Submitting, message)
+            }
+            Fact::Submitted(Submission::Failed(error)) if error.kind.proves_refusal() => {
+                let mut run = run;
+                run.submit_time = None;
+                self.refused(run, error)
+            }
+            Fact::Submitted(Submission::Failed(error)) => self.unknown(run, &error.message),
+            Fact::Looked(Ok(look)) => self.find(run, look),
+            Fact::Looked(Err(error)) => self.cannot_find(run, error),
+            Fact::Nothing | Fact::Sighted(_) => match &self.seen.connection {
+                Connection::Ready { .. } => (Effect::Find, Wake::After(Duration::ZERO)),
+                Connection::NotReady { message, .. } => {
+                    self.unknown(run, message);
+                    (Effect::None, Wake::After(LONGEST_SLEEP))
+                }
+                Connection::Unknown => (Effect::None, Wake::After(LONGEST_SLEEP)),
+            },
+        }
+    }
+
+    /// Milvus accepted the start: the id is recorded before anything else happens (rule 5).
+    fn accepted(&mut self, run: Run, job: JobId) -> Outcome {
+        self.next.job.id = Some(job);
+        self.next.job.state = Some(JobState::Pending);
+        let message = format!("Job {job} refreshes collection {}.", self.want.collection);
+        self.notice(false, "RefreshStarted", message.clone());
+        self.sum_up(run, Reason::RefreshInProgress, message);
+        (Effect::None, Wake::After(Duration::ZERO))
+    }
+
+    /// Nothing was started, which is proven; no claim stands (rule 6).
+    fn refused(&mut self, run: Run, error: &MilvusError) -> Outcome {
+        let class = match error.kind {
+            ErrorKind::CollectionNotFound => FailureClass::CollectionNotFound,
+            ErrorKind::DatabaseNotFound => FailureClass::DatabaseNotFound,
+            ErrorKind::NotExternal => FailureClass::NotExternalCollection,
+            ErrorKind::InvalidRequest => FailureClass::InvalidSpec,
+            ErrorKind::PermissionDenied => FailureClass::PermissionDenied,
+            // The connection's trouble, not the run's: its own probe finds out and wakes the run when it is over.
+            ErrorKind::NotSent | ErrorKind::Unreachable | ErrorKind::Timeout | ErrorKind::Busy => {
+                return self.await_connection(run, "Unreachable", &error.message, LOOK_AGAIN);
+            }
+            ErrorKind::Unauthenticated => {
+                return self.await_connection(run, "Unauthenticated", &error.message, LOOK_AGAIN);
+            }
+            ErrorKind::Unsupported => {
+                return self.await_connection(run, "UnsupportedServer", &error.message, LOOK_AGAIN);
+            }
+            ErrorKind::DuplicateJob | ErrorKind::JobNotFound | ErrorKind::Malformed | ErrorKind::Internal => {
+                return self.await_connection(run, "ServerError", &error.message, LOOK_AGAIN);
+            }
+        };
+        self.fail(run, class, &error.message)
+    }
+
+    /// A start may have been accepted (rule 7): from here on only a find decides.
+    fn unknown(&mut self, run: Run, what: &str) -> Outcome {
+        let message = format!(
+            "Whether the start was accepted is not known ({}); looking for its job before anything is started again.",
+            what.trim_end_matches('.')
+        );
+        self.await_outcome(run, message)
+    }
+
+    fn await_outcome(&mut self, run: Run, message: String) -> Outcome {
+        if !self.summarised(Reason::OutcomeUnknown) {
+            self.notice(true, "OutcomeUnknown", message.clone());
+        }
+        self.sum_up(run, Reason::OutcomeUnknown, message);
+        let left = GRACE.saturating_sub(self.seen.claim_known);
+        (Effect::None, Wake::After(if left.is_zero() { LOOK_AGAIN } else { left.min(LOOK_AGAIN) }))
+    }
+
+    fn cannot_find(&mut self, run: Run, error: &MilvusError) -> Outcome {
+        let gone = matches!(error.kind, ErrorKind::CollectionNotFound | ErrorKind::DatabaseNotFound);
+        if gone && self.seen.claim_known >= GRACE {
+            let message = format!("The collection is gone while the outcome of a start was unknown: {}", error.message);
+            return self.fail(run, FailureClass::JobLost, &message);
+        }
+        self.unknown(run, &error.message)
+    }
+
+    /// Looks for the job of the standing claim (rules 7 to 9).
+    fn find(&mut self, mut run: Run, look: &Look) -> Outcome {
+        if let Some(lost) = another_incarnation(&run, look) {
+            return self.fail(run, FailureClass::JobLost, &lost);
+        }
+        let found = candidates(&run, look);
+        if self.seen.claim_known < GRACE {
+            let message = match found.first() {
+                // Our own start may still land and would then be another job, so taking this one has to wait.
+                Some(job) => {
+                    format!("Job {} may come from our start; it is taken for ours once no other can arrive.", job.id)
+                }
+                None => "Whether the start was accepted is not known; no job of it is listed yet.".to_owned(),
+            };
+            return self.await_outcome(run, message);
+        }
+        if !found.is_empty() {
+            return self.adopt(run, look);
+        }
+        if is_older_than(run.submit_time, self.now, ABSENCE_WINDOW) {
+            let message = "The start is so long ago that Milvus may have forgotten its job.";
+            return self.fail(run, FailureClass::OutcomeUnknown, message);
+        }
+        if let Some(job) = active(look) {
+            run.submit_time = None;
+            return self.await_foreign_job(run, job.id);
+        }
+        if run.unproven_submits >= MAX_UNPROVEN_SUBMITS {
+            let message = format!("{} starts in a row left no job behind.", run.unproven_submits.saturating_add(1));
+            return self.fail(run, FailureClass::OutcomeUnknown, &message);
+        }
+        run.unproven_submits = run.unproven_submits.saturating_add(1);
+        self.release(run, Reason::Submitting, "The last start left no job behind; starting again.")
+    }
+
+    /// Takes a listed job for ours.
+    fn adopt(&mut self, mut run: Run, look: &Look) -> Outcome {
+        let found = candidates(&run, look);
+        let Some(job) = found.first() else { return (Effect::None, Wake::After(LOOK_AGAIN)) };
+        if found.len() > 1 {
+            let ids: Vec<String> = found.iter().take(5).map(|job| job.id.to_string()).collect();
+            let message = format!("Jobs {} could all come from our start; the first is taken.", ids.join(", "));
+            self.notice(true, "AmbiguousAdoption", message);
+        }
+        run.adopted = true;
+        run.job_seen = true;
+        run.submit_time = run.submit_time.or(Some(self.now));
+        self.next.job.id = Some(job.id);
+        let message =
+            format!("Job {} refreshes collection {}; it was found in Milvus' list.", job.id, self.want.collection);
+        self.notice(false, "RefreshAdopted", message.clone());
+        self.sum_up(run, Reason::RefreshInProgress, message);
+        (Effect::None, Wake::After(Duration::ZERO))
+    }
+
+    /// Gives up the claim; the run is due again at once.
+    fn release(&mut self, mut run: Run, reason: Reason, message: &str) -> Outcome {
+        run.submit_time = None;
+        self.sum_up(run, reason, message);
+        (Effect::None, Wake::After(Duration::ZERO))
+    }
+
+    fn await_foreign_job(&mut self, run: Run, job: JobId) -> Outcome {
+        let waited = self.summarised(Reason::WaitingForActiveJob);
+        let message = format!("Job {job} of somebody else is active on the collection; ours starts when it has ended.");
+        if !waited {
+            self.notice(false, "WaitingForActiveJob", message.clone());
+        }
+        self.sum_up(run, Reason::WaitingForActiveJob, message);
+        (Effect::None, Wake::After(LOOK_AGAIN))
+    }
+}
+
+/// Says so when the collection is not the one that was claimed: what was started there can no longer be found here, and
+/// starting again could run twice (rule 11).
+fn another_incarnation(run: &Run, look: &Look) -> Option<String> {
+    let claimed = run.collection_id?;
+    (claimed != look.collection.id).then(|| {
+        format!(
+            "Collection {} was claimed as id {claimed} and is now id {}: it was re-created, or the name points elsewhere.",
+            look.collection.name, look.collection.id
+        )
+    })
+}
+
+/// A clock that was set back makes a claim look young, which only delays.
+fn is_older_than(time: Option<Timestamp>, now: Timestamp, age: Duration) -> bool {
+    let Some(time) = time else { return true };
+    SignedDuration::try_from(age).is_ok_and(|age| now.duration_since(time) >= age)
+}

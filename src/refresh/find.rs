@@ -1,0 +1,32 @@
+//! Which listed jobs can be the outcome of our own start.
+
+use super::{Look, Run};
+use crate::milvus::Job;
+
+/// The jobs that can have come from a start of `run`, lowest id first: begun after the run's first claim listed the
+/// collection, of the claimed source, and nobody's so far. A foreign job that matches began after that listing, too, so its
+/// files are fresh enough to stand for ours.
+pub(super) fn candidates<'a>(run: &Run, look: &'a Look) -> Vec<&'a Job> {
+    let mut found: Vec<&Job> = look.jobs.iter().filter(|job| is_candidate(run, look, job)).collect();
+    found.sort_by_key(|job| job.id);
+    found
+}
+
+fn is_candidate(run: &Run, look: &Look, job: &Job) -> bool {
+    // Ids come from one allocator but are not proven to rise over a restore of Milvus, so a newer start counts as well.
+    let newer_id = job.id > run.job_id_watermark.unwrap_or(crate::milvus::JobId(0));
+    let newer_start = match (job.start_time, run.start_time_watermark) {
+        (Some(start), Some(watermark)) => start > watermark,
+        (Some(_), None) => run.job_id_watermark.is_some_and(|id| id.0 == 0),
+        (None, _) => false,
+    };
+    (newer_id || newer_start)
+        && job.source == run.source
+        && !look.taken.contains(&job.id)
+        && !run.ended_job_ids.contains(&job.id)
+}
+
+/// The job of the collection that is active in Milvus, if any; Milvus allows one at a time.
+pub(super) fn active(look: &Look) -> Option<&Job> {
+    look.jobs.iter().find(|job| !job.state.is_terminal())
+}

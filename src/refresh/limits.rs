@@ -1,0 +1,44 @@
+//! The times and counts that the start protocol rests on, each with its reason.
+
+use std::time::Duration;
+
+/// The most time that one start may take, from the beginning of the claim's write to Milvus' answer. It travels to Milvus
+/// as the call's own deadline, so that Milvus drops a start that comes to its turn later. Milvus holds a start while
+/// another change of the collection (an index build, a load) has its lock, so less would make ordinary contention
+/// look like a lost reply.
+pub const SUBMIT_BUDGET: Duration = Duration::from_secs(30);
+
+/// How long after the last possible end of a start its job may still appear: Milvus counts the deadline from its own
+/// receipt of the call and takes a moment to persist the job.
+pub const LANDING_MARGIN: Duration = Duration::from_secs(30);
+
+/// From the moment this process first saw a claim, on its monotonic clock: until then a start of that claim may still
+/// land, afterwards what a listing shows is all there will be.
+pub const GRACE: Duration = Duration::from_secs(SUBMIT_BUDGET.as_secs() + LANDING_MARGIN.as_secs());
+
+/// The oldest claim for which a listing proves absence: half of the 24 h after which Milvus forgets ended jobs.
+pub const ABSENCE_WINDOW: Duration = Duration::from_secs(12 * 3600);
+
+/// How many claims of one run may be given up because no job of theirs could be found.
+pub const MAX_UNPROVEN_SUBMITS: i64 = 2;
+
+/// How many ids of ended jobs a run keeps.
+pub const ENDED_JOBS_KEPT: usize = 32;
+
+/// The longest a run that is not over sleeps. Changes wake it at once; this only bounds what a lost wake-up could cost.
+pub const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+/// How often a run looks for a job whose start has an unknown outcome, and for the end of somebody else's job.
+pub const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// The longest reason or message, in bytes.
+pub const MESSAGE_BYTES: usize = 1024;
+
+/// `text`, cut to [`MESSAGE_BYTES`] at a character boundary.
+pub fn bounded(text: &str) -> String {
+    let mut end = text.len().min(MESSAGE_BYTES);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default().to_owned()
+}

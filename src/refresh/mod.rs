@@ -1,0 +1,34 @@
+//! The core: what to record and what to do next, as a pure function of what is wanted, recorded and seen.
+//!
+//! Nothing here knows a client, a clock or randomness. [`decide`] is total: waiting and being done are values, never
+//! errors, and "could not observe" arrives as an observation.
+//!
+//! A run goes through these phases; what is durable decides which one it is in after a crash:
+//!
+//! ```text
+//!   due -- Find, claim written --> claimed -- Submit, job id written --> tracked -- Poll --> ended
+//!    ^                                |  ^                                  |
+//!    |      proven refusal,           |  |       accepted, but never        |
+//!    +------ proven absence ----------+  +----------- created --------------+
+//! ```
+
+mod claim;
+mod decide;
+mod desired;
+mod failure;
+mod find;
+pub mod limits;
+mod observation;
+mod project;
+mod record;
+mod track;
+
+pub use decide::{Decision, Effect, Notice, Wake, decide};
+pub use desired::Desired;
+pub use failure::FailureClass;
+pub use observation::{Connection, Fact, Look, Observation, Submission};
+pub use project::{differs_only_in_progress, project};
+pub use record::{ClaimKey, JobRecord, Reason, Recorded, Run, Success, Summary};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,71 @@
+//! What the shell has seen, as values.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use crate::milvus::{Collection, Job, JobId, MilvusError, Sighting};
+
+/// Everything that a decision may look at besides what is wanted and recorded.
+#[derive(Clone, Debug)]
+pub struct Observation {
+    /// The connection that the object refers to.
+    pub connection: Connection,
+    /// How long this process has known the standing claim, on its monotonic clock; zero when none stands. Wall clocks of
+    /// two replicas may differ and may be set back, so a claim's own time never shortens the grace.
+    pub claim_known: Duration,
+    /// What the last effect brought; [`Fact::Nothing`] at the start of a pass.
+    pub fact: Fact,
+}
+
+/// The connection as far as a run cares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Connection {
+    /// Not looked at yet: the process has just started.
+    Unknown,
+    /// Missing, unreachable or refused.
+    NotReady {
+        /// The connection's own reason, for example `Unreachable`.
+        reason: String,
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// Usable.
+    Ready {
+        /// The address that is in use.
+        endpoint: String,
+    },
+}
+
+/// What an effect brought.
+#[derive(Clone, Debug)]
+pub enum Fact {
+    /// No effect was carried out yet.
+    Nothing,
+    /// The answer to [`super::Effect::Find`].
+    Looked(Result<Look, MilvusError>),
+    /// The answer to [`super::Effect::Submit`].
+    Submitted(Submission),
+    /// The answer to [`super::Effect::Poll`].
+    Sighted(Sighting),
+}
+
+/// The collection and its jobs, freshly described and listed.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// The collection, which was described before its jobs were listed.
+    pub collection: Collection,
+    /// Its jobs, in any order.
+    pub jobs: Vec<Job>,
+    /// Jobs that other objects have recorded as theirs.
+    pub taken: BTreeSet<JobId>,
+}
+
+/// What came of a start.
+#[derive(Clone, Debug)]
+pub enum Submission {
+    /// Milvus accepted it under this id.
+    Accepted(JobId),
+    /// The claim took so long to write that nothing of the budget was left: nothing was sent.
+    Withheld,
+    /// Milvus or the way to it answered with an error, which may or may not prove that nothing was started.
+    Failed(MilvusError),
+}
