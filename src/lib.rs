@@ -21,5 +21,11 @@
 //! * [`controller`]: the shell that watches, observes, acts and writes status.
 
 pub mod api;
+pub mod cli;
+pub mod controller;
+pub mod http;
+pub mod metrics;
 pub mod milvus;
 pub mod refresh;
+pub mod shutdown;
+pub mod telemetry;
