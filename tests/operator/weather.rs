@@ -30,7 +30,8 @@ async fn a_missing_connection_is_named_and_the_refresh_goes_on_when_it_comes() {
 async fn a_missing_secret_then_a_wrong_password_then_the_right_one() {
     let world = World::without_operator().await;
     world.milvus.create_collection("products", INSTANT);
-    world.milvus.configure(|settings| settings.login = Some(Login::password("root", "right")));
+    let login = Login::Password { user: "root".to_owned(), password: "right".to_owned() };
+    world.milvus.configure(|settings| settings.login = Some(login));
     world.connect(Some("login")).await;
     world.start_operator();
     world.create("products", "products").await;
