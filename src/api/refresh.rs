@@ -1,4 +1,6 @@
 //! `ExternalCollectionRefresh`: run one refresh job and report it.
+// The lint takes the printer columns of a CRD for repetitions.
+#![allow(clippy::duplicated_attributes)]
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
