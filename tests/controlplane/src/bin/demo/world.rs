@@ -125,12 +125,13 @@ fn start_simulator(logs: &Path) -> Result<(Process, String)> {
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, MILVUS_PORT)).map_or(0, |_free| MILVUS_PORT);
     let mut command = Command::new(sibling("milvus-simulator")?);
     command.args(["--listen", &format!("127.0.0.1:{port}")]);
-    command.args(["--collection", "products=complete:20s,pending:2s"]);
-    command.args(["--collection", &format!("orders=fail:8s:{NO_FILES}")]);
+    command.args(["--collection", "products,pending=2s,duration=20s"]);
+    command.args(["--collection", &format!("orders,duration=8s,fail={NO_FILES}")]);
     let mut simulator = Process::spawn("milvus-simulator", command, &logs.join("milvus-simulator.log"))?;
-    let line = simulator.wait_for_line("http://", START_LIMIT)?;
-    println!("Started a simulated Milvus at {line}");
-    Ok((simulator, line))
+    let said = simulator.wait_for_line("milvus-simulator listening on ", START_LIMIT)?;
+    let address = said.rsplit(' ').next().unwrap_or_default().to_owned();
+    println!("Started a simulated Milvus at {address}");
+    Ok((simulator, address))
 }
 
 /// Starts the operator under the service account of `deploy/rbac.yaml`.
