@@ -74,3 +74,38 @@ impl fmt::Display for Refresh {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn refresh(name: &str, condition: &str, reason: &str) -> Refresh {
+        let conditions = json!([
+            {"type": "Ready", "status": "Unknown"}, {"type": condition, "status": "True"}
+        ]);
+        let object = json!({"metadata": {"name": name}, "status": {"reason": reason, "conditions": conditions}});
+        Refresh::all(&json!({"items": [object]}).to_string()).unwrap().remove(0)
+    }
+
+    #[test]
+    fn a_refresh_is_judged_by_its_conditions() {
+        assert!(!refresh("products", "Reconciling", "").is_finished());
+        for (name, condition, reason, expected) in [
+            ("products", "Complete", "", true),
+            ("products", "Failed", "", false),
+            ("orders", "Failed", "no files found in external source s3://x", true),
+            ("orders", "Failed", "another reason", false),
+            ("orders", "Complete", "", false),
+            ("missing", "Failed", "", true),
+            ("missing", "Complete", "", false),
+        ] {
+            let refresh = refresh(name, condition, reason);
+            assert!(refresh.is_finished());
+            assert_eq!(refresh.is_as_expected(), expected, "{name} {condition} {reason}");
+        }
+    }
+}

@@ -41,3 +41,15 @@ impl Table {
 fn without_age(text: &str) -> Vec<&str> {
     text.lines().map(|line| line.rsplit_once(' ').map_or(line, |(rest, _)| rest.trim_end())).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::without_age;
+
+    #[test]
+    fn growing_older_is_no_change() {
+        let table = |state: &str, age: &str| format!("NAME       STATE    AGE\nproducts   {state}  {age}\n");
+        assert_eq!(without_age(&table("Pending", "9s")), without_age(&table("Pending", "10s")));
+        assert_ne!(without_age(&table("Pending", "9s")), without_age(&table("Complete", "9s")));
+    }
+}
