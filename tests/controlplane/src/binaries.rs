@@ -158,8 +158,13 @@ impl Program {
             folder.display()
         ));
         let partial = folder.join(format!("{}.partial", self.name));
-        let built = output(self.go_build(version, &partial)?, BUILD_LIMIT)
-            .with_context(|| format!("cannot build {}: is Go installed?", self.name))?;
+        let built = output(self.go_build(version, &partial)?, BUILD_LIMIT).with_context(|| {
+            format!(
+                "cannot build {} with Go; install Go, or set KUBEBUILDER_ASSETS to a folder that holds etcd, \
+                 kube-apiserver and kubectl",
+                self.name
+            )
+        })?;
         if !built.status.success() {
             bail!("Go could not build {} ({}); its messages are above", self.name, built.status);
         }
