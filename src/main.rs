@@ -48,7 +48,8 @@ async fn run(options: Run) -> anyhow::Result<()> {
         .context("no cluster to talk to: set KUBECONFIG, or run in a pod with a service account")?;
     let clock = Clock { now: Timestamp::now, random: rand::random };
     let scopes = controller::scopes(&options.watch_namespaces);
-    let context = Arc::new(Context::new(client, clock, metrics, &scopes));
+    let operator = format!("{:016x}", rand::random::<u64>());
+    let context = Arc::new(Context::new(client, clock, metrics, operator, &scopes));
     controller::run(context, &scopes, options.workers, stop).await?;
     http.await??;
     Ok(())
