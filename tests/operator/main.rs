@@ -8,5 +8,6 @@ mod crash;
 mod harness;
 mod kubectl;
 mod outage;
+mod queue;
 mod refresh;
 mod weather;
