@@ -13,7 +13,7 @@ mod convert;
 pub mod grpc;
 #[cfg(test)]
 mod grpc_tests;
-
+pub mod poller;
 pub mod scrub;
 mod sending;
 pub(crate) mod wire;
