@@ -10,6 +10,7 @@ use super::{Answer, Poller, Sighting};
 use crate::milvus::{ErrorKind, JobId, JobState};
 
 mod fake;
+mod plan;
 
 use fake::{Fake, Scene, pass};
 
