@@ -121,14 +121,15 @@ impl GrpcMilvus {
         };
         // The client library panics on a status detail that is not base64; no server may end a task of ours.
         let outcome = tokio::time::timeout(budget, AssertUnwindSafe(exchange).catch_unwind()).await;
-        let error = match outcome {
+        let (kind, text) = match outcome {
             Ok(Ok(Ok(answer))) => return self.accept(answer.into_inner()),
-            Ok(Ok(Err(status))) => self.failed(&status),
-            Ok(Err(_)) => malformed("Milvus sent an answer that the gRPC library could not read."),
-            Err(_) => MilvusError::new(ErrorKind::Timeout, format!("Milvus did not answer within {budget:?}.")),
+            Ok(Ok(Err(status))) => (classify::of_grpc(&status), cause(&status)),
+            Ok(Err(_)) => (ErrorKind::Malformed, "the gRPC library failed on it".to_owned()),
+            Err(_) => (ErrorKind::Timeout, format!("none was made within {budget:?}")),
         };
-        let unreached = matches!(error.kind, ErrorKind::Unreachable | ErrorKind::Timeout);
-        if unreached && withdrawal.withdraw() { Err(self.not_sent(&error)) } else { Err(error) }
+        let unreached = matches!(kind, ErrorKind::Unreachable | ErrorKind::Timeout);
+        let kind = if unreached && withdrawal.withdraw() { ErrorKind::NotSent } else { kind };
+        Err(self.failure(kind, &text, budget))
     }
 
     fn describe_request<T>(&self, request: &mut Request<T>, database: &str, budget: Duration) {
@@ -153,21 +154,17 @@ impl GrpcMilvus {
         Err(MilvusError::new(kind, self.scrubbed(text, unexplained)))
     }
 
-    fn failed(&self, status: &Status) -> MilvusError {
-        let mut text = status.message().to_owned();
-        // The first cause only says that the transport failed.
-        for cause in chain(status).skip(1).map(ToString::to_string) {
-            if !text.contains(&cause) {
-                text = format!("{text}: {cause}");
-            }
-        }
-        let unexplained = || format!("Milvus answered with the gRPC status {:?} and no reason.", status.code());
-        MilvusError::new(classify::of_grpc(status), self.scrubbed(&text, unexplained))
-    }
-
-    fn not_sent(&self, error: &MilvusError) -> MilvusError {
-        let text = format!("There is no connection to Milvus at {}: {}", self.address, error.message);
-        MilvusError::new(ErrorKind::NotSent, self.scrubber.message(&text))
+    /// A sentence about a call that gRPC failed. Where Milvus itself refused, these are its own words.
+    fn failure(&self, kind: ErrorKind, text: &str, budget: Duration) -> MilvusError {
+        let address = &self.address;
+        let text = match kind {
+            ErrorKind::NotSent => format!("There is no connection to Milvus at {address}: {text}"),
+            ErrorKind::Unreachable => format!("Milvus at {address} cannot be reached: {text}"),
+            ErrorKind::Timeout => format!("Milvus at {address} did not answer within {budget:?}."),
+            ErrorKind::Malformed => format!("The answer from {address} cannot be read: {text}"),
+            _ => text.to_owned(),
+        };
+        MilvusError::new(kind, self.scrubbed(&text, || "Milvus gave no reason.".to_owned()))
     }
 
     fn scrubbed(&self, text: &str, otherwise: impl FnOnce() -> String) -> String {
@@ -184,6 +181,14 @@ impl GrpcMilvus {
             self.call(LIST, database, message, self.request_timeout).await?;
         Ok(answer.jobs.into_iter().map(|info| convert::job(info, &self.scrubber)).collect())
     }
+}
+
+/// What the server said, or else what happened to the connection.
+fn cause(status: &Status) -> String {
+    // The first cause only says that the transport failed.
+    let mut causes: Vec<_> = chain(status).skip(1).map(ToString::to_string).collect();
+    causes.dedup();
+    if causes.is_empty() { status.message().to_owned() } else { causes.join(": ") }
 }
 
 #[async_trait]
