@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::{
     Connection, Desired, FailureClass, JobRecord, Observation, Reason, Recorded, Run, Success, Summary,
     limits::{ENDED_JOBS_KEPT, LONGEST_SLEEP, bounded},
+    record::whole_second,
 };
 use crate::milvus::{JobId, JobState};
 
@@ -69,7 +70,7 @@ pub struct Notice {
 
 /// Decides. Total and deterministic: the same inputs give the same decision.
 pub fn decide(now: Timestamp, want: &Desired, record: &Recorded, seen: &Observation) -> Decision {
-    let mut step = Step { now, want, seen, next: record.clone(), notices: Vec::new() };
+    let mut step = Step { now: whole_second(now), want, seen, next: record.clone(), notices: Vec::new() };
     if seen.connection == Connection::Unknown && !record.ended() {
         // The process has just started; what a connection is like is known in a moment, and saying nothing until then
         // keeps a restart from rewriting every status.

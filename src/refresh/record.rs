@@ -1,6 +1,7 @@
 //! What is recorded of an object, rebuilt from its status alone: a restart knows exactly this much.
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::failure::FailureClass;
 use crate::{
@@ -8,7 +9,7 @@ use crate::{
     milvus::{JobId, JobState},
 };
 
-/// The durable state of an object.
+/// The durable state of an object. Its times are whole seconds, except the watermark that tells jobs apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recorded {
     /// The generation whose run the status reports; `None` for an object that no operator has seen.
@@ -171,12 +172,12 @@ impl Recorded {
             id: parse_id(status.job_id.as_deref()),
             collection: status.collection_name.clone().unwrap_or_default(),
             source: status.external_source.clone().unwrap_or_default(),
-            start_time: status.start_time.as_ref().map(|time| time.0),
-            completion_time: status.completion_time.as_ref().map(|time| time.0),
+            start_time: status.start_time.as_ref().map(read_time),
+            completion_time: status.completion_time.as_ref().map(read_time),
         };
         let failure = status.failure.as_ref().map(|f| FailureClass::parse(&f.class).unwrap_or(FailureClass::Unknown));
         let last_success = match (&status.last_successful_time, parse_id(status.last_successful_job_id.as_deref())) {
-            (Some(time), Some(job)) => Some(Success { time: time.0, job }),
+            (Some(time), Some(job)) => Some(Success { time: read_time(time), job }),
             (Some(_) | None, _) => None,
         };
         let summary = status.conditions.iter().find(|c| c.type_ == READY).and_then(|ready| {
@@ -216,9 +217,9 @@ impl Run {
             number: status.number,
             generation: status.generation,
             fingerprint: status.fingerprint.clone(),
-            queued_time: status.queued_time.as_ref().map(|time| time.0),
+            queued_time: status.queued_time.as_ref().map(read_time),
             attempt: status.attempt,
-            submit_time: status.submit_time.as_ref().map(|time| time.0),
+            submit_time: status.submit_time.as_ref().map(read_time),
             collection_id: status.collection_id.as_deref().and_then(|id| id.parse().ok()),
             endpoint: status.endpoint.clone(),
             source: status.external_source.clone().unwrap_or_default(),
@@ -230,6 +231,16 @@ impl Run {
             adopted: status.adopted,
         }
     }
+}
+
+/// The second that `time` lies in. Kubernetes' times hold whole seconds; recording no more keeps what is decided equal to what
+/// is read back of it.
+pub(super) fn whole_second(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+fn read_time(time: &Time) -> Timestamp {
+    whole_second(time.0)
 }
 
 fn parse_id(text: Option<&str>) -> Option<JobId> {

@@ -6,6 +6,7 @@ use super::{
     Connection, Fact, FailureClass, Reason, Run,
     decide::{Effect, Outcome, Step, Wake},
     limits::{LONGEST_SLEEP, bounded},
+    record::whole_second,
 };
 use crate::milvus::{Job, JobId, JobState, Sighting};
 
@@ -48,14 +49,14 @@ impl Step<'_> {
         if !seen.source.is_empty() {
             job.source.clone_from(&seen.source);
         }
-        job.start_time = seen.start_time.or(job.start_time);
+        job.start_time = seen.start_time.map(whole_second).or(job.start_time);
         match seen.state {
             JobState::Completed => {
-                job.completion_time = seen.end_time;
+                job.completion_time = seen.end_time.map(whole_second);
                 self.complete(run, id)
             }
             JobState::Failed => {
-                job.completion_time = seen.end_time;
+                job.completion_time = seen.end_time.map(whole_second);
                 self.fail(run, FailureClass::of_reason(&seen.reason), &bounded(&seen.reason))
             }
             JobState::InProgress => {
