@@ -25,9 +25,13 @@ impl Step<'_> {
         match &self.seen.fact {
             Fact::Looked(Ok(look)) => self.claim(run, look, endpoint),
             Fact::Looked(Err(error)) => self.refused(run, error),
-            // The record of a run that waits is worth keeping while the look is under way: `run` is written with it.
             Fact::Nothing | Fact::Submitted(_) | Fact::Sighted(_) => {
-                self.next.run = Some(run);
+                if self.next.summary.is_none() {
+                    let message = format!("Looking at collection {} before its refresh.", self.want.collection);
+                    self.sum_up(run, Reason::Submitting, message);
+                } else {
+                    self.next.run = Some(run);
+                }
                 (Effect::Find, Wake::After(Duration::ZERO))
             }
         }
