@@ -71,12 +71,13 @@ pub struct Notice {
 /// Decides. Total and deterministic: the same inputs give the same decision.
 pub fn decide(now: Timestamp, want: &Desired, record: &Recorded, seen: &Observation) -> Decision {
     let mut step = Step { now: whole_second(now), want, seen, next: record.clone(), notices: Vec::new() };
-    if seen.connection == Connection::Unknown && !record.ended() {
+    let (effect, wake) = match step.phase() {
         // The process has just started; what a connection is like is known in a moment, and saying nothing until then
         // keeps a restart from rewriting every status.
-        return step.rest(Wake::After(LONGEST_SLEEP));
-    }
-    let (effect, wake) = match step.phase() {
+        Phase::Due(_) | Phase::Claimed(_) | Phase::Tracked(..) if seen.connection == Connection::Unknown => {
+            step.next = record.clone();
+            (Effect::None, Wake::After(LONGEST_SLEEP))
+        }
         Phase::Ended => step.ended(),
         Phase::Due(run) => step.start(run),
         Phase::Claimed(run) => step.settle(run),
@@ -202,10 +203,6 @@ impl Step<'_> {
 
     pub(super) fn notice(&mut self, warning: bool, reason: &'static str, message: String) {
         self.notices.push(Notice { warning, reason, message: bounded(&message) });
-    }
-
-    fn rest(self, wake: Wake) -> Decision {
-        self.decision(Effect::None, wake)
     }
 
     fn decision(self, effect: Effect, wake: Wake) -> Decision {
