@@ -183,6 +183,10 @@ impl Step<'_> {
         if !found.is_empty() {
             return self.adopt(run, look);
         }
+        if run.collection_id.is_none() || run.job_id_watermark.is_none() {
+            let message = "The record of the claim is damaged, so its job cannot be told from others.";
+            return self.fail(run, FailureClass::OutcomeUnknown, message);
+        }
         if is_older_than(run.submit_time, self.now, ABSENCE_WINDOW) {
             let message = "The start is so long ago that Milvus may have forgotten its job.";
             return self.fail(run, FailureClass::OutcomeUnknown, message);
