@@ -156,7 +156,8 @@ impl Step<'_> {
     }
 
     fn cannot_find(&mut self, run: Run, error: &MilvusError) -> Outcome {
-        let gone = matches!(error.kind, ErrorKind::CollectionNotFound | ErrorKind::DatabaseNotFound);
+        let gone =
+            matches!(error.kind, ErrorKind::CollectionNotFound | ErrorKind::DatabaseNotFound | ErrorKind::NotExternal);
         if gone && self.seen.claim_known >= GRACE {
             let message = format!("The collection is gone while the outcome of a start was unknown: {}", error.message);
             return self.fail(run, FailureClass::JobLost, &message);
@@ -254,7 +255,7 @@ fn another_incarnation(run: &Run, look: &Look) -> Option<String> {
 }
 
 /// A clock that was set back makes a claim look young, which only delays.
-fn is_older_than(time: Option<Timestamp>, now: Timestamp, age: Duration) -> bool {
+pub(super) fn is_older_than(time: Option<Timestamp>, now: Timestamp, age: Duration) -> bool {
     let Some(time) = time else { return true };
     SignedDuration::try_from(age).is_ok_and(|age| now.duration_since(time) >= age)
 }
