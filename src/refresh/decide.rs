@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     Connection, Desired, FailureClass, JobRecord, Observation, Reason, Recorded, Run, Success, Summary,
-    limits::{ENDED_JOBS_KEPT, LONGEST_SLEEP, bounded},
+    limits::{LONGEST_SLEEP, bounded},
     record::whole_second,
 };
 use crate::milvus::{JobId, JobState};
@@ -183,9 +183,9 @@ impl Step<'_> {
     }
 
     fn close(&mut self, mut run: Run, reason: Reason, message: String) -> Outcome {
-        run.ended_job_ids.extend(self.next.job.id);
-        let excess = run.ended_job_ids.len().saturating_sub(ENDED_JOBS_KEPT);
-        run.ended_job_ids.drain(..excess);
+        if let Some(job) = self.next.job.id {
+            run.end_job(job);
+        }
         self.sum_up(run, reason, message);
         (Effect::None, Wake::OnChange)
     }

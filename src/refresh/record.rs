@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::failure::FailureClass;
+use super::{failure::FailureClass, limits::ENDED_JOBS_KEPT};
 use crate::{
     api::{READY, RefreshStatus, RunStatus},
     milvus::{JobId, JobState},
@@ -156,6 +156,13 @@ impl Run {
     /// The claim that stands, if one does.
     pub fn claim(&self) -> Option<ClaimKey> {
         self.submit_time.map(|_| ClaimKey { number: self.number, attempt: self.attempt })
+    }
+
+    /// Remembers that `job` has ended or never came into being; the oldest are forgotten.
+    pub(super) fn end_job(&mut self, job: JobId) {
+        self.ended_job_ids.push(job);
+        let excess = self.ended_job_ids.len().saturating_sub(ENDED_JOBS_KEPT);
+        self.ended_job_ids.drain(..excess);
     }
 }
 

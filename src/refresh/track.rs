@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::{
-    Connection, Fact, FailureClass, Reason, Run,
+    Connection, Fact, FailureClass, JobRecord, Reason, Run,
+    claim::is_older_than,
     decide::{Effect, Outcome, Step, Wake},
-    limits::{LONGEST_SLEEP, bounded},
+    limits::{ABSENCE_WINDOW, LONGEST_SLEEP, bounded},
     record::whole_second,
 };
 use crate::milvus::{Job, JobId, JobState, Sighting};
@@ -70,15 +71,16 @@ impl Step<'_> {
 
     /// Milvus does not know the job (rule 10).
     fn vanished(&mut self, mut run: Run, job: JobId) -> Outcome {
-        if run.job_seen {
+        if run.job_seen || is_older_than(run.submit_time, self.now, ABSENCE_WINDOW) {
             let message = format!(
                 "Milvus no longer knows job {job}, whose end was not seen (it forgets jobs 24 h after their end)."
             );
             return self.fail(run, FailureClass::JobLost, &message);
         }
         // Milvus can accept a start and then create nothing. The claim stands until a find after the grace proves it.
-        run.ended_job_ids.push(job);
-        self.next.job.id = None;
+        run.end_job(job);
+        let JobRecord { collection, source, .. } = std::mem::take(&mut self.next.job);
+        self.next.job = JobRecord { state: Some(JobState::Pending), collection, source, ..JobRecord::default() };
         let message = format!(
             "Milvus accepted the start as job {job} and does not know that job; looking for what became of it."
         );
