@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     Connection, Desired, FailureClass, JobRecord, Observation, Reason, Recorded, Run, Success, Summary,
-    limits::{LONGEST_SLEEP, bounded},
+    limits::{LONGEST_SLEEP, MESSAGE_BYTES, bounded, cut},
     record::whole_second,
 };
 use crate::milvus::{JobId, JobState};
@@ -177,7 +177,9 @@ impl Step<'_> {
             self.next.job.reason = bounded(message);
         }
         let message = if message.is_empty() { "Milvus gave no reason." } else { message };
-        let message = format!("{} {}", sentence(message), class.remedy());
+        // What to do is worth more than the end of a long reason; the two characters are a full stop and a space.
+        let room = MESSAGE_BYTES.saturating_sub(class.remedy().len() + 2);
+        let message = format!("{} {}", sentence(cut(message, room)), class.remedy());
         self.notice(true, class.as_str(), message.clone());
         self.close(run, Reason::Failed(class), message)
     }

@@ -60,7 +60,7 @@ impl Step<'_> {
             JobState::Failed if seen.end_time.is_none() && seen.reason.is_empty() => self.running(run, id),
             JobState::Failed => {
                 job.completion_time = seen.end_time.map(whole_second);
-                self.fail(run, FailureClass::of_reason(&seen.reason), &bounded(&seen.reason))
+                self.fail(run, FailureClass::of_reason(&seen.reason), &seen.reason)
             }
             JobState::InProgress => {
                 job.state = Some(JobState::InProgress);
