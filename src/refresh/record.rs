@@ -172,17 +172,20 @@ impl Recorded {
     pub fn of(status: Option<&RefreshStatus>) -> Self {
         let Some(status) = status else { return Self::default() };
         let run = status.run.as_ref().map(Run::of);
+        let id = parse_id(status.job_id.as_deref());
+        let percent = status.progress.filter(|_| id.is_some()).unwrap_or_default().clamp(0, 100);
         let job = JobRecord {
-            state: status.state.as_deref().and_then(parse_state),
-            progress: status.progress.map_or(0, |percent| u8::try_from(percent.clamp(0, 100)).unwrap_or_default()),
+            state: status.state.as_deref().filter(|_| run.is_some()).and_then(parse_state),
+            progress: u8::try_from(percent).unwrap_or_default(),
             reason: status.reason.clone().unwrap_or_default(),
-            id: parse_id(status.job_id.as_deref()),
+            id,
             collection: status.collection_name.clone().unwrap_or_default(),
             source: status.external_source.clone().unwrap_or_default(),
             start_time: status.start_time.as_ref().map(read_time),
             completion_time: status.completion_time.as_ref().map(read_time),
         };
-        let failure = status.failure.as_ref().map(|f| FailureClass::parse(&f.class).unwrap_or(FailureClass::Unknown));
+        let failure = status.failure.as_ref().filter(|_| job.state == Some(JobState::Failed));
+        let failure = failure.map(|failure| FailureClass::parse(&failure.class).unwrap_or(FailureClass::Unknown));
         let last_success = match (&status.last_successful_time, parse_id(status.last_successful_job_id.as_deref())) {
             (Some(time), Some(job)) => Some(Success { time: read_time(time), job }),
             (Some(_) | None, _) => None,
@@ -225,7 +228,7 @@ impl Run {
             generation: status.generation,
             fingerprint: status.fingerprint.clone(),
             queued_time: status.queued_time.as_ref().map(read_time),
-            attempt: status.attempt,
+            attempt: status.attempt.max(0),
             submit_time: status.submit_time.as_ref().map(read_time),
             collection_id: status.collection_id.as_deref().and_then(|id| id.parse().ok()),
             endpoint: status.endpoint.clone(),
@@ -234,7 +237,7 @@ impl Run {
             start_time_watermark: status.start_time_watermark.as_ref().map(|time| time.0),
             job_seen: status.job_seen,
             ended_job_ids: status.ended_job_ids.iter().filter_map(|id| parse_id(Some(id))).collect(),
-            unproven_submits: status.unproven_submits,
+            unproven_submits: status.unproven_submits.max(0),
             adopted: status.adopted,
         }
     }
