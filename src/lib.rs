@@ -19,7 +19,16 @@
 //!   next; it knows no client, no clock and no randomness.
 //! * [`milvus`]: the port to Milvus, its gRPC adapter and the coalesced poller.
 //! * [`controller`]: the shell that watches, observes, acts and writes status.
+//! * `simulator` (feature of that name): an in-process Milvus for the demo and the tests.
 
 pub mod api;
+pub mod cli;
+pub mod controller;
+pub mod http;
+pub mod metrics;
 pub mod milvus;
 pub mod refresh;
+pub mod shutdown;
+#[cfg(feature = "simulator")]
+pub mod simulator;
+pub mod telemetry;

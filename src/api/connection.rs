@@ -1,4 +1,6 @@
 //! `MilvusConnection`: where a Milvus is and how to log in.
+// The lint takes the printer columns of a CRD for repetitions.
+#![allow(clippy::duplicated_attributes)]
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};

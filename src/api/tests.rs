@@ -8,8 +8,8 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use serde_json::{Value, json};
 
 use super::{
-    ConnectionKind, ConnectionReference, ExternalCollectionRefresh, GROUP, MilvusConnection, RefreshSpec, VERSION,
-    crds, crds_yaml,
+    ActiveJobPolicy, ConnectionKind, ConnectionReference, ExternalCollectionRefresh, GROUP, MilvusConnection,
+    RefreshSpec, VERSION, crds, crds_yaml,
 };
 
 fn folder(name: &str) -> PathBuf {
@@ -238,7 +238,12 @@ fn every_column_and_selectable_field_exists() {
 fn the_smallest_refresh_needs_only_a_collection() {
     let spec: RefreshSpec = serde_json::from_value(json!({ "collectionName": "products" })).unwrap();
     let connection_ref = ConnectionReference { kind: ConnectionKind::MilvusConnection, name: "default".into() };
-    let expected = RefreshSpec { connection_ref, database_name: "default".into(), collection_name: "products".into() };
+    let expected = RefreshSpec {
+        connection_ref,
+        database_name: "default".into(),
+        collection_name: "products".into(),
+        active_job_policy: ActiveJobPolicy::Wait,
+    };
     assert_eq!(spec, expected);
     let required = &schema("ExternalCollectionRefresh")["properties"]["spec"]["required"];
     assert_eq!(*required, json!(["collectionName"]));
@@ -248,6 +253,7 @@ fn the_smallest_refresh_needs_only_a_collection() {
 fn the_defaults_in_the_schema_are_those_of_the_code() {
     let spec = &schema("ExternalCollectionRefresh")["properties"]["spec"]["properties"];
     assert_eq!(spec["databaseName"]["default"], "default");
+    assert_eq!(spec["activeJobPolicy"]["default"], "Wait");
     assert_eq!(spec["connectionRef"]["default"], json!({ "kind": "MilvusConnection", "name": "default" }));
     assert_eq!(spec["connectionRef"]["properties"]["name"]["default"], "default");
     assert_eq!(spec["connectionRef"]["properties"]["kind"]["default"], "MilvusConnection");

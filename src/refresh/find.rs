@@ -21,8 +21,8 @@ fn is_candidate(run: &Run, look: &Look, job: &Job) -> bool {
         (Some(_), None) => id_watermark.0 == 0,
         (None, _) => false,
     };
+    // A source that was not known when the run was claimed (not set yet, or no right to describe) cannot be compared.
     (newer_id || newer_start)
-        // A collection that had no source when it was claimed can have got one before the start was carried out.
         && (run.source.is_empty() || job.source == run.source)
         && !look.taken.contains(&job.id)
         && !run.ended_job_ids.contains(&job.id)

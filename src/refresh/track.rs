@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use super::{
     Connection, Fact, FailureClass, JobRecord, Reason, Run,
-    claim::is_older_than,
     decide::{Effect, Outcome, Step, Wake},
-    limits::{ABSENCE_WINDOW, LONGEST_SLEEP, bounded},
+    limits::{LONGEST_SLEEP, bounded},
     record::whole_second,
 };
 use crate::milvus::{Job, JobId, JobState, Sighting};
@@ -73,7 +72,7 @@ impl Step<'_> {
 
     /// Milvus does not know the job (rule 10).
     fn vanished(&mut self, mut run: Run, job: JobId) -> Outcome {
-        if run.job_seen || is_older_than(run.submit_time, self.now, ABSENCE_WINDOW) {
+        if run.job_seen {
             let message = format!(
                 "Milvus no longer knows job {job}, whose end was not seen (it forgets jobs 24 h after their end)."
             );

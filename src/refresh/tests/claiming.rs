@@ -116,7 +116,7 @@ fn a_job_with_which_an_earlier_claim_came_through_is_adopted_instead_of_a_later_
 fn a_later_claim_never_goes_to_another_incarnation_of_the_collection() {
     let mut scene = Scene::claimed();
     scene.play(Fact::Submitted(Submission::Withheld));
-    let look = Look { collection: Collection { id: 7, ..collection() }, ..listed(vec![]) };
+    let look = Look { collection: Some(Collection { id: 7, ..collection() }), ..listed(vec![]) };
     let decision = scene.play(Fact::Looked(Ok(look)));
     assert_eq!(decision.reason(), Reason::Failed(FailureClass::JobLost));
     assert_eq!(decision.effect, Effect::None);
@@ -124,7 +124,7 @@ fn a_later_claim_never_goes_to_another_incarnation_of_the_collection() {
 
 #[test]
 fn a_collection_that_is_not_external_is_never_claimed() {
-    let look = Look { collection: Collection { external: false, ..collection() }, ..listed(vec![]) };
+    let look = Look { collection: Some(Collection { external: false, ..collection() }), ..listed(vec![]) };
     let decision = Scene::new().play(Fact::Looked(Ok(look)));
     assert_eq!(decision.reason(), Reason::Failed(FailureClass::NotExternalCollection));
     assert_eq!((decision.effect, decision.wake), (Effect::None, Wake::OnChange));
@@ -173,7 +173,7 @@ fn a_run_that_becomes_due_again_starts_from_a_clean_record() {
 fn a_follow_up_run_never_shows_the_result_of_the_last_one() {
     let mut scene = Scene::completed();
     scene.want = other_want();
-    scene.play(Fact::Nothing);
+    scene.play(looked(vec![job(NEW, JobState::InProgress)]));
     let ready = scene.status.conditions.iter().find(|condition| condition.type_ == "Ready").unwrap();
     assert_eq!(ready.status, "Unknown");
     assert_eq!(ready.observed_generation, Some(2));

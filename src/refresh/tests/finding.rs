@@ -170,8 +170,10 @@ fn another_collection_id_ends_the_run_as_lost_and_names_both() {
     for known in [Duration::ZERO, GRACE] {
         let mut scene = Scene::unknown();
         scene.pass(known);
-        let look =
-            Look { collection: Collection { id: 77, ..collection() }, ..listed(vec![job(NEW, JobState::InProgress)]) };
+        let look = Look {
+            collection: Some(Collection { id: 77, ..collection() }),
+            ..listed(vec![job(NEW, JobState::InProgress)])
+        };
         let decision = scene.play(Fact::Looked(Ok(look)));
         assert_eq!(decision.reason(), Reason::Failed(FailureClass::JobLost));
         assert!(decision.message().contains(&COLLECTION.to_string()) && decision.message().contains("77"));
@@ -243,13 +245,14 @@ fn an_id_that_never_came_into_being_is_not_taken_again() {
 fn an_accepted_job_that_nobody_saw_within_twelve_hours_is_lost() {
     let mut scene = Scene::tracked();
     scene.pass(ABSENCE_WINDOW);
-    assert_eq!(scene.play(not_found()).reason(), Reason::Failed(FailureClass::JobLost));
+    scene.play(not_found());
+    assert_eq!(scene.play(looked(vec![old()])).reason(), Reason::Failed(FailureClass::JobLost));
 }
 
 #[test]
 fn a_claim_of_a_collection_that_had_no_source_yet_finds_its_job_whatever_that_reads() {
     let mut scene = Scene::new();
-    let unset = Look { collection: Collection { source: String::new(), ..collection() }, ..listed(vec![]) };
+    let unset = Look { collection: Some(Collection { source: String::new(), ..collection() }), ..listed(vec![]) };
     assert_eq!(scene.play(Fact::Looked(Ok(unset))).effect, Effect::Submit);
     scene.pass(GRACE);
     let landed = Job { source: SOURCE.into(), ..job(NEW, JobState::InProgress) };

@@ -16,3 +16,4 @@ mod simulation;
 mod status;
 mod strategy;
 mod tracking;
+mod turn;

@@ -7,14 +7,15 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::{
-    scene::written,
+    scene::{is_written, written},
     strategy::{desired, now, observation, status},
 };
 use crate::{
     api::{COMPLETE, FAILED, READY, RECONCILING, RefreshStatus, STALLED},
     milvus::{JobState, Sighting},
     refresh::{
-        Connection, Decision, Desired, Effect, Fact, Observation, Reason, Recorded, Submission, Wake, decide,
+        Connection, Decision, Desired, Effect, Fact, Observation, Permission, Reason, Recorded, Submission, Turn, Wake,
+        decide,
         limits::{ENDED_JOBS_KEPT, GRACE, LONGEST_SLEEP, MESSAGE_BYTES},
     },
 };
@@ -106,12 +107,25 @@ proptest! {
             prop_assert!(matches!(case.seen.fact, Fact::Looked(Ok(_))));
             let ready = matches!(case.seen.connection, Connection::Ready { .. });
             prop_assert!(ready);
+            prop_assert_eq!((case.seen.permission, case.seen.turn), (Permission::Granted, Turn::Mine));
             let claim = case.decision.next.claim().expect("a claim goes with a start");
             let before = case.record.run.as_ref().filter(|_| case.same_run()).map_or(0, |run| run.attempt);
             prop_assert_eq!(claim.attempt, before + 1);
             let run = case.decision.next.run.as_ref().unwrap();
-            prop_assert!(run.collection_id.is_some() && run.job_id_watermark.is_some() && run.endpoint.is_some());
+            prop_assert!(run.job_id_watermark.is_some() && run.endpoint.is_some());
+            prop_assert_eq!(run.operator.as_deref(), Some(case.seen.operator.as_str()));
             prop_assert!(case.decision.next.job.id.is_none());
+        }
+    }
+
+    #[test]
+    fn a_job_is_taken_only_with_permission(case in case()) {
+        let (before, after) = (case.record.job.id, case.decision.next.job.id);
+        let told = matches!(case.seen.fact, Fact::Submitted(Submission::Accepted(id)) if Some(id) == after);
+        if after.is_some() && after != before && !told {
+            prop_assert_eq!(case.seen.permission, Permission::Granted);
+            prop_assert!(case.record.claim().is_none() || case.seen.claim_known >= GRACE);
+            prop_assert!(case.decision.next.claim().is_some() && case.decision.run().adopted);
         }
     }
 
@@ -144,6 +158,9 @@ proptest! {
 
     #[test]
     fn what_is_read_back_is_what_was_decided(case in case()) {
+        if !is_written(case.decision.effect) {
+            return Ok(());
+        }
         let read = Recorded::of(Some(&case.written()));
         if case.decision.next.summary.is_some() {
             prop_assert_eq!(&read, &case.decision.next);
@@ -171,8 +188,7 @@ proptest! {
     #[test]
     fn every_written_decision_says_what_goes_on(case in case()) {
         if case.seen.connection != Connection::Unknown && !case.is_over() {
-            let is_written = case.decision.effect == Effect::None || case.decision.effect.must_be_recorded_first();
-            prop_assert!(!is_written || case.decision.next.summary.is_some());
+            prop_assert!(!is_written(case.decision.effect) || case.decision.next.summary.is_some());
         }
     }
 

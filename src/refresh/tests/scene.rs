@@ -6,16 +6,17 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::{
-    api::{ConnectionReference, ExternalCollectionRefresh, RefreshSpec, RefreshStatus},
+    api::{ActiveJobPolicy, ConnectionReference, ExternalCollectionRefresh, RefreshSpec, RefreshStatus},
     milvus::{Collection, ErrorKind, Job, JobId, JobState, MilvusError, Sighting},
     refresh::{
-        Connection, Decision, Desired, Effect, Fact, Look, Observation, Reason, Recorded, Run, Submission, Wake,
-        decide, limits::GRACE, project,
+        Connection, Decision, Desired, Effect, Fact, Look, Observation, Permission, Reason, Recorded, Run, Submission,
+        Turn, Wake, decide, limits::GRACE, project,
     },
 };
 
 pub const COLLECTION: i64 = 449_284_759_123_456_789;
 pub const SOURCE: &str = "s3://bucket/products/";
+pub const OPERATOR: &str = "operator-1";
 pub const ENDPOINT: &str = "http://milvus:19530";
 /// The job of somebody else that had ended before the scenes begin.
 pub const OLD: i64 = 449_284_759_123_500_000;
@@ -32,6 +33,7 @@ pub fn want() -> Desired {
         connection_ref: ConnectionReference::default(),
         database_name: "default".into(),
         collection_name: "products".into(),
+        active_job_policy: ActiveJobPolicy::Wait,
     };
     let mut object = ExternalCollectionRefresh::new("products", spec);
     object.metadata.generation = Some(1);
@@ -67,7 +69,7 @@ pub fn old() -> Job {
 }
 
 pub fn listed(jobs: Vec<Job>) -> Look {
-    Look { collection: collection(), jobs, taken: BTreeSet::new() }
+    Look { collection: Some(collection()), jobs, taken: BTreeSet::new() }
 }
 
 pub fn looked(jobs: Vec<Job>) -> Fact {
@@ -108,6 +110,11 @@ pub fn written(record: &Recorded, before: &[Condition], now: Timestamp) -> Refre
     serde_json::from_str(&text).unwrap()
 }
 
+/// Whether the shell writes a decision with this effect, or first hears what comes of it.
+pub fn is_written(effect: Effect) -> bool {
+    effect == Effect::None || effect.must_be_recorded_first()
+}
+
 /// One refresh, what it would see, and what it has recorded.
 #[derive(Clone)]
 pub struct Scene {
@@ -115,6 +122,8 @@ pub struct Scene {
     pub want: Desired,
     pub connection: Connection,
     pub claim_known: Duration,
+    pub permission: Permission,
+    pub turn: Turn,
     pub status: RefreshStatus,
 }
 
@@ -126,6 +135,8 @@ impl Scene {
             want: want(),
             connection: Connection::Ready { endpoint: ENDPOINT.into() },
             claim_known: Duration::ZERO,
+            permission: Permission::Granted,
+            turn: Turn::Mine,
             status: RefreshStatus { observed_generation: Some(-1), ..RefreshStatus::default() },
         }
     }
@@ -187,13 +198,21 @@ impl Scene {
 
     /// What is decided when `fact` is seen.
     pub fn see(&self, fact: Fact) -> Decision {
-        let seen = Observation { connection: self.connection.clone(), claim_known: self.claim_known, fact };
+        let seen = Observation {
+            connection: self.connection.clone(),
+            claim_known: self.claim_known,
+            permission: self.permission,
+            operator: OPERATOR.into(),
+            turn: self.turn,
+            fact,
+        };
         decide(self.now, &self.want, &self.record(), &seen)
     }
 
     /// Decides, writes the decision and reads it back.
     pub fn play(&mut self, fact: Fact) -> Decision {
         let decision = self.see(fact);
+        assert!(is_written(decision.effect), "{:?} is carried out before anything is written", decision.effect);
         self.status = written(&decision.next, &self.status.conditions, self.now);
         assert_eq!(self.record(), decision.next, "what is read back is what was decided");
         decision

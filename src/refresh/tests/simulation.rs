@@ -6,12 +6,15 @@ use std::{collections::BTreeSet, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 use proptest::{collection::vec, prelude::*, sample::select};
 
-use super::scene::{COLLECTION, ENDPOINT, OLD, SOURCE, at, collection, down, error, job, want, written};
+use super::scene::{
+    COLLECTION, ENDPOINT, OLD, OPERATOR, SOURCE, at, collection, down, error, is_written, job, want, written,
+};
 use crate::{
-    api::RefreshStatus,
+    api::{ActiveJobPolicy, RefreshStatus},
     milvus::{ErrorKind, Job, JobId, JobState, Sighting},
     refresh::{
-        ClaimKey, Connection, Effect, Fact, Look, Observation, Recorded, Submission, Wake, decide,
+        ClaimKey, Connection, Desired, Effect, Fact, Look, Observation, Permission, Recorded, Submission, Turn, Wake,
+        decide, is_due,
         limits::{LANDING_MARGIN, SUBMIT_BUDGET},
     },
 };
@@ -44,6 +47,8 @@ enum Weather {
     ReadsFail(ErrorKind),
     /// Somebody else starts a job, of this source or another.
     Foreign(bool),
+    /// The process may not start or take anything.
+    NotLeading,
     /// The wall clock is off by so many minutes.
     Clock(i64),
     /// Hours pass in which nothing is done.
@@ -67,6 +72,7 @@ fn weather() -> impl Strategy<Value = Weather> {
         1 => select(vec![ErrorKind::Timeout, ErrorKind::Internal, ErrorKind::Busy, ErrorKind::Malformed])
             .prop_map(Weather::ReadsFail),
         1 => any::<bool>().prop_map(Weather::Foreign),
+        1 => Just(Weather::NotLeading),
         1 => (-60..=60_i64).prop_map(Weather::Clock),
         1 => select(vec![1, 11, 13, 25]).prop_map(Weather::Pause),
     ]
@@ -79,6 +85,7 @@ struct Entry {
 }
 
 struct World {
+    want: Desired,
     /// Time since the beginning, on a clock that nobody sets.
     time: Duration,
     clock_off: SignedDuration,
@@ -90,6 +97,8 @@ struct World {
     status: RefreshStatus,
     /// The claim that the process knows, and since when.
     known: Option<(ClaimKey, Duration)>,
+    /// Whether the process has written its name on the run, if it was due when it began.
+    announced: bool,
     /// An answer that the process has not recorded.
     unrecorded: Option<(ClaimKey, Submission)>,
     starts: Vec<ClaimKey>,
@@ -103,9 +112,10 @@ const GOOD_PASSES: usize = 200;
 const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
 
 impl World {
-    fn new() -> Self {
+    fn new(active_job_policy: ActiveJobPolicy) -> Self {
         let old = Entry { job: job(OLD, JobState::Completed), ends: Duration::ZERO };
         Self {
+            want: Desired { active_job_policy, ..want() },
             time: Duration::from_secs(10),
             clock_off: SignedDuration::ZERO,
             weather: Weather::Good,
@@ -114,6 +124,7 @@ impl World {
             in_flight: Vec::new(),
             status: RefreshStatus::default(),
             known: None,
+            announced: false,
             unrecorded: None,
             starts: Vec::new(),
             ours: Vec::new(),
@@ -171,7 +182,7 @@ impl World {
             return Fact::Looked(Err(error(kind)));
         }
         let jobs = self.jobs.iter().map(|entry| self.show(entry)).collect();
-        Fact::Looked(Ok(Look { collection: collection(), jobs, taken: BTreeSet::new() }))
+        Fact::Looked(Ok(Look { collection: Some(collection()), jobs, taken: BTreeSet::new() }))
     }
 
     fn poll(&self, id: JobId) -> Fact {
@@ -209,7 +220,17 @@ impl World {
 
     fn crash(&mut self) {
         self.known = None;
+        self.announced = false;
         self.unrecorded = None;
+    }
+
+    fn permission(&mut self) -> Permission {
+        self.announced |= !is_due(&self.want, &Recorded::of(Some(&self.status)));
+        match self.weather {
+            Weather::NotLeading => Permission::Withheld,
+            _ if self.announced => Permission::Granted,
+            _ => Permission::Announce,
+        }
     }
 
     fn known_for(&mut self, claim: Option<ClaimKey>) -> Duration {
@@ -240,10 +261,18 @@ impl World {
                 Weather::ConnectionDown => down(),
                 _ => Connection::Ready { endpoint: ENDPOINT.into() },
             };
-            let seen = Observation { connection, claim_known: self.known_for(record.claim()), fact };
-            let decision = decide(self.wall(), &want(), &record, &seen);
+            let seen = Observation {
+                connection,
+                claim_known: self.known_for(record.claim()),
+                permission: self.permission(),
+                operator: OPERATOR.into(),
+                turn: Turn::Mine,
+                fact,
+            };
+            let announces = seen.permission == Permission::Announce;
+            let decision = decide(self.wall(), &self.want, &record, &seen);
             record = decision.next;
-            if matches!(decision.effect, Effect::None | Effect::Submit) {
+            if is_written(decision.effect) {
                 match self.weather {
                     Weather::ApiServerDown => return self.pass_time(Duration::from_secs(1)),
                     Weather::CrashBeforeWrite => return self.crash(),
@@ -252,6 +281,7 @@ impl World {
                 self.status = written(&record, &self.status.conditions, self.wall());
                 assert_eq!(Recorded::of(Some(&self.status)), record);
                 self.unrecorded = None;
+                self.announced |= announces;
                 self.known_for(record.claim());
                 if self.weather == Weather::CrashAfterWrite {
                     return self.crash();
@@ -290,9 +320,10 @@ proptest! {
 
     #[test]
     fn every_history_that_ends_in_good_weather_ends_the_run_with_at_most_one_job_of_ours(
+        policy in select(vec![ActiveJobPolicy::Wait, ActiveJobPolicy::Adopt]),
         script in vec(weather(), 0..40),
     ) {
-        let mut world = World::new();
+        let mut world = World::new(policy);
         for weather in script {
             world.pass(weather);
         }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::scene::{NEW, OLD, Scene, at, down, job, looked, old, other_want, sighted};
 use crate::{
     milvus::{ErrorKind, Job, JobState},
-    refresh::{Effect, Fact, JobRecord, Recorded, differs_only_in_progress, project},
+    refresh::{Effect, Fact, JobRecord, Recorded, Turn, differs_only_in_progress, project},
 };
 
 fn played(mut scene: Scene, fact: Fact) -> Scene {
@@ -51,8 +51,9 @@ fn waiting_for_the_connection_while_a_job_runs_keeps_its_fields() {
 }
 
 #[test]
-fn looking_at_the_collection_of_a_due_run() {
-    assert_golden("looking", &played(Scene::new(), Fact::Nothing));
+fn queued_behind_another_run_of_the_collection() {
+    let scene = Scene { turn: Turn::Behind { position: Some(2) }, ..Scene::new() };
+    assert_golden("queued", &played(scene, Fact::Nothing));
 }
 
 #[test]

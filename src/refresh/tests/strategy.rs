@@ -6,12 +6,12 @@ use jiff::Timestamp;
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use serde_json::{Value, json};
 
-use super::scene::{COLLECTION, ENDPOINT, NEW, OLD, SOURCE, at, want};
+use super::scene::{COLLECTION, ENDPOINT, NEW, OLD, OPERATOR, SOURCE, at, want};
 use crate::{
-    api::RefreshStatus,
+    api::{ActiveJobPolicy, RefreshStatus},
     milvus::{Collection, ErrorKind, Job, JobId, JobState, MilvusError, Sighting},
     refresh::{
-        Connection, Desired, Fact, FailureClass, Look, Observation, Reason, Submission,
+        Connection, Desired, Fact, FailureClass, Look, Observation, Permission, Reason, Submission, Turn,
         limits::{ABSENCE_WINDOW, GRACE},
     },
 };
@@ -41,7 +41,13 @@ pub fn now() -> impl Strategy<Value = Timestamp> {
 
 pub fn desired() -> impl Strategy<Value = Desired> {
     let fingerprint = select(vec![want().fingerprint, "v1:another".to_owned(), "v9:later".to_owned()]);
-    (1..4_i64, fingerprint).prop_map(|(generation, fingerprint)| Desired { generation, fingerprint, ..want() })
+    let policy = select(vec![ActiveJobPolicy::Wait, ActiveJobPolicy::Adopt]);
+    (1..4_i64, fingerprint, policy).prop_map(|(generation, fingerprint, active_job_policy)| Desired {
+        generation,
+        active_job_policy,
+        fingerprint,
+        ..want()
+    })
 }
 
 fn id() -> impl Strategy<Value = i64> {
@@ -102,12 +108,15 @@ pub fn status() -> impl Strategy<Value = RefreshStatus> {
     let states = vec!["RefreshPending", "RefreshInProgress", "RefreshCompleted", "RefreshFailed", "RefreshExploded"];
     let job = (option::of(select(states)), option::of(-5..120_i64), id_text(), time_text(), time_text());
     let class = option::of(select(vec!["JobLost", "Unknown", "MoonPhase"]));
-    (option::of(-1..4_i64), job, option::weighted(0.9, run()), class, conditions(), id_text(), time_text()).prop_map(
-        |(observed, (state, progress, job, start, end), run, class, conditions, success, success_time)| {
+    let success = (id_text(), time_text());
+    let queue = option::of(1..=3);
+    (option::of(-1..4_i64), job, option::weighted(0.9, run()), queue, class, conditions(), success).prop_map(
+        |(observed, (state, progress, job, start, end), run, queue, class, conditions, (success, success_time))| {
             let failure = class.map(|class| json!({ "class": class }));
             let status = json!({
                 "observedGeneration": observed, "state": state, "progress": progress, "jobID": job, "startTime": start,
-                "completionTime": end, "run": run, "failure": failure, "conditions": conditions,
+                "completionTime": end, "run": run, "queuePosition": queue, "failure": failure,
+                "conditions": conditions,
                 "lastSuccessfulJobID": success, "lastSuccessfulTime": success_time,
             });
             serde_json::from_value(status).expect("every status decodes")
@@ -137,9 +146,10 @@ fn error() -> impl Strategy<Value = MilvusError> {
 }
 
 fn look() -> impl Strategy<Value = Look> {
-    let collection = (select(vec![COLLECTION, 7]), prop::bool::weighted(0.9), source());
-    (collection, vec(job(), 0..5), vec(id(), 0..2)).prop_map(|((id, external, source), jobs, taken)| Look {
-        collection: Collection { id, name: "products".into(), external, source },
+    let collection = (select(vec![COLLECTION, 7]), prop::bool::weighted(0.9), source())
+        .prop_map(|(id, external, source)| Collection { id, name: "products".into(), external, source });
+    (option::weighted(0.9, collection), vec(job(), 0..5), vec(id(), 0..2)).prop_map(|(collection, jobs, taken)| Look {
+        collection,
         jobs,
         taken: taken.into_iter().map(JobId).collect::<BTreeSet<_>>(),
     })
@@ -172,9 +182,17 @@ pub fn observation() -> impl Strategy<Value = Observation> {
         Just(GRACE),
         Just(ABSENCE_WINDOW)
     ];
-    (connection, known, fact()).prop_map(|(connection, claim_known, fact)| Observation {
-        connection,
-        claim_known,
-        fact,
+    let permission = prop_oneof![
+        8 => Just(Permission::Granted),
+        1 => Just(Permission::Withheld),
+        1 => Just(Permission::Announce),
+    ];
+    let turn = prop_oneof![
+        8 => Just(Turn::Mine),
+        1 => Just(Turn::Unknown),
+        1 => option::of(1..=3_u8).prop_map(|position| Turn::Behind { position }),
+    ];
+    (connection, known, permission, turn, fact()).prop_map(|(connection, claim_known, permission, turn, fact)| {
+        Observation { connection, claim_known, permission, operator: OPERATOR.into(), turn, fact }
     })
 }

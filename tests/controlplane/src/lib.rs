@@ -1,1 +1,26 @@
-//! A real control plane.
+//! A real control plane for the demo, the tests and the benchmarks: etcd and kube-apiserver as plain child processes
+//! on loopback ports, in a folder of their own, gone when their owner is gone.
+//!
+//! ```no_run
+//! # fn main() -> anyhow::Result<()> {
+//! let control_plane = controlplane::ControlPlane::start()?;
+//! control_plane.kubectl_ok(&["create", "namespace", "shop"])?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! There is no controller manager: nothing collects garbage, fills namespaces or finishes their deletion.
+
+mod audit;
+mod binaries;
+mod folder;
+mod port;
+mod process;
+mod server;
+mod spawn;
+
+pub use audit::AuditLine;
+pub use binaries::Binaries;
+pub use port::Port;
+pub use process::Process;
+pub use server::ControlPlane;

@@ -1,0 +1,62 @@
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO_DENY_VERSION := 0.20.2
+TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/milvus-refresh-operator/tools
+# The one on PATH when it is of this version, else one that is built into the user's cache.
+CARGO_DENY := $(if $(filter $(CARGO_DENY_VERSION),$(shell cargo-deny --version 2>/dev/null)),cargo-deny,$(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny)
+
+.PHONY: demo dev test fmt fmt-check lint deny crds all-tests help programs
+
+demo: programs ## run three refreshes on a real API server, watch them, leave nothing behind
+	@cargo run --quiet -p controlplane --bin demo
+
+dev: programs ## the same, but left running for kubectl until Ctrl-C
+	@cargo run --quiet -p controlplane --bin demo -- --keep
+
+programs:
+	@echo "== Building the operator, the simulator and the demo (the first time takes some minutes)"
+	cargo build --features simulator --bins
+	cargo build -p controlplane
+
+test: fmt-check lint deny all-tests ## everything: formatting, lints, dependencies, all tiers of tests
+
+fmt: ## format the code
+	cargo fmt --all
+
+fmt-check:
+	@echo "== Formatting"
+	cargo fmt --all --check
+
+lint: ## clippy, without a warning
+	@echo "== Lints"
+	cargo clippy --workspace --all-targets --features simulator -- -D warnings
+
+deny: $(filter /%,$(CARGO_DENY)) ## dependencies: bans, licenses, sources, known vulnerabilities
+	@echo "== Dependencies"
+	$(CARGO_DENY) check bans licenses sources
+	@if GIT_HTTP_LOW_SPEED_LIMIT=1000 GIT_HTTP_LOW_SPEED_TIME=20 $(CARGO_DENY) fetch db >/dev/null 2>&1; then \
+		$(CARGO_DENY) check --disable-fetch advisories; \
+	else \
+		echo "The database of known vulnerabilities (github.com/RustSec/advisory-db) cannot be had: NOT checked."; \
+	fi
+
+$(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny:
+	@echo "== Building cargo-deny $(CARGO_DENY_VERSION) into $(TOOLS); this takes some minutes and is done once"
+	cargo install cargo-deny --version $(CARGO_DENY_VERSION) --locked --root $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)
+
+all-tests:
+	@echo "== Tests, also against a real etcd and kube-apiserver (built once, into the user's cache)"
+	cargo test --workspace --features simulator
+
+crds: ## write crds/ from the code
+	@echo "== Writing crds/"
+	@cargo run --quiet -- crds | awk ' \
+		/^---$$/ { n++ } \
+		{ text[n] = text[n] $$0 "\n" } \
+		/^  name: [a-z]+\.milvus-refresh\.dev$$/ { split($$2, name, "."); file[n] = "crds/" name[1] ".yaml" } \
+		END { for (i in text) printf "%s", text[i] > file[i] }'
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile

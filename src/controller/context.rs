@@ -1,0 +1,217 @@
+//! What the passes share.
+
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, Ordering},
+};
+
+use jiff::Timestamp;
+use kube::{Client, core::DeserializeGuard, runtime::reflector::Store};
+
+use super::{
+    Guarded, Key,
+    events::Events,
+    fence::Fence,
+    index::Index,
+    memory::Memory,
+    progress::Progress,
+    secrets::Secrets,
+    servers::{Server, Servers},
+    wakes::Router,
+};
+use crate::{
+    api::ExternalCollectionRefresh,
+    metrics::Metrics,
+    refresh::{Connection, Desired, Permission, Recorded, is_due},
+};
+
+/// Time and randomness, from outside.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    /// The wall clock, for what is recorded. Durations are measured on the runtime's monotonic clock.
+    pub now: fn() -> Timestamp,
+    /// A number from 0 up to 1, for jitter.
+    pub random: fn() -> f64,
+}
+
+impl Clock {
+    /// The wall clock's time.
+    pub fn now(&self) -> Timestamp {
+        (self.now)()
+    }
+
+    /// A number from 0 up to 1.
+    pub fn random(&self) -> f64 {
+        (self.random)()
+    }
+}
+
+/// What the passes share.
+pub struct Context {
+    /// The API server.
+    pub client: Client,
+    /// Time and randomness.
+    pub clock: Clock,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Where notices become Events.
+    pub events: Events,
+    /// The connections.
+    pub servers: Servers,
+    /// The Secrets that connections name.
+    pub secrets: Secrets,
+    /// What is remembered of objects beyond their status.
+    pub memory: Memory,
+    /// The budget of progress writes.
+    pub progress: Progress,
+    /// One run at a time per collection.
+    pub index: Index,
+    /// What holds everything until a process that takes over has said so.
+    pub fence: Fence,
+    /// Names this process.
+    pub operator: String,
+    /// Wakes refreshes.
+    pub refreshes: Router,
+    /// Wakes connections.
+    pub connections: Router,
+    scopes: Vec<Scope>,
+}
+
+/// What is watched: all namespaces, or one.
+struct Scope {
+    namespace: Option<String>,
+    refreshes: OnceLock<Store<Guarded<ExternalCollectionRefresh>>>,
+    connections_listed: AtomicBool,
+}
+
+impl Context {
+    /// For these scopes (`None` stands for all namespaces); the stores come with the watches. Starts the publisher of Events.
+    pub fn new(
+        client: Client,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+        operator: String,
+        scopes: &[Option<String>],
+    ) -> Self {
+        let connections = Router::new(scopes);
+        let refreshes = Router::new(scopes);
+        Self {
+            events: Events::start(client.clone()),
+            secrets: Secrets::new(client.clone(), connections.clone()),
+            client,
+            clock,
+            metrics,
+            servers: Servers::default(),
+            memory: Memory::default(),
+            progress: Progress::default(),
+            index: Index::new(refreshes.clone()),
+            fence: Fence::new(scopes),
+            operator,
+            refreshes,
+            connections,
+            scopes: scopes
+                .iter()
+                .map(|scope| Scope {
+                    namespace: scope.clone(),
+                    refreshes: OnceLock::new(),
+                    connections_listed: AtomicBool::new(false),
+                })
+                .collect(),
+        }
+    }
+
+    /// Hands over the store of a scope's refreshes.
+    pub(super) fn set_store(&self, scope: &Option<String>, store: Store<Guarded<ExternalCollectionRefresh>>) {
+        if let Some(scope) = self.scopes.iter().find(|known| known.namespace == *scope) {
+            // Set once, when the controllers start.
+            let _ = scope.refreshes.set(store);
+        }
+    }
+
+    /// The newest of `object` that the watch has shown.
+    pub(super) fn cached(&self, object: &Arc<ExternalCollectionRefresh>) -> Arc<ExternalCollectionRefresh> {
+        let key = Key::of(object.as_ref());
+        let stored = self.scope_of(&key).and_then(|scope| scope.refreshes.get()?.get(&key.into_ref()));
+        match stored.as_deref() {
+            Some(DeserializeGuard(Ok(stored))) if stored.metadata.uid == object.metadata.uid => {
+                Arc::new(stored.clone())
+            }
+            Some(_) | None => object.clone(),
+        }
+    }
+
+    /// How `connection` looks to a run.
+    pub fn connection(&self, connection: &Key) -> (Connection, Option<Arc<Server>>) {
+        if let Some(view) = self.servers.view(connection) {
+            return view;
+        }
+        let listed = self.scope_of(connection).is_some_and(|scope| scope.connections_listed.load(Ordering::Acquire));
+        let view = if listed {
+            Connection::NotReady {
+                reason: "NotFound".to_owned(),
+                message: format!(
+                    "MilvusConnection {} does not exist in this namespace. Create it, and the refresh goes on by itself.",
+                    connection.name
+                ),
+            }
+        } else {
+            Connection::Unknown
+        };
+        (view, None)
+    }
+
+    /// All connections of `scope` have been told.
+    pub(super) fn connections_listed(&self, scope: &Option<String>) {
+        if let Some(scope) = self.scopes.iter().find(|known| known.namespace == *scope) {
+            scope.connections_listed.store(true, Ordering::Release);
+            scope.each_refresh(|refresh| self.wake_unless_ended(refresh));
+        }
+    }
+
+    /// Wakes the refreshes that go through `connection` and are not over.
+    pub fn wake_refreshes_of(&self, connection: &Key) {
+        let Some(scope) = self.scope_of(connection) else { return };
+        scope.each_refresh(|refresh| {
+            if Key::connection_of(refresh) == *connection {
+                self.wake_unless_ended(refresh);
+            }
+        });
+    }
+
+    /// All refreshes of `scope` have been told: those that are due wait until they carry this process' name.
+    pub(super) fn refreshes_listed(&self, scope: &Option<String>) {
+        let Some(known) = self.scopes.iter().find(|known| known.namespace == *scope) else { return };
+        let mut due = Vec::new();
+        known.each_refresh(|refresh| {
+            if is_due(&Desired::of(refresh), &Recorded::of(refresh.status.as_ref())) {
+                due.extend(refresh.metadata.uid.clone());
+            }
+        });
+        self.fence.listed(scope, due);
+    }
+
+    /// Whether the run of `uid` may start or take a job now.
+    pub fn permission(&self, uid: &str) -> Permission {
+        self.fence.permission(uid)
+    }
+
+    fn wake_unless_ended(&self, refresh: &ExternalCollectionRefresh) {
+        if !Recorded::of(refresh.status.as_ref()).ended() {
+            self.refreshes.wake(Key::of(refresh));
+        }
+    }
+
+    fn scope_of(&self, key: &Key) -> Option<&Scope> {
+        self.scopes.iter().find(|scope| scope.namespace.as_ref().is_none_or(|namespace| *namespace == key.namespace))
+    }
+}
+
+impl Scope {
+    fn each_refresh(&self, mut visit: impl FnMut(&ExternalCollectionRefresh)) {
+        for object in self.refreshes.get().map(Store::state).unwrap_or_default() {
+            if let Ok(refresh) = &object.0 {
+                visit(refresh);
+            }
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Events (`events.k8s.io`), published beside the passes: an Event that cannot be had is logged and never an error.
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::{
+    Client,
+    runtime::events::{Event, EventType, Recorder, Reporter},
+};
+use tokio::{sync::mpsc, time::timeout};
+
+use super::API_DEADLINE;
+use crate::{api::FIELD_MANAGER, refresh::Notice};
+
+/// How many Events may wait. Beyond it they are dropped, as the API server drops them after an hour anyway.
+const QUEUE: usize = 1024;
+
+/// Where notices become Events.
+#[derive(Clone, Debug)]
+pub struct Events {
+    queue: mpsc::Sender<(ObjectReference, Notice)>,
+}
+
+impl Events {
+    /// Starts the one publisher of this process; it ends with the last handle.
+    pub fn start(client: Client) -> Self {
+        let (queue, mut waiting) = mpsc::channel::<(ObjectReference, Notice)>(QUEUE);
+        tokio::spawn(async move {
+            let recorder = Recorder::new(client, Reporter::from(FIELD_MANAGER));
+            while let Some((object, notice)) = waiting.recv().await {
+                let event = Event {
+                    type_: if notice.warning { EventType::Warning } else { EventType::Normal },
+                    reason: notice.reason.to_owned(),
+                    note: Some(notice.message),
+                    action: "Refresh".to_owned(),
+                    secondary: None,
+                };
+                let name = object.name.as_deref().unwrap_or_default();
+                match timeout(API_DEADLINE, recorder.publish(&event, &object)).await {
+                    Ok(Ok(_)) => {}
+                    Ok(Err(error)) => tracing::warn!(name, reason = event.reason, %error, "an Event was not published"),
+                    Err(_) => tracing::warn!(name, reason = event.reason, "an Event was not published in time"),
+                }
+            }
+        });
+        Self { queue }
+    }
+
+    /// Publishes `notice` about `object`, soon.
+    pub fn publish(&self, object: ObjectReference, notice: Notice) {
+        if let Err(dropped) = self.queue.try_send((object, notice)) {
+            let (object, notice) = dropped.into_inner();
+            tracing::warn!(name = object.name, reason = notice.reason, "an Event was dropped: too many wait");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! What this process remembers of an object beyond its status. None of it is needed after a restart.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::Key;
+use crate::{
+    api::RefreshStatus,
+    refresh::{ClaimKey, Submission},
+};
+
+/// The memory of all objects, by uid: a re-created object starts with none.
+#[derive(Debug, Default)]
+pub struct Memory {
+    objects: Mutex<HashMap<String, Remembered>>,
+}
+
+/// What is remembered of one object.
+#[derive(Debug, Default)]
+pub struct Remembered {
+    /// The last status that this process wrote or read directly, until the watch has caught up with it.
+    pub newest: Option<Newest>,
+    /// The standing claim and when this process first saw it.
+    claim: Option<(ClaimKey, Instant)>,
+    /// The outcome of a start that is not recorded yet.
+    outcome: Option<(ClaimKey, Submission)>,
+    /// A claim whose write was not answered.
+    unanswered: Option<Newest>,
+    /// When a status was last written.
+    pub written: Option<Instant>,
+    /// The connection whose poller follows the object's job, and the object.
+    pub followed: Option<(Key, Key)>,
+    /// Passes in a row that ended with an error.
+    pub errors: u32,
+}
+
+/// A status that is newer than the watch's.
+#[derive(Clone, Debug)]
+pub struct Newest {
+    /// The resourceVersion it was written at.
+    pub resource_version: String,
+    /// The status.
+    pub status: Option<RefreshStatus>,
+}
+
+impl Memory {
+    /// Works on the memory of one object.
+    pub fn with<T>(&self, uid: &str, work: impl FnOnce(&mut Remembered) -> T) -> T {
+        work(self.lock().entry(uid.to_owned()).or_default())
+    }
+
+    /// The watch has shown the object at this version: what is older is of no use any more. Says whether what the watch has
+    /// shown is outdated itself.
+    pub fn caught_up(&self, uid: &str, resource_version: &str) -> bool {
+        let mut objects = self.lock();
+        let Some(remembered) = objects.get_mut(uid) else { return false };
+        let outdated =
+            remembered.newest.as_ref().is_some_and(|newest| newer(&newest.resource_version, resource_version));
+        if !outdated {
+            remembered.newest = None;
+            if remembered.is_empty() {
+                objects.remove(uid);
+            }
+        }
+        outdated
+    }
+
+    /// The object is gone: gives what was remembered of it.
+    pub fn forget(&self, uid: &str) -> Option<Remembered> {
+        self.lock().remove(uid)
+    }
+
+    /// The object's run is over: nothing is remembered but a status that the watch has not shown yet. Gives the poller's
+    /// entry, if there was one.
+    pub fn rest(&self, uid: &str) -> Option<(Key, Key)> {
+        let mut objects = self.lock();
+        let remembered = objects.remove(uid)?;
+        if remembered.newest.is_some() {
+            let rest = Remembered { newest: remembered.newest, ..Remembered::default() };
+            objects.insert(uid.to_owned(), rest);
+        }
+        remembered.followed
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Remembered>> {
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Remembered {
+    fn is_empty(&self) -> bool {
+        self.newest.is_none()
+            && self.claim.is_none()
+            && self.outcome.is_none()
+            && self.unanswered.is_none()
+            && self.written.is_none()
+            && self.followed.is_none()
+            && self.errors == 0
+    }
+
+    /// How long this process has known the standing claim; from now on if it is new to it.
+    pub fn claim_known(&mut self, standing: Option<ClaimKey>, now: Instant) -> Duration {
+        let Some(standing) = standing else {
+            self.claim = None;
+            return Duration::ZERO;
+        };
+        match self.claim {
+            Some((known, since)) if known == standing => now.saturating_duration_since(since),
+            Some(_) | None => {
+                self.claim = Some((standing, now));
+                Duration::ZERO
+            }
+        }
+    }
+
+    /// Keeps the outcome of a start until it is recorded.
+    pub fn keep_outcome(&mut self, claim: ClaimKey, outcome: Submission) {
+        self.outcome = Some((claim, outcome));
+    }
+
+    /// The outcome of the standing claim's start, if it waits to be recorded. That of an older claim is dropped.
+    pub fn outcome(&mut self, standing: Option<ClaimKey>) -> Option<Submission> {
+        match &self.outcome {
+            Some((claim, outcome)) if Some(*claim) == standing => Some(outcome.clone()),
+            Some((claim, _)) => {
+                tracing::warn!(?claim, "the outcome of an older claim is dropped");
+                self.outcome = None;
+                None
+            }
+            None => None,
+        }
+    }
+
+    /// Keeps a claim whose write was not answered, with the version that it was decided on.
+    pub fn keep_unanswered(&mut self, claim: Newest) {
+        self.unanswered = Some(claim);
+    }
+
+    /// A claim to write again before anything else is decided.
+    pub fn unanswered(&self) -> Option<Newest> {
+        self.unanswered.clone()
+    }
+
+    /// The claim was taken or refused.
+    pub fn answered(&mut self) {
+        self.unanswered = None;
+    }
+
+    /// The outcome is recorded.
+    pub fn outcome_recorded(&mut self) {
+        self.outcome = None;
+    }
+}
+
+/// Whether `a` is a later version than `b`. Kubernetes' versions are numbers that rise; what is not a number is taken
+/// for later when it differs, which costs a conflict at the most.
+pub fn newer(a: &str, b: &str) -> bool {
+    match (a.parse::<u64>(), b.parse::<u64>()) {
+        (Ok(a), Ok(b)) => a > b,
+        (Err(_), _) | (_, Err(_)) => a != b,
+    }
+}

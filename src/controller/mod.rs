@@ -1,0 +1,208 @@
+//! The shell: watches, observes, acts, and writes status. All I/O of the operator is here and in [`crate::milvus`].
+//!
+//! * `stream`: watch, guard, strip, reflect, filter. Deletions are taken before the filter.
+//! * `refresh`, `connection`: one reconciler a kind; `pass` and `act`: what a pass over a refresh does.
+//! * `servers`: what is known of each connection: its view, its client, its poller.
+//! * `secrets`: one field-selected watch per Secret that a connection names.
+//! * `index`: who has a collection, and who waits for it.
+//! * `fence`: what a process does before it starts anything.
+//! * `memory`: what this process remembers of an object beyond its status.
+//! * `status`: the one way in which status is written.
+
+mod act;
+mod connection;
+mod context;
+mod events;
+mod fence;
+mod index;
+mod memory;
+mod pace;
+mod pass;
+mod progress;
+mod refresh;
+mod secrets;
+mod servers;
+mod status;
+mod stream;
+mod wakes;
+
+use std::{fmt::Debug, sync::Arc, time::Duration};
+
+use futures::{FutureExt, StreamExt};
+use kube::{
+    Api, Client, Resource,
+    core::{DeserializeGuard, NamespaceResourceScope},
+    runtime::{
+        controller::{Action, Config, Controller},
+        reflector::ObjectRef,
+    },
+};
+use serde::de::DeserializeOwned;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+pub use context::{Clock, Context};
+
+use crate::api::ExternalCollectionRefresh;
+
+/// Runs the controllers until `stop` is cancelled, then lets what is under way come to its end.
+///
+/// # Errors
+/// When a controller ends although nobody asked it to.
+pub async fn run(
+    context: Arc<Context>,
+    scopes: &[Option<String>],
+    workers: u16,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut tasks = JoinSet::new();
+    for scope in scopes {
+        let lifecycle = refresh::Lifecycle { context: context.clone(), scope: scope.clone() };
+        let (store, watch) = stream::objects(scoped(&context.client, scope), lifecycle);
+        context.set_store(scope, store.clone());
+        let wakes = context.refreshes.stream(scope).map(Key::into_ref);
+        let controller = Controller::for_stream(watch, store).reconcile_on(wakes);
+        tasks.spawn(drive("refresh", controller, workers, refresh::reconcile, context.clone(), stop.clone()));
+
+        let lifecycle = connection::Lifecycle { context: context.clone(), scope: scope.clone() };
+        let (store, watch) = stream::objects(scoped(&context.client, scope), lifecycle);
+        let wakes = context.connections.stream(scope).map(Key::into_ref);
+        let controller = Controller::for_stream(watch, store).reconcile_on(wakes);
+        tasks.spawn(drive("connection", controller, workers, connection::reconcile, context.clone(), stop.clone()));
+    }
+    while let Some(ended) = tasks.join_next().await {
+        let name = ended?;
+        if !stop.is_cancelled() {
+            stop.cancel();
+            anyhow::bail!("the {name} controller ended by itself; the process ends so that it is started afresh");
+        }
+    }
+    Ok(())
+}
+
+/// What is watched: each of `namespaces`, or all namespaces (`None`) where there are none.
+pub fn scopes(namespaces: &[String]) -> Vec<Option<String>> {
+    if namespaces.is_empty() { vec![None] } else { namespaces.iter().cloned().map(Some).collect() }
+}
+
+/// An object, or what is left of one that this version cannot decode.
+type Guarded<K> = DeserializeGuard<K>;
+
+fn scoped<K>(client: &Client, scope: &Option<String>) -> Api<K>
+where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+{
+    match scope {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    }
+}
+
+/// Runs one controller to its end.
+async fn drive<K, F, Fut>(
+    name: &'static str,
+    controller: Controller<Guarded<K>>,
+    workers: u16,
+    reconcile: F,
+    context: Arc<Context>,
+    stop: CancellationToken,
+) -> &'static str
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+    F: Fn(Arc<K>, Arc<Context>) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Result<Action, Error>> + Send + 'static,
+{
+    controller
+        .with_config(Config::default().concurrency(workers))
+        .graceful_shutdown_on(stop.cancelled_owned())
+        .run(
+            move |object, context| guarded(name, object, context, reconcile.clone()),
+            |object, error, context| pace::after_error(object.as_ref(), error, &context),
+            context,
+        )
+        .for_each(|result| async move {
+            if let Err(error) = result {
+                tracing::debug!(controller = name, %error, "a pass ended with an error");
+            }
+        })
+        .await;
+    name
+}
+
+/// Why a pass could not come to its end; it is tried again after a pause that grows.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The API server did not take a status or did not answer.
+    #[error(transparent)]
+    Api(#[from] status::WriteError),
+    /// A fault in this program.
+    #[error("the pass panicked: {0}; the object is tried again, please report this")]
+    Panicked(String),
+}
+
+/// Skips what cannot be decoded and keeps a panic from ending the controller.
+async fn guarded<K, F, Fut>(
+    name: &'static str,
+    object: Arc<Guarded<K>>,
+    context: Arc<Context>,
+    reconcile: F,
+) -> Result<Action, Error>
+where
+    K: Resource<DynamicType = ()> + Clone,
+    F: Fn(Arc<K>, Arc<Context>) -> Fut,
+    Fut: Future<Output = Result<Action, Error>>,
+{
+    let object = match &object.0 {
+        Ok(object) => Arc::new(object.clone()),
+        Err(invalid) => {
+            context.metrics.undecodable(name);
+            tracing::warn!(
+                controller = name,
+                namespace = invalid.metadata.namespace.as_deref(),
+                name = invalid.metadata.name.as_deref(),
+                error = %invalid.error,
+                "this version cannot read the object and leaves it alone until it changes",
+            );
+            return Ok(Action::await_change());
+        }
+    };
+    match std::panic::AssertUnwindSafe(reconcile(object, context)).catch_unwind().await {
+        Ok(result) => result,
+        Err(panic) => {
+            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+            Err(Error::Panicked(text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()))
+        }
+    }
+}
+
+/// The longest that one call to the API server may take.
+const API_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Names an object of either kind.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl Key {
+    /// The connection that `refresh` goes through.
+    pub fn connection_of(refresh: &ExternalCollectionRefresh) -> Self {
+        Self {
+            namespace: refresh.metadata.namespace.clone().unwrap_or_default(),
+            name: refresh.spec.connection_ref.name.clone(),
+        }
+    }
+
+    fn into_ref<K: Resource<DynamicType = ()>>(self) -> ObjectRef<K> {
+        ObjectRef::new(&self.name).within(&self.namespace)
+    }
+
+    /// The key of `object`.
+    pub fn of<K: Resource>(object: &K) -> Self {
+        let meta = object.meta();
+        Self { namespace: meta.namespace.clone().unwrap_or_default(), name: meta.name.clone().unwrap_or_default() }
+    }
+}

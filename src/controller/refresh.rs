@@ -1,0 +1,68 @@
+//! The reconciler of `ExternalCollectionRefresh`: when it runs and what follows from how a pass ends.
+
+use std::{sync::Arc, time::Duration};
+
+use kube::{Resource, core::DeserializeGuard, runtime::controller::Action};
+
+use super::{Context, Error, Key, pass::Pass, status::WriteError, stream};
+use crate::{
+    api::ExternalCollectionRefresh,
+    refresh::{Desired, Recorded, Wake},
+};
+
+/// The pause before deciding again on what somebody else wrote.
+const AFTER_CONFLICT: Duration = Duration::from_millis(50);
+
+/// Hears of refreshes that come and go.
+pub struct Lifecycle {
+    /// What the passes share.
+    pub context: Arc<Context>,
+    /// What is watched.
+    pub scope: Option<String>,
+}
+
+impl stream::Lifecycle<DeserializeGuard<ExternalCollectionRefresh>> for Lifecycle {
+    fn seen(&self, object: &DeserializeGuard<ExternalCollectionRefresh>) {
+        let meta = object.meta();
+        let (Some(uid), Some(version)) = (&meta.uid, &meta.resource_version) else { return };
+        let outdated = self.context.memory.caught_up(uid, version);
+        if let Ok(refresh) = &object.0
+            && !outdated
+        {
+            self.context.index.seen(uid, &Desired::of(refresh), &Recorded::of(refresh.status.as_ref()));
+        }
+    }
+
+    fn gone(&self, uid: &str, _: &Key) {
+        let followed = self.context.memory.forget(uid).and_then(|remembered| remembered.followed);
+        if let Some((connection, refresh)) = followed {
+            self.context.servers.forget(&connection, &refresh);
+        }
+        self.context.fence.announced(uid);
+        self.context.index.gone(uid);
+    }
+
+    fn listed(&self) {
+        self.context.refreshes_listed(&self.scope);
+    }
+}
+
+/// One pass over a refresh.
+///
+/// # Errors
+/// When the API server does not take a status; everything else is a value.
+pub async fn reconcile(triggered: Arc<ExternalCollectionRefresh>, context: Arc<Context>) -> Result<Action, Error> {
+    // Memory before store: the memory lets go of a status only once the store has it, so in this order nothing is missed.
+    let written = context.memory.with(triggered.metadata.uid.as_deref().unwrap_or_default(), |r| r.newest.clone());
+    let object = context.cached(&triggered);
+    let mut pass = Pass::new(&object, &context, written);
+    let ended = pass.run().await;
+    pass.settle(&ended);
+    match ended {
+        Ok(Wake::After(pause)) => Ok(Action::requeue(pause)),
+        // A deletion event frees what was held for an object that is gone.
+        Ok(Wake::OnChange) | Err(WriteError::Gone) => Ok(Action::await_change()),
+        Err(WriteError::Conflict) => Ok(Action::requeue(AFTER_CONFLICT)),
+        Err(error @ (WriteError::Refused(_) | WriteError::Unanswered(_))) => Err(error.into()),
+    }
+}

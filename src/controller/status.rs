@@ -1,0 +1,87 @@
+//! The one way in which status is written: a server-side apply of the whole status, always with the resourceVersion that
+//! it was decided on.
+
+use std::{fmt::Debug, time::Duration};
+
+use kube::{
+    Api, Resource,
+    api::{Patch, PatchParams},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::timeout;
+
+use super::API_DEADLINE;
+use crate::api::FIELD_MANAGER;
+
+/// How often one write is sent while no answer comes. The same resourceVersion each time, so it takes effect at most once.
+const TRIES: u32 = 3;
+/// The pause between two tries.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Why a status was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// Somebody wrote the object since it was read: read it anew and decide again.
+    #[error("the object has changed since it was read")]
+    Conflict,
+    /// The object is gone.
+    #[error("the object was deleted")]
+    Gone,
+    /// The API server will not take this status from us.
+    #[error("the API server refused the status: {0}")]
+    Refused(String),
+    /// The API server did not answer; whether the write took effect is not known.
+    #[error("the API server did not answer: {0}")]
+    Unanswered(String),
+}
+
+/// Writes the whole status of `name` and gives the object as it is then.
+///
+/// # Errors
+/// See [`WriteError`]. Only a success proves that this process wrote this status.
+pub async fn write<K, S>(api: &Api<K>, name: &str, resource_version: &str, status: &S) -> Result<K, WriteError>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+    S: Serialize,
+{
+    let patch = serde_json::json!({
+        "apiVersion": K::api_version(&()),
+        "kind": K::kind(&()),
+        "metadata": { "name": name, "resourceVersion": resource_version },
+        "status": status,
+    });
+    let params = PatchParams::apply(FIELD_MANAGER).force();
+    let mut last = String::new();
+    for attempt in 0..TRIES {
+        if attempt > 0 {
+            tokio::time::sleep(PAUSE).await;
+        }
+        match timeout(API_DEADLINE, api.patch_status(name, &params, &Patch::Apply(&patch))).await {
+            Ok(Ok(object)) => return Ok(object),
+            Ok(Err(kube::Error::Api(refusal))) if refusal.code == 409 => return Err(WriteError::Conflict),
+            Ok(Err(kube::Error::Api(refusal))) if refusal.code == 404 => return Err(WriteError::Gone),
+            Ok(Err(kube::Error::Api(refusal))) if refusal.code < 500 && refusal.code != 429 => {
+                return Err(WriteError::Refused(refusal.message.clone()));
+            }
+            Ok(Err(error)) => last = error.to_string(),
+            Err(_) => last = format!("no answer within {} s", API_DEADLINE.as_secs()),
+        }
+    }
+    Err(WriteError::Unanswered(last))
+}
+
+/// Reads the object as it is now.
+///
+/// # Errors
+/// [`WriteError::Gone`] when it does not exist, [`WriteError::Unanswered`] when the API server does not say.
+pub async fn read<K>(api: &Api<K>, name: &str) -> Result<K, WriteError>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+{
+    match timeout(API_DEADLINE, api.get_opt(name)).await {
+        Ok(Ok(Some(object))) => Ok(object),
+        Ok(Ok(None)) => Err(WriteError::Gone),
+        Ok(Err(error)) => Err(WriteError::Unanswered(error.to_string())),
+        Err(_) => Err(WriteError::Unanswered(format!("no answer within {} s", API_DEADLINE.as_secs()))),
+    }
+}

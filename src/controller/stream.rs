@@ -1,0 +1,80 @@
+//! The watch of one kind, from the API server to the triggers of its controller.
+
+use std::{collections::HashMap, fmt::Debug, hash::Hash};
+
+use futures::{Stream, TryStreamExt};
+use kube::{
+    Api, Resource,
+    core::DeserializeGuard,
+    runtime::{
+        WatchStreamExt, predicates,
+        reflector::{self, Store},
+        utils::Predicate,
+        watcher,
+    },
+};
+use serde::de::DeserializeOwned;
+
+use super::Key;
+
+/// Hears of objects before the filter that keeps our own status writes from triggering a pass. Deletions are told here
+/// and nowhere else: the objects have no finalizer, so the filter would swallow them.
+pub trait Lifecycle<K>: Send + 'static {
+    /// The object exists with this content.
+    fn seen(&self, object: &K);
+    /// The object with this uid is gone; it was known by this key.
+    fn gone(&self, uid: &str, key: &Key);
+    /// Everything that exists has been told at least once.
+    fn listed(&self);
+}
+
+/// Watches a kind: the store of everything that exists, and the stream of what has changed in a way that a pass cares for.
+pub fn objects<K>(
+    api: Api<DeserializeGuard<K>>,
+    lifecycle: impl Lifecycle<DeserializeGuard<K>>,
+) -> (Store<DeserializeGuard<K>>, impl Stream<Item = Result<DeserializeGuard<K>, watcher::Error>> + Send + 'static)
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+    K::DynamicType: Eq + Hash + Clone,
+{
+    let (store, writer) = reflector::store();
+    let (mut known, mut listing) = (HashMap::<String, Key>::new(), HashMap::<String, Key>::new());
+    let stream = watcher(api, watcher::Config::default())
+        .default_backoff()
+        .modify(|object| object.meta_mut().managed_fields = None)
+        .reflect(writer)
+        .inspect_ok(move |event| match event {
+            watcher::Event::Init => listing.clear(),
+            watcher::Event::InitApply(object) => {
+                listing.insert(uid(object), Key::of(object));
+                lifecycle.seen(object);
+            }
+            watcher::Event::InitDone => {
+                // What was deleted while no watch was open is told by its absence only.
+                for (uid, key) in known.iter().filter(|(uid, _)| !listing.contains_key(*uid)) {
+                    lifecycle.gone(uid, key);
+                }
+                known = std::mem::take(&mut listing);
+                lifecycle.listed();
+            }
+            watcher::Event::Apply(object) => {
+                known.insert(uid(object), Key::of(object));
+                lifecycle.seen(object);
+            }
+            watcher::Event::Delete(object) => {
+                known.remove(&uid(object));
+                lifecycle.gone(&uid(object), &Key::of(object));
+            }
+        })
+        .inspect_err(|error| tracing::warn!(%error, kind = %K::kind(&()), "the watch failed and is opened again"))
+        .applied_objects()
+        .predicate_filter(
+            predicates::generation.combine(predicates::finalizers).combine(predicates::annotations),
+            Default::default(),
+        );
+    (store, stream)
+}
+
+fn uid<K: Resource>(object: &K) -> String {
+    object.meta().uid.clone().unwrap_or_default()
+}

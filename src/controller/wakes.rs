@@ -1,0 +1,110 @@
+//! Wake-ups for a controller from elsewhere than its watch.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use futures::{Stream, stream};
+use tokio::sync::Notify;
+
+use super::Key;
+
+/// A set of keys to look at again. A key that is woken twice before it is taken is looked at once, so the set never
+/// holds more than there are objects, and waking never blocks.
+#[derive(Clone, Debug, Default)]
+pub struct Wakes {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    keys: Mutex<HashSet<Key>>,
+    notify: Notify,
+}
+
+impl Wakes {
+    /// Asks for another look at `key`.
+    pub fn wake(&self, key: Key) {
+        self.inner.keys.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+        self.inner.notify.notify_one();
+    }
+
+    /// The keys as they are woken. One reader only.
+    pub fn stream(&self) -> impl Stream<Item = Key> + Send + 'static + use<> {
+        let inner = self.inner.clone();
+        stream::unfold((inner, Vec::new()), |(inner, mut ready)| async move {
+            loop {
+                if let Some(key) = ready.pop() {
+                    return Some((key, (inner, ready)));
+                }
+                ready = inner.keys.lock().unwrap_or_else(PoisonError::into_inner).drain().collect();
+                if ready.is_empty() {
+                    inner.notify.notified().await;
+                }
+            }
+        })
+    }
+}
+
+/// The wake-ups of one kind, by what is watched: all namespaces, or each of a few.
+#[derive(Clone, Debug)]
+pub struct Router {
+    routes: Vec<(Option<String>, Wakes)>,
+}
+
+impl Router {
+    /// A route for each of `scopes`; `None` stands for all namespaces.
+    pub fn new(scopes: &[Option<String>]) -> Self {
+        Self { routes: scopes.iter().map(|scope| (scope.clone(), Wakes::default())).collect() }
+    }
+
+    /// Asks for another look at `key`; nothing happens where its namespace is not watched.
+    pub fn wake(&self, key: Key) {
+        let route = self.routes.iter().find(|(scope, _)| scope.as_ref().is_none_or(|scope| *scope == key.namespace));
+        if let Some((_, wakes)) = route {
+            wakes.wake(key);
+        }
+    }
+
+    /// What is woken in `scope`.
+    pub fn stream(&self, scope: &Option<String>) -> impl Stream<Item = Key> + Send + 'static + use<> {
+        let wakes = self.routes.iter().find(|(route, _)| route == scope).map(|(_, wakes)| wakes.clone());
+        wakes.unwrap_or_default().stream()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use futures::{FutureExt, StreamExt};
+
+    use super::*;
+
+    fn key(namespace: &str) -> Key {
+        Key { namespace: namespace.to_owned(), name: "a".to_owned() }
+    }
+
+    #[test]
+    fn a_key_that_is_woken_twice_comes_once() {
+        let wakes = Wakes::default();
+        wakes.wake(key("n"));
+        wakes.wake(key("n"));
+        let mut stream = Box::pin(wakes.stream());
+        assert_eq!(stream.next().now_or_never(), Some(Some(key("n"))));
+        assert_eq!(stream.next().now_or_never(), None);
+        wakes.wake(key("n"));
+        assert_eq!(stream.next().now_or_never(), Some(Some(key("n"))));
+    }
+
+    #[test]
+    fn a_key_goes_to_the_scope_of_its_namespace() {
+        let scopes = [Some("a".to_owned()), Some("b".to_owned())];
+        let router = Router::new(&scopes);
+        let (mut a, mut b) = (Box::pin(router.stream(&scopes[0])), Box::pin(router.stream(&scopes[1])));
+        router.wake(key("b"));
+        router.wake(key("elsewhere"));
+        assert_eq!(a.next().now_or_never(), None);
+        assert_eq!(b.next().now_or_never(), Some(Some(key("b"))));
+    }
+}

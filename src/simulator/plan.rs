@@ -1,0 +1,64 @@
+//! How the jobs of a collection go.
+
+use std::time::Duration;
+
+/// How a job ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// `RefreshCompleted`; a source and spec that came with the job become those of the collection.
+    Complete,
+    /// `RefreshFailed` with this reason; the collection stays as it was.
+    Fail(String),
+    /// Never: the job stays at 99 % and outlives Milvus' own job timeout, as jobs do whose finalisation keeps failing.
+    Hang,
+}
+
+/// The course of the jobs that start on a collection from now on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// How long a job stays `RefreshPending`.
+    pub pending: Duration,
+    /// How long it then is `RefreshInProgress`.
+    pub duration: Duration,
+    /// Both times vary by up to this share of themselves, drawn from the seed; 0 to 1.
+    pub jitter: f64,
+    /// The equal tasks that a job consists of, at least 1: progress moves in steps of 100 / `tasks`, as Milvus
+    /// reports only finished tasks.
+    pub tasks: u32,
+    /// How the job ends.
+    pub outcome: Outcome,
+}
+
+impl Plan {
+    /// In progress at once, completed after `duration`.
+    pub fn completes_in(duration: Duration) -> Self {
+        Self { pending: Duration::ZERO, duration, jitter: 0.0, tasks: 20, outcome: Outcome::Complete }
+    }
+
+    /// In progress at once, failed with `reason` after `duration`.
+    pub fn fails_in(duration: Duration, reason: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Fail(reason.into()), ..Self::completes_in(duration) }
+    }
+
+    /// In progress for good.
+    pub fn hangs() -> Self {
+        Self { outcome: Outcome::Hang, ..Self::completes_in(Duration::from_secs(60)) }
+    }
+
+    /// The same with a time in the queue first.
+    pub fn pending_for(self, pending: Duration) -> Self {
+        Self { pending, ..self }
+    }
+
+    /// The same with jitter; see [`Plan::jitter`].
+    pub fn jittered(self, jitter: f64) -> Self {
+        Self { jitter, ..self }
+    }
+}
+
+impl Default for Plan {
+    /// Completes in five seconds.
+    fn default() -> Self {
+        Self::completes_in(Duration::from_secs(5))
+    }
+}

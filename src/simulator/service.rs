@@ -1,0 +1,339 @@
+//! The calls: who may make them, which fault strikes them, what they do and what is answered.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::watch;
+use tonic::{Code, Request, Response, Status, metadata::MetadataMap};
+
+use super::{
+    Shared, State,
+    answer::{Answer, Question, success},
+    clock::Clock,
+    fault::{Fault, When},
+    journal::{Call, Method, Verdict},
+    login::Login,
+    refusal::Refusal,
+    spec,
+    transport::Garbage,
+    world::{Collection, Submit},
+};
+use crate::milvus::wire::{
+    common::ServerInfo,
+    milvus::{
+        ConnectRequest, ConnectResponse, DescribeCollectionRequest, DescribeCollectionResponse,
+        GetRefreshExternalCollectionProgressRequest, GetRefreshExternalCollectionProgressResponse, GetVersionRequest,
+        GetVersionResponse, ListRefreshExternalCollectionJobsRequest, ListRefreshExternalCollectionJobsResponse,
+        RefreshExternalCollectionRequest, RefreshExternalCollectionResponse, milvus_service_server::MilvusService,
+    },
+    schema::{CollectionSchema, DataType, FieldSchema},
+};
+
+/// The gRPC service over the shared state.
+pub(super) struct Server(pub(super) Arc<Shared>);
+
+/// What a call does once nothing is in its way.
+type Effect<Q, A> = fn(&mut State, &Q, Duration, &Clock) -> Result<A, Refusal>;
+
+/// A call that may have its effect.
+struct Admitted {
+    number: usize,
+    fault: Option<Fault>,
+    /// `grpc-timeout` on the simulator's clock.
+    deadline: Option<Duration>,
+    /// Changes with each release after the arrival.
+    released: watch::Receiver<u64>,
+}
+
+impl Server {
+    async fn serve<Q: Question, A: Answer>(
+        &self,
+        request: Request<Q>,
+        effect: Effect<Q, A>,
+    ) -> Result<Response<A>, Status> {
+        let admitted = self.0.admit(&request)?;
+        let (fault, mut released) = (admitted.fault.clone(), admitted.released.clone());
+        // In a task of its own, since what has reached Milvus takes effect even if the client hangs up meanwhile.
+        let work = tokio::spawn(self.0.clone().work(request.into_inner(), effect, admitted));
+        let answer = work.await.map_err(|error| Status::internal(error.to_string()))??;
+        match fault {
+            Some(Fault::DropReplyAfterEffect) => Err(Status::unavailable("connection reset by peer")),
+            Some(Fault::HangAfterEffect) => {
+                // An error: the simulator is gone, and so is its client.
+                _ = released.changed().await;
+                Ok(Response::new(answer))
+            }
+            Some(Fault::Status { code, text, when: When::After }) => Err(Status::new(Code::from_i32(code), text)),
+            Some(Fault::Milvus { code, reason, when: When::After }) => {
+                Ok(Response::new(A::refused(Refusal { code, reason })))
+            }
+            Some(Fault::Garbage) => {
+                let mut response = Response::new(answer);
+                response.extensions_mut().insert(Garbage);
+                Ok(response)
+            }
+            _ => Ok(Response::new(answer)),
+        }
+    }
+}
+
+impl Shared {
+    /// Notes the call and lets it in, or answers it at the door.
+    fn admit<Q: Question>(&self, request: &Request<Q>) -> Result<Admitted, Status> {
+        let released = self.release.subscribe();
+        let at = self.clock.now();
+        let (database, collection, job) = request.get_ref().target();
+        let admitted = {
+            let mut state = self.lock();
+            let door = gate(&state, Q::METHOD, request.metadata(), database);
+            let fault = if door.is_ok() { state.faults.next(Q::METHOD) } else { None };
+            let (database, collection) = (database.to_owned(), collection.to_owned());
+            let call =
+                Call { at, method: Q::METHOD, database, collection, job, verdict: Verdict::Open, fault: fault.clone() };
+            let number = state.journal.open(call);
+            let deadline = timeout(request.metadata()).map(|timeout| at.saturating_add(timeout));
+            match door {
+                Ok(()) => Ok(Admitted { number, fault, deadline, released }),
+                Err(status) => {
+                    state.journal.close(number, verdict(&status));
+                    Err(status)
+                }
+            }
+        };
+        self.changed();
+        admitted
+    }
+
+    /// Waits where the fault says so, then has the effect and notes it.
+    async fn work<Q: Question, A: Answer>(
+        self: Arc<Self>,
+        question: Q,
+        effect: Effect<Q, A>,
+        mut admitted: Admitted,
+    ) -> Result<A, Status> {
+        let in_time = tokio::select! {
+            biased;
+            () = self.expiry(admitted.deadline) => false,
+            () = self.obstacle(&mut admitted) => true,
+        };
+        let answer = {
+            let mut state = self.lock();
+            let answer = if in_time {
+                self.take_effect(&mut state, &question, effect, admitted.fault.as_ref())
+            } else {
+                Err(Status::deadline_exceeded("context deadline exceeded"))
+            };
+            let (verdict, answer) = match answer {
+                Ok((verdict, answer)) => (verdict, Ok(answer)),
+                Err(status) => (verdict(&status), Err(status)),
+            };
+            state.journal.close(admitted.number, verdict);
+            answer
+        };
+        self.changed();
+        answer
+    }
+
+    async fn expiry(&self, deadline: Option<Duration>) {
+        match deadline {
+            Some(deadline) => self.clock.until(deadline).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn obstacle(&self, admitted: &mut Admitted) {
+        match admitted.fault {
+            // An error: the simulator is gone.
+            Some(Fault::HangBeforeEffect) => _ = admitted.released.changed().await,
+            Some(Fault::Delay(by)) => self.clock.until(self.clock.now().saturating_add(by)).await,
+            _ => {}
+        }
+    }
+
+    fn take_effect<Q: Question, A: Answer>(
+        &self,
+        state: &mut State,
+        question: &Q,
+        effect: Effect<Q, A>,
+        fault: Option<&Fault>,
+    ) -> Result<(Verdict, A), Status> {
+        let now = self.clock.now();
+        state.world.settle(now);
+        let answer = match fault {
+            Some(Fault::Status { code, text, when: When::Before }) => {
+                return Err(Status::new(Code::from_i32(*code), text));
+            }
+            Some(Fault::Milvus { code, reason, when: When::Before }) => {
+                Err(Refusal { code: *code, reason: reason.clone() })
+            }
+            _ => effect(state, question, now, &self.clock),
+        };
+        let mut answer = match answer {
+            Ok(answer) => answer,
+            Err(refusal) => {
+                let verdict = Verdict::Refused { code: refusal.code, reason: refusal.reason.clone() };
+                return Ok((verdict, A::refused(refusal)));
+            }
+        };
+        let mut verdict = answer.verdict();
+        if let Verdict::Accepted(job) = verdict {
+            if fault == Some(&Fault::LoseAcceptedJob) {
+                state.world.lose(job.0);
+                verdict = Verdict::Lost(job);
+            } else if let Some(owner) = state.world.owner(job.0) {
+                tracing::info!(%job, database = owner.0, collection = owner.1, "refresh job accepted");
+                state.journal.started(owner, job);
+            }
+        }
+        if let Some(fault) = fault {
+            let shown = answer.spoil(fault);
+            if shown && *fault == Fault::FailedFirstWithoutReason {
+                state.faults.spend(Q::METHOD, fault);
+            }
+        }
+        Ok((verdict, answer))
+    }
+}
+
+/// The checks ahead of every call. grpc-go answers unknown methods before it looks at credentials.
+fn gate(state: &State, method: Method, metadata: &MetadataMap, database: &str) -> Result<(), Status> {
+    let settings = &state.settings;
+    let name = method.name();
+    if settings.too_old && matches!(method, Method::Refresh | Method::Progress | Method::List) {
+        let service = "milvus.proto.milvus.MilvusService";
+        return Err(Status::unimplemented(format!("unknown method {name} for service {service}")));
+    }
+    if let Some(login) = &settings.login {
+        login.check(metadata)?;
+    }
+    if settings.denied.contains(&method) {
+        let database = if database.is_empty() { super::world::DEFAULT_DATABASE } else { database };
+        let user = settings.login.as_ref().map_or("root", Login::user);
+        return Err(Status::permission_denied(format!(
+            "Privilege{name}: permission deny to {user} in the `{database}` database"
+        )));
+    }
+    Ok(())
+}
+
+fn verdict(status: &Status) -> Verdict {
+    Verdict::Status { code: status.code().into(), text: status.message().to_owned() }
+}
+
+/// `grpc-timeout`: up to eight digits and a unit.
+fn timeout(metadata: &MetadataMap) -> Option<Duration> {
+    let text = metadata.get("grpc-timeout")?.to_str().ok()?;
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let count: u64 = digits.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_secs(count.saturating_mul(3600))),
+        "M" => Some(Duration::from_secs(count.saturating_mul(60))),
+        "S" => Some(Duration::from_secs(count)),
+        "m" => Some(Duration::from_millis(count)),
+        "u" => Some(Duration::from_micros(count)),
+        "n" => Some(Duration::from_nanos(count)),
+        _ => None,
+    }
+}
+
+#[tonic::async_trait]
+impl MilvusService for Server {
+    async fn connect(&self, request: Request<ConnectRequest>) -> Result<Response<ConnectResponse>, Status> {
+        self.serve(request, |state, _, _, _| {
+            let info = ServerInfo {
+                build_tags: state.settings.version.clone(),
+                deploy_mode: "STANDALONE".to_owned(),
+                ..ServerInfo::default()
+            };
+            Ok(ConnectResponse { status: success(), server_info: Some(info), identifier: state.world.allocate() })
+        })
+        .await
+    }
+
+    async fn get_version(&self, request: Request<GetVersionRequest>) -> Result<Response<GetVersionResponse>, Status> {
+        self.serve(request, |state, _, _, _| {
+            Ok(GetVersionResponse { status: success(), version: state.settings.version.clone() })
+        })
+        .await
+    }
+
+    async fn describe_collection(
+        &self,
+        request: Request<DescribeCollectionRequest>,
+    ) -> Result<Response<DescribeCollectionResponse>, Status> {
+        self.serve(request, |state, asked, _, _| {
+            state.world.describe(&asked.db_name, &asked.collection_name, asked.collection_id).map(description)
+        })
+        .await
+    }
+
+    async fn refresh_external_collection(
+        &self,
+        request: Request<RefreshExternalCollectionRequest>,
+    ) -> Result<Response<RefreshExternalCollectionResponse>, Status> {
+        self.serve(request, |state, asked, now, _| {
+            let submit = Submit {
+                database: &asked.db_name,
+                collection: &asked.collection_name,
+                source: &asked.external_source,
+                spec: &asked.external_spec,
+            };
+            let job_id = state.world.refresh(&submit, state.settings.duplicate_wording, now)?;
+            Ok(RefreshExternalCollectionResponse { status: success(), job_id })
+        })
+        .await
+    }
+
+    async fn get_refresh_external_collection_progress(
+        &self,
+        request: Request<GetRefreshExternalCollectionProgressRequest>,
+    ) -> Result<Response<GetRefreshExternalCollectionProgressResponse>, Status> {
+        self.serve(request, |state, asked, now, clock| {
+            let job_info = state.world.progress(asked.job_id, now, clock)?;
+            Ok(GetRefreshExternalCollectionProgressResponse { status: success(), job_info: Some(job_info) })
+        })
+        .await
+    }
+
+    async fn list_refresh_external_collection_jobs(
+        &self,
+        request: Request<ListRefreshExternalCollectionJobsRequest>,
+    ) -> Result<Response<ListRefreshExternalCollectionJobsResponse>, Status> {
+        self.serve(request, |state, asked, now, clock| {
+            let jobs = state.world.list(&asked.db_name, &asked.collection_name, now, clock)?;
+            Ok(ListRefreshExternalCollectionJobsResponse { status: success(), jobs })
+        })
+        .await
+    }
+}
+
+/// A collection as Milvus describes it: an external one has a virtual key and a field backed by a column.
+fn description(collection: &Collection) -> DescribeCollectionResponse {
+    let settings = &collection.settings;
+    let field = |field_id, name: &str, column: &str| FieldSchema {
+        field_id,
+        name: name.to_owned(),
+        is_primary_key: column.is_empty(),
+        data_type: DataType::Int64.into(),
+        external_field: column.to_owned(),
+    };
+    let fields = if settings.external {
+        vec![field(100, "__virtual_pk__", ""), field(101, "product", "product_id")]
+    } else {
+        vec![field(100, "product", "")]
+    };
+    DescribeCollectionResponse {
+        status: success(),
+        schema: Some(CollectionSchema {
+            name: settings.name.clone(),
+            description: String::new(),
+            fields,
+            db_name: settings.database.clone(),
+            external_source: settings.source.clone(),
+            external_spec: spec::redact(&settings.spec),
+        }),
+        collection_id: collection.id,
+        aliases: settings.aliases.clone(),
+        collection_name: settings.name.clone(),
+        db_name: settings.database.clone(),
+    }
+}

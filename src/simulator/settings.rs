@@ -1,0 +1,100 @@
+//! How the server and its collections are set up.
+
+use super::{journal::Method, login::Login, plan::Plan, world::DEFAULT_DATABASE};
+
+/// The spec of collections that do not say: with secrets, so that redaction shows.
+const PERSISTED_SPEC: &str = concat!(
+    r#"{"format":"parquet","extfs":{"access_key_id":"minioadmin","access_key_value":"minioadmin","#,
+    r#""cloud_provider":"minio","region":"us-east-1"}}"#
+);
+
+/// How the server behaves; [`super::Simulator::configure`] changes it while it runs.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Of the ids and of the jitter. Read at the start only.
+    pub seed: u64,
+    /// The answer to `GetVersion`.
+    pub version: String,
+    /// `None`: anybody may call, whatever credentials come along, as with Milvus' authorization off.
+    pub login: Option<Login>,
+    /// Calls that the account lacks the privilege for (gRPC 7).
+    pub denied: Vec<Method>,
+    /// A server from before the refresh API: its three calls are unknown (gRPC 12), the others work.
+    pub too_old: bool,
+    /// How a second start is refused.
+    pub duplicate_wording: DuplicateWording,
+}
+
+impl Default for Settings {
+    /// Milvus 3.0.1 without authorization, seed 0.
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            version: "3.0.1".to_owned(),
+            login: None,
+            denied: Vec::new(),
+            too_old: false,
+            duplicate_wording: DuplicateWording::PollIt,
+        }
+    }
+}
+
+/// The texts of code 703 that are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DuplicateWording {
+    /// "refresh job N is already in progress ...; poll that jobID ...".
+    PollIt,
+    /// "refresh job N is already in progress ..., please wait for it to complete or cancel it first".
+    WaitOrCancel,
+    /// Wait or cancel, but the active job is not named.
+    WithoutId,
+}
+
+impl DuplicateWording {
+    /// The text about the job `active` of collection `name`.
+    pub(super) fn text(self, active: i64, name: &str) -> String {
+        let busy = format!("refresh job {active} is already in progress for collection {name}");
+        match self {
+            Self::PollIt => format!("{busy}; poll that jobID for its result"),
+            Self::WaitOrCancel => format!("{busy}, please wait for it to complete or cancel it first"),
+            Self::WithoutId => {
+                format!("a refresh of collection {name} is active, please wait for it to complete or cancel it first")
+            }
+        }
+    }
+}
+
+/// A collection to create.
+#[derive(Clone, Debug)]
+pub struct CollectionSpec {
+    /// Created when missing.
+    pub database: String,
+    /// Its own name.
+    pub name: String,
+    /// Whether it has fields backed by external files.
+    pub external: bool,
+    /// The persisted source; empty: deferred.
+    pub source: String,
+    /// The persisted spec, JSON; empty: deferred.
+    pub spec: String,
+    /// Other names.
+    pub aliases: Vec<String>,
+    /// How its jobs go.
+    pub plan: Plan,
+}
+
+impl CollectionSpec {
+    /// An external collection of the database `default` that reads `s3://bucket/<name>/`.
+    pub fn external(name: impl Into<String>, plan: Plan) -> Self {
+        let name = name.into();
+        Self {
+            database: DEFAULT_DATABASE.to_owned(),
+            source: format!("s3://bucket/{name}/"),
+            spec: PERSISTED_SPEC.to_owned(),
+            name,
+            external: true,
+            aliases: Vec::new(),
+            plan,
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! What the simulated cluster holds, collections and jobs, and the rules by which requests change it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+
+use super::{
+    clock::Clock,
+    job::Job,
+    names,
+    plan::Outcome,
+    refusal::Refusal,
+    settings::{CollectionSpec, DuplicateWording},
+    spec,
+};
+use crate::milvus::wire::milvus::RefreshExternalCollectionJobInfo;
+
+/// Milvus' defaults: a job fails after an hour and is forgotten a day after its end.
+const JOB_TIMEOUT: Duration = Duration::from_secs(3600);
+const RETENTION: Duration = Duration::from_secs(24 * 3600);
+/// Ids of real clusters are hybrid timestamps of about this size, far above 2^53.
+const FIRST_ID: i64 = 460_000_000_000_000_000;
+
+/// The database of requests that name none.
+pub(super) const DEFAULT_DATABASE: &str = "default";
+
+/// One incarnation of a collection.
+pub(super) struct Collection {
+    pub(super) id: i64,
+    pub(super) settings: CollectionSpec,
+}
+
+/// The state of the cluster.
+pub(super) struct World {
+    random: StdRng,
+    last_id: i64,
+    databases: BTreeSet<String>,
+    collections: BTreeMap<i64, Collection>,
+    jobs: BTreeMap<i64, Job>,
+}
+
+/// A request for a refresh.
+pub(super) struct Submit<'a> {
+    pub(super) database: &'a str,
+    pub(super) collection: &'a str,
+    pub(super) source: &'a str,
+    pub(super) spec: &'a str,
+}
+
+impl World {
+    pub(super) fn new(seed: u64) -> Self {
+        Self {
+            random: StdRng::seed_from_u64(seed),
+            last_id: FIRST_ID,
+            databases: BTreeSet::from([DEFAULT_DATABASE.to_owned()]),
+            collections: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+        }
+    }
+
+    /// The next id of the cluster's one allocator.
+    pub(super) fn allocate(&mut self) -> i64 {
+        self.last_id += self.random.random_range(1..1000);
+        self.last_id
+    }
+
+    /// Creates the collection, its database too; one of that name goes first.
+    pub(super) fn create(&mut self, settings: CollectionSpec, now: Duration) {
+        self.drop(&settings.database, &settings.name, now);
+        self.databases.insert(settings.database.clone());
+        let id = self.allocate();
+        self.collections.insert(id, Collection { id, settings });
+    }
+
+    /// Drops a collection. Its jobs stay listed by id until they are forgotten; active ones fail.
+    pub(super) fn drop(&mut self, database: &str, name: &str, now: Duration) {
+        let Ok(id) = self.find(database, name).map(|collection| collection.id) else { return };
+        self.collections.remove(&id);
+        for job in self.jobs.values_mut().filter(|job| job.collection_id == id && job.ended.is_none()) {
+            job.end(now, Some(format!("collection not found[collection={id}]")));
+        }
+    }
+
+    /// Points `alias` at a collection, away from any other one of the database. Whether the collection exists.
+    pub(super) fn alias(&mut self, database: &str, name: &str, alias: &str) -> bool {
+        let Ok(id) = self.find(database, name).map(|collection| collection.id) else { return false };
+        for collection in self.collections.values_mut().filter(|other| other.settings.database == database) {
+            collection.settings.aliases.retain(|known| known != alias);
+            if collection.id == id {
+                collection.settings.aliases.push(alias.to_owned());
+            }
+        }
+        true
+    }
+
+    /// The settings of a collection.
+    pub(super) fn settings_mut(&mut self, database: &str, name: &str) -> Option<&mut CollectionSpec> {
+        let id = self.find(database, name).ok()?.id;
+        self.collections.get_mut(&id).map(|collection| &mut collection.settings)
+    }
+
+    /// A collection by name or alias.
+    pub(super) fn find(&self, database: &str, name: &str) -> Result<&Collection, Refusal> {
+        let database = if database.is_empty() { DEFAULT_DATABASE } else { database };
+        if !self.databases.contains(database) {
+            return Err(Refusal::database_not_found(database));
+        }
+        let named = |collection: &&Collection| {
+            let known = &collection.settings;
+            known.database == database && (known.name == name || known.aliases.iter().any(|alias| alias == name))
+        };
+        self.collections.values().find(named).ok_or_else(|| Refusal::collection_not_found(database, name))
+    }
+
+    /// `DescribeCollection`: by name or alias, or by id where the name is empty.
+    pub(super) fn describe(&self, database: &str, name: &str, id: i64) -> Result<&Collection, Refusal> {
+        if name.is_empty() && id != 0 {
+            let missing = || Refusal { code: 100, reason: format!("collection not found[collection={id}]") };
+            return self.collections.get(&id).ok_or_else(missing);
+        }
+        names::check_collection(name)?;
+        self.find(database, name)
+    }
+
+    /// `RefreshExternalCollection`: the server's checks in the server's order, then a new job.
+    pub(super) fn refresh(
+        &mut self,
+        submit: &Submit<'_>,
+        wording: DuplicateWording,
+        now: Duration,
+    ) -> Result<i64, Refusal> {
+        let Submit { database, collection: name, source, spec } = *submit;
+        names::check_collection(name)?;
+        if source.is_empty() != spec.is_empty() {
+            return Err(Refusal::invalid(format!(
+                "external_source and external_spec must both be provided or both be omitted, \
+                 got external_source={} external_spec={}",
+                names::go_quoted(source),
+                names::go_quoted(spec)
+            )));
+        }
+        if !source.is_empty() {
+            spec::check(source, spec)?;
+        }
+        let collection = self.find_external(database, name)?;
+        let settings = &collection.settings;
+        if source.is_empty() && (settings.source.is_empty() || settings.spec.is_empty()) {
+            return Err(Refusal::invalid(format!(
+                "collection {name} has no persisted external_source/external_spec, provide both"
+            )));
+        }
+        let collection_id = collection.id;
+        if let Some(active) = self.active(collection_id) {
+            return Err(Refusal::duplicate(&wording.text(active.id, name)));
+        }
+        Ok(self.start(collection_id, submit, now))
+    }
+
+    fn find_external(&self, database: &str, name: &str) -> Result<&Collection, Refusal> {
+        let collection = self.find(database, name)?;
+        if !collection.settings.external {
+            return Err(Refusal::invalid(format!("collection {name} is not an external collection")));
+        }
+        Ok(collection)
+    }
+
+    fn active(&self, collection_id: i64) -> Option<&Job> {
+        self.jobs.values().find(|job| job.collection_id == collection_id && job.ended.is_none())
+    }
+
+    /// Creates a job without any check: of `submit` only the name and the override count.
+    fn start(&mut self, collection_id: i64, submit: &Submit<'_>, now: Duration) -> i64 {
+        let id = self.allocate();
+        let draws = [self.random.random_range(-1.0..=1.0), self.random.random_range(-1.0..=1.0)];
+        let Some(settings) = self.collections.get(&collection_id).map(|collection| &collection.settings) else {
+            return id;
+        };
+        let overrides = !submit.source.is_empty();
+        let (source, spec) =
+            if overrides { (submit.source, submit.spec) } else { (settings.source.as_str(), settings.spec.as_str()) };
+        let mut job = Job {
+            id,
+            collection_id,
+            submitted_name: submit.collection.to_owned(),
+            source: source.to_owned(),
+            spec: spec.to_owned(),
+            overrides,
+            started: now,
+            pending: Duration::ZERO,
+            duration: Duration::ZERO,
+            tasks: 1,
+            outcome: Outcome::Complete,
+            ended: None,
+        };
+        job.follow(&settings.plan, draws);
+        self.jobs.insert(id, job);
+        id
+    }
+
+    /// Takes a job back as if it had never been.
+    pub(super) fn lose(&mut self, id: i64) {
+        self.jobs.remove(&id);
+    }
+
+    /// Ends an active job now. Whether there was one. [`Outcome::Hang`] instead keeps it from ending.
+    pub(super) fn finish(&mut self, id: i64, outcome: Outcome, now: Duration) -> bool {
+        let Some(job) = self.jobs.get_mut(&id).filter(|job| job.ended.is_none()) else { return false };
+        match outcome {
+            Outcome::Hang => job.outcome = Outcome::Hang,
+            Outcome::Complete => job.end(now, None),
+            Outcome::Fail(reason) => job.end(now, Some(reason)),
+        }
+        self.publish(id);
+        true
+    }
+
+    /// Brings all jobs up to `now`: ends, published overrides, forgotten jobs.
+    pub(super) fn settle(&mut self, now: Duration) {
+        let news = self.jobs.values_mut().filter_map(|job| job.settle(now, JOB_TIMEOUT).then_some(job.id));
+        let mut news: Vec<i64> = news.collect();
+        news.sort_by_key(|id| self.jobs.get(id).and_then(|job| job.ended.as_ref()).map(|end| end.at));
+        for id in news {
+            self.publish(id);
+        }
+        self.jobs.retain(|_, job| job.ended.as_ref().is_none_or(|end| now < end.at.saturating_add(RETENTION)));
+    }
+
+    /// Gives the source and spec of a completed job to its collection.
+    fn publish(&mut self, id: i64) {
+        let Some((job, end)) = self.jobs.get(&id).and_then(|job| Some((job, job.ended.as_ref()?))) else { return };
+        let reason = end.failure.as_deref();
+        tracing::info!(job = id, collection = job.submitted_name, reason, "refresh job ended");
+        let Some(collection) = self.collections.get_mut(&job.collection_id) else { return };
+        if job.overrides && reason.is_none() {
+            collection.settings.source.clone_from(&job.source);
+            collection.settings.spec.clone_from(&job.spec);
+        }
+    }
+
+    /// `GetRefreshExternalCollectionProgress`.
+    pub(super) fn progress(
+        &self,
+        id: i64,
+        now: Duration,
+        clock: &Clock,
+    ) -> Result<RefreshExternalCollectionJobInfo, Refusal> {
+        if id == 0 {
+            return Err(Refusal::missing("job_id is required"));
+        }
+        let missing = || Refusal::invalid(format!("refresh job {id} not found, it may have been garbage collected"));
+        Ok(self.jobs.get(&id).ok_or_else(missing)?.info(now, clock))
+    }
+
+    /// `ListRefreshExternalCollectionJobs`: newest start first; without a name the jobs of all databases.
+    pub(super) fn list(
+        &self,
+        database: &str,
+        name: &str,
+        now: Duration,
+        clock: &Clock,
+    ) -> Result<Vec<RefreshExternalCollectionJobInfo>, Refusal> {
+        let of = if name.is_empty() {
+            None
+        } else {
+            names::check_collection(name)?;
+            Some(self.find_external(database, name)?.id)
+        };
+        let mut jobs: Vec<&Job> =
+            self.jobs.values().filter(|job| of.is_none_or(|collection| job.collection_id == collection)).collect();
+        jobs.sort_by_key(|job| std::cmp::Reverse((job.started, job.id)));
+        Ok(jobs.into_iter().map(|job| job.info(now, clock)).collect())
+    }
+
+    /// Database and name of the collection that a job refreshes.
+    pub(super) fn owner(&self, id: i64) -> Option<(String, String)> {
+        let settings = &self.collections.get(&self.jobs.get(&id)?.collection_id)?.settings;
+        Some((settings.database.clone(), settings.name.clone()))
+    }
+}

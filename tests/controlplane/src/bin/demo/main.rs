@@ -1,0 +1,101 @@
+//! `make demo` and `make dev`: the operator at work on a real API server, with a simulated Milvus.
+
+mod interrupt;
+mod refreshes;
+mod table;
+mod world;
+
+use std::env;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail, ensure};
+use controlplane::Binaries;
+
+use interrupt::Interrupt;
+use refreshes::Refresh;
+use table::Table;
+use world::World;
+
+/// Until all refreshes must have finished; they take about half a minute.
+const LIMIT: Duration = Duration::from_secs(180);
+/// Between two looks at the refreshes.
+const TICK: Duration = Duration::from_secs(1);
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nThe demo failed: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let keep = match env::args().skip(1).collect::<Vec<_>>().as_slice() {
+        [] => false,
+        [flag] if flag == "--keep" => true,
+        _ => bail!("usage: demo [--keep]"),
+    };
+    // Builds that take minutes may be interrupted the ordinary way: nothing runs yet.
+    Binaries::find()?;
+    let interrupt = Interrupt::catch()?;
+    let mut world = World::start(&interrupt)?;
+    println!("\nkubectl get ecrefresh");
+    let refreshes = watch(&mut world, &interrupt)?;
+    println!();
+    for refresh in &refreshes {
+        println!("{refresh}");
+    }
+    for refresh in &refreshes {
+        ensure!(refresh.is_as_expected(), "{} did not end as it should\n{}", refresh.name, world.log_tails());
+    }
+    if keep {
+        invite(&world);
+        interrupt.wait();
+        println!("\nEnding all of it.");
+    } else {
+        println!("\nAll three ended as they should. To play with it: make dev");
+        println!("It leaves the same running, for commands such as these:");
+        println!("{IDEAS}");
+    }
+    Ok(())
+}
+
+/// Shows the table until all refreshes are finished, and returns them.
+fn watch(world: &mut World, interrupt: &Interrupt) -> Result<Vec<Refresh>> {
+    let deadline = Instant::now() + LIMIT;
+    let mut table = Table::new();
+    loop {
+        world.check()?;
+        if table.show(&world.kubectl(&["get", "ecrefresh"])?)? {
+            let refreshes = Refresh::all(&world.kubectl(&["get", "ecrefresh", "-o", "json"])?)?;
+            if refreshes.iter().all(Refresh::is_finished) {
+                return Ok(refreshes);
+            }
+        }
+        ensure!(Instant::now() < deadline, "not all refreshes finished within {LIMIT:?}\n{}", world.log_tails());
+        interrupt.pause(TICK)?;
+    }
+}
+
+const IDEAS: &str = "
+  kubectl get ecrefresh -w
+  kubectl describe ecrefresh orders
+  kubectl get milvusconn -o wide
+  kubectl explain ecrefresh.spec
+  kubectl get ecrefresh --field-selector spec.collectionName=products
+  kubectl delete ecrefresh products && kubectl apply -f examples/refresh-products.yaml
+  kubectl wait --for=condition=Complete ecrefresh/products";
+
+/// Says how to go on with what is left running.
+fn invite(world: &World) {
+    println!("\nEverything is left running. In another terminal, in this folder:\n");
+    println!("  export KUBECONFIG={}", world.kubeconfig().display());
+    if let Some(folder) = world.kubectl_folder() {
+        println!("  export PATH={}:$PATH   # a kubectl that fits this API server", folder.display());
+    }
+    println!("{IDEAS}\n\nLogs: {}\nCtrl-C here ends all of it.", Path::display(world.logs()));
+}

@@ -1,0 +1,233 @@
+//! One control plane for all tests of this binary; a namespace, a simulator and an operator process for each test.
+
+use std::{
+    process::Command,
+    sync::{
+        Mutex, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use controlplane::{ControlPlane, Process};
+use k8s_openapi::{
+    api::core::v1::{Namespace, Secret},
+    apimachinery::pkg::apis::meta::v1::Condition,
+};
+use kube::{
+    Api, Client, Config, ResourceExt,
+    api::{DeleteParams, PostParams},
+    config::{KubeConfigOptions, Kubeconfig},
+    runtime::wait::await_condition,
+};
+use milvus_refresh_operator::{
+    api::{ExternalCollectionRefresh, MilvusConnection},
+    simulator::{Settings, Simulator},
+};
+use serde_json::{Value, json};
+
+/// Far more than anything here takes, on a machine that is busy with something else.
+pub const LONG: Duration = Duration::from_secs(180);
+
+/// A control plane with our CRDs and RBAC installed.
+pub struct Cluster {
+    pub control_plane: ControlPlane,
+    pub operator_kubeconfig: std::path::PathBuf,
+}
+
+impl Cluster {
+    pub fn start() -> Self {
+        let control_plane = ControlPlane::start().expect("a control plane");
+        let root = env!("CARGO_MANIFEST_DIR");
+        control_plane.kubectl_ok(&["apply", "--server-side", "-f", &format!("{root}/crds")]).unwrap();
+        control_plane.kubectl_ok(&["apply", "-f", &format!("{root}/deploy/rbac.yaml")]).unwrap();
+        control_plane.kubectl_ok(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]).unwrap();
+        let operator_kubeconfig =
+            control_plane.service_account_kubeconfig("milvus-refresh-system", "milvus-refresh-operator").unwrap();
+        Self { control_plane, operator_kubeconfig }
+    }
+
+    /// The one that tests share unless they stop it.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Cluster> = OnceLock::new();
+        SHARED.get_or_init(Self::start)
+    }
+
+    async fn client(&self) -> Client {
+        let file = Kubeconfig::read_from(self.control_plane.kubeconfig()).unwrap();
+        let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.unwrap();
+        Client::try_from(config).unwrap()
+    }
+}
+
+/// What one test works with.
+pub struct World<'a> {
+    pub cluster: &'a Cluster,
+    pub client: Client,
+    pub namespace: String,
+    pub milvus: Simulator,
+    operator: Mutex<Option<Process>>,
+}
+
+impl World<'static> {
+    /// A namespace with a ready simulator, a connection to it, and a running operator.
+    pub async fn new() -> Self {
+        let world = Self::without_operator().await;
+        world.connect(None).await;
+        world.start_operator();
+        world
+    }
+
+    /// A namespace with a simulator, nothing else yet.
+    pub async fn without_operator() -> Self {
+        let shared = tokio::task::spawn_blocking(Cluster::shared).await.unwrap();
+        World::on(shared).await
+    }
+}
+
+impl<'a> World<'a> {
+    pub async fn on(cluster: &'a Cluster) -> Self {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let namespace = format!("test-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let client = cluster.client().await;
+        let object = Namespace {
+            metadata: kube::core::ObjectMeta { name: Some(namespace.clone()), ..Default::default() },
+            ..Default::default()
+        };
+        Api::<Namespace>::all(client.clone()).create(&PostParams::default(), &object).await.unwrap();
+        let milvus = Simulator::start("127.0.0.1:0".parse().unwrap(), Settings::default()).await.unwrap();
+        Self { cluster, client, namespace, milvus, operator: Mutex::new(None) }
+    }
+
+    pub fn refreshes(&self) -> Api<ExternalCollectionRefresh> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    pub fn connections(&self) -> Api<MilvusConnection> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// Creates the connection `default` to the simulator, with a login from `secret` if one is named.
+    pub async fn connect(&self, secret: Option<&str>) {
+        let mut spec = json!({ "address": self.milvus.url() });
+        if let Some(name) = secret {
+            spec["auth"] = json!({ "secretRef": { "name": name } });
+        }
+        let connection = json!({
+            "apiVersion": "milvus-refresh.dev/v1alpha1", "kind": "MilvusConnection",
+            "metadata": { "name": "default" }, "spec": spec,
+        });
+        let connection = serde_json::from_value(connection).unwrap();
+        self.connections().create(&PostParams::default(), &connection).await.unwrap();
+    }
+
+    /// Creates or replaces a Secret with a user and a password.
+    pub async fn put_login(&self, name: &str, user: &str, password: &str) {
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
+        let _ = api.delete(name, &DeleteParams::default()).await;
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name },
+            "stringData": { "username": user, "password": password },
+        });
+        api.create(&PostParams::default(), &serde_json::from_value(secret).unwrap()).await.unwrap();
+    }
+
+    pub async fn create(&self, name: &str, collection: &str) -> ExternalCollectionRefresh {
+        let refresh = refresh(name, json!({ "collectionName": collection }));
+        self.refreshes().create(&PostParams::default(), &serde_json::from_value(refresh).unwrap()).await.unwrap()
+    }
+
+    /// Starts the operator on this namespace alone.
+    pub fn start_operator(&self) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_milvus-refresh-operator"));
+        command
+            .args(["run", "--http-address", "127.0.0.1:0", "--watch-namespace", &self.namespace])
+            .env("KUBECONFIG", &self.cluster.operator_kubeconfig)
+            .env("RUST_LOG", "debug,kube=info,hyper=info,h2=info,tower=info,tonic=info,kube_client=info,rustls=info");
+        let log = self.cluster.control_plane.folder().join(format!("operator-{}.log", self.namespace));
+        let process = Process::spawn("milvus-refresh-operator", command, &log).unwrap();
+        *self.operator.lock().unwrap() = Some(process);
+    }
+
+    /// Kills the operator with SIGKILL.
+    pub fn kill_operator(&self) {
+        self.operator.lock().unwrap().take().unwrap().kill().unwrap();
+    }
+
+    /// Ends the operator with SIGTERM and gives its exit code.
+    pub fn end_operator(&self) -> Option<i32> {
+        self.operator.lock().unwrap().take().unwrap().terminate(LONG).unwrap().code()
+    }
+
+    pub fn log_tail(&self) -> String {
+        self.operator.lock().unwrap().as_ref().map(Process::log_tail).unwrap_or_default()
+    }
+
+    /// Waits until the refresh satisfies `condition`.
+    pub async fn until(
+        &self,
+        name: &str,
+        what: &str,
+        condition: impl Fn(&ExternalCollectionRefresh) -> bool,
+    ) -> ExternalCollectionRefresh {
+        let wait = await_condition(self.refreshes(), name, |object: Option<&ExternalCollectionRefresh>| {
+            object.is_some_and(&condition)
+        });
+        match tokio::time::timeout(LONG, wait).await {
+            Ok(Ok(Some(object))) => object,
+            other => {
+                let now = self.refreshes().get_opt(name).await;
+                panic!("{name} is not {what}: {other:?}\nnow: {now:#?}\noperator: {}", self.log_tail())
+            }
+        }
+    }
+
+    /// Waits until `Ready` of the refresh has this reason.
+    pub async fn until_reason(&self, name: &str, reason: &str) -> ExternalCollectionRefresh {
+        self.until(name, reason, |object| ready(object).is_some_and(|ready| ready.reason == reason)).await
+    }
+
+    /// Waits until the refresh has ended.
+    pub async fn until_ended(&self, name: &str) -> ExternalCollectionRefresh {
+        self.until(name, "ended", |object| {
+            ["Complete", "Failed"].iter().any(|type_| condition(object, type_).is_some_and(|c| c.status == "True"))
+        })
+        .await
+    }
+
+    /// How many status writes the API server has taken for `name`.
+    pub fn status_writes(&self, name: &str) -> usize {
+        let lines = self.cluster.control_plane.audit().unwrap();
+        lines
+            .iter()
+            .filter(|line| line.namespace == self.namespace && line.name == name && line.subresource == "status")
+            .filter(|line| line.resource == "externalcollectionrefreshes" && line.verb == "patch" && line.code == 200)
+            .count()
+    }
+
+    /// The starts that the simulator has accepted on a collection.
+    pub fn starts(&self, collection: &str) -> usize {
+        self.milvus.accepted_starts("default", collection).len()
+    }
+}
+
+pub fn refresh(name: &str, spec: Value) -> Value {
+    json!({
+        "apiVersion": "milvus-refresh.dev/v1alpha1", "kind": "ExternalCollectionRefresh",
+        "metadata": { "name": name }, "spec": spec,
+    })
+}
+
+pub fn condition<'a>(object: &'a ExternalCollectionRefresh, type_: &str) -> Option<&'a Condition> {
+    object.status.as_ref()?.conditions.iter().find(|condition| condition.type_ == type_)
+}
+
+pub fn ready(object: &ExternalCollectionRefresh) -> Option<&Condition> {
+    condition(object, "Ready")
+}
+
+/// The status of an object that has one.
+pub fn status(object: &ExternalCollectionRefresh) -> &milvus_refresh_operator::api::RefreshStatus {
+    object.status.as_ref().unwrap_or_else(|| panic!("{} has no status", object.name_any()))
+}

@@ -1,0 +1,12 @@
+//! The whole operator: the real binary under its own service account and our RBAC, against a real kube-apiserver and etcd
+//! and the Milvus simulator.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod admission;
+mod cost;
+mod crash;
+mod harness;
+mod kubectl;
+mod outage;
+mod refresh;
+mod weather;

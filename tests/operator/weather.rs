@@ -1,0 +1,155 @@
+//! Bad weather between the operator and Milvus: each cause has its own reason, and it recovers when the cause goes.
+
+use std::time::Duration;
+
+use milvus_refresh_operator::simulator::{Fault, Login, Method, Plan, Settings, When};
+
+use crate::harness::{World, ready, status};
+
+const INSTANT: Plan = Plan {
+    pending: Duration::ZERO,
+    duration: Duration::ZERO,
+    jitter: 0.0,
+    tasks: 1,
+    outcome: milvus_refresh_operator::simulator::Outcome::Complete,
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_connection_is_named_and_the_refresh_goes_on_when_it_comes() {
+    let world = World::without_operator().await;
+    world.milvus.create_collection("products", INSTANT);
+    world.start_operator();
+    world.create("products", "products").await;
+    let waiting = world.until_reason("products", "ConnectionNotReady").await;
+    assert!(ready(&waiting).unwrap().message.starts_with("NotFound: MilvusConnection default"));
+    world.connect(None).await;
+    world.until_ended("products").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_secret_then_a_wrong_password_then_the_right_one() {
+    let world = World::without_operator().await;
+    world.milvus.create_collection("products", INSTANT);
+    let login = Login::Password { user: "root".to_owned(), password: "right".to_owned() };
+    world.milvus.configure(|settings| settings.login = Some(login));
+    world.connect(Some("login")).await;
+    world.start_operator();
+    world.create("products", "products").await;
+    let begins = |reason: &'static str| move |object: &_| ready(object).is_some_and(|r| r.message.starts_with(reason));
+    world.until("products", "told of the missing Secret", begins("SecretNotFound: Secret login")).await;
+    world.put_login("login", "root", "wrong").await;
+    let refused = world.until("products", "told of the refused login", begins("Unauthenticated")).await;
+    assert!(!format!("{:?}", refused.status).contains("wrong"), "no credential in a status");
+    world.put_login("login", "root", "right").await;
+    world.until_ended("products").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_milvus_that_is_down_is_waited_for() {
+    let world = World::without_operator().await;
+    world.milvus.create_collection("products", INSTANT);
+    world.milvus.pause().await;
+    world.connect(None).await;
+    world.start_operator();
+    world.create("products", "products").await;
+    let waiting = world.until_reason("products", "ConnectionNotReady").await;
+    assert!(ready(&waiting).unwrap().message.starts_with("Unreachable"));
+    world.milvus.resume().await.unwrap();
+    world.until_ended("products").await;
+    assert_eq!(world.starts("products"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_milvus_that_goes_away_while_a_job_runs_leaves_the_job_fields() {
+    let world = World::new().await;
+    world.milvus.create_collection("products", Plan::hangs());
+    world.create("products", "products").await;
+    let running = world.until("products", "started", |object| status(object).job_id.is_some()).await;
+    world.milvus.pause().await;
+    let away = world.until_reason("products", "ConnectionNotReady").await;
+    assert_eq!(status(&away).job_id, status(&running).job_id);
+    assert_eq!(ready(&away).unwrap().status, "Unknown");
+    world.milvus.resume().await.unwrap();
+    world.until_reason("products", "RefreshInProgress").await;
+    let job = world.milvus.accepted_starts("default", "products")[0];
+    world.milvus.finish_job(job, milvus_refresh_operator::simulator::Outcome::Complete);
+    let done = world.until_ended("products").await;
+    assert_eq!(status(&done).state.as_deref(), Some("RefreshCompleted"));
+    assert_eq!(world.starts("products"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_milvus_without_the_refresh_api_is_called_too_old_until_it_is_upgraded() {
+    let world = World::without_operator().await;
+    world.milvus.create_collection("products", INSTANT);
+    world.milvus.configure(|settings| settings.too_old = true);
+    world.connect(None).await;
+    world.start_operator();
+    world.create("products", "products").await;
+    let waiting = world.until_reason("products", "ConnectionNotReady").await;
+    assert!(ready(&waiting).unwrap().message.starts_with("UnsupportedServer"));
+    let connection = world.connections().get("default").await.unwrap();
+    assert_eq!(connection.status.unwrap().server_version, Some(Settings::default().version));
+    world.milvus.configure(|settings| settings.too_old = false);
+    world.until_ended("products").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn odd_answers_to_polls_neither_end_nor_stop_a_refresh() {
+    for fault in [
+        Fault::Garbage,
+        Fault::MissingJobInfo,
+        Fault::OtherJobId,
+        Fault::UnknownState,
+        Fault::RegressToPending,
+        Fault::FailedFirstWithoutReason,
+        Fault::Delay(Duration::from_secs(2)),
+        Fault::Status { code: 13, text: "internal".to_owned(), when: When::Before },
+        Fault::Milvus { code: 5, reason: "service internal".to_owned(), when: When::Before },
+    ] {
+        let world = World::new().await;
+        world.milvus.create_collection("products", Plan::completes_in(Duration::from_secs(2)));
+        world.milvus.fault(Method::Progress, fault.clone().times(4));
+        world.create("products", "products").await;
+        let done = world.until_ended("products").await;
+        assert_eq!(status(&done).state.as_deref(), Some("RefreshCompleted"), "{fault:?}");
+        assert_eq!(world.starts("products"), 1, "{fault:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_first_seen_without_a_reason_ends_with_its_reason() {
+    let world = World::new().await;
+    world.milvus.create_collection("orders", Plan::fails_in(Duration::from_secs(1), "query task failed"));
+    world.milvus.fault(Method::Progress, Fault::FailedFirstWithoutReason);
+    world.create("orders", "orders").await;
+    let failed = world.until_ended("orders").await;
+    assert_eq!(status(&failed).reason.as_deref(), Some("query task failed"));
+    assert_eq!(status(&failed).failure.as_ref().unwrap().class, "ServerInternal");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_whose_reply_is_lost_is_found_and_not_repeated() {
+    let world = World::new().await;
+    world.milvus.create_collection("products", Plan::completes_in(Duration::from_secs(3)));
+    world.milvus.fault(Method::Refresh, Fault::DropReplyAfterEffect);
+    world.create("products", "products").await;
+    world.until_reason("products", "OutcomeUnknown").await;
+    let done = world.until_ended("products").await;
+    assert_eq!(status(&done).state.as_deref(), Some("RefreshCompleted"));
+    assert!(status(&done).run.as_ref().unwrap().adopted);
+    assert_eq!(world.starts("products"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_never_came_into_being_is_repeated_once_that_is_proven() {
+    let world = World::new().await;
+    world.milvus.create_collection("products", INSTANT);
+    world.milvus.fault(Method::Refresh, Fault::LoseAcceptedJob);
+    world.create("products", "products").await;
+    let done = world.until_ended("products").await;
+    assert_eq!(status(&done).state.as_deref(), Some("RefreshCompleted"));
+    let run = status(&done).run.clone().unwrap();
+    assert_eq!((run.attempt, run.unproven_submits), (2, 1));
+    assert_eq!(world.starts("products"), 1);
+}
