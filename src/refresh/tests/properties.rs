@@ -59,7 +59,7 @@ fn case() -> impl Strategy<Value = Case> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(ProptestConfig::with_cases(1500))]
 
     #[test]
     fn equal_inputs_give_equal_decisions(case in case()) {

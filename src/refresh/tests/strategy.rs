@@ -1,6 +1,7 @@
-//! Arbitrary statuses, facts and times, drawn from few values so that they meet.
+//! Arbitrary statuses, facts and times, drawn from few values so that they meet, and mostly from those that make sense
+//! together, so that every phase is reached.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, fmt::Debug, time::Duration};
 
 use jiff::Timestamp;
 use proptest::{collection::vec, option, prelude::*, sample::select};
@@ -62,8 +63,17 @@ fn id_text() -> impl Strategy<Value = Option<String>> {
     ]
 }
 
+/// What makes sense, and now and then something else.
+fn mostly<T: Clone + Debug + 'static>(usual: T, others: Vec<T>) -> impl Strategy<Value = T> {
+    prop_oneof![8 => Just(usual), 2 => select(others)]
+}
+
 fn source() -> impl Strategy<Value = String> {
-    select(vec![SOURCE, "s3://else/", ""]).prop_map(str::to_owned)
+    mostly(SOURCE, vec!["s3://else/", ""]).prop_map(str::to_owned)
+}
+
+fn number_text(usual: i64) -> impl Strategy<Value = Option<String>> {
+    prop_oneof![4 => Just(Some(usual.to_string())), 1 => id_text()]
 }
 
 fn time_text() -> impl Strategy<Value = Option<String>> {
@@ -72,14 +82,15 @@ fn time_text() -> impl Strategy<Value = Option<String>> {
 
 fn run() -> impl Strategy<Value = Value> {
     let fingerprint = select(vec![want().fingerprint, "v1:another".to_owned(), "v9:later".to_owned(), String::new()]);
-    let claim = (-2..6_i64, time_text(), id_text(), option::of(Just(ENDPOINT)), option::of(source()));
-    let marks = (id_text(), time_text(), vec(id_text(), 0..=32));
+    let claim =
+        (-2..6_i64, time_text(), number_text(COLLECTION), option::weighted(0.9, Just(ENDPOINT)), option::of(source()));
+    let marks = (number_text(OLD), time_text(), prop_oneof![2 => Just(Vec::new()), 1 => vec(id_text(), 0..=32)]);
     (-1..4_i64, 0..4_i64, fingerprint, time_text(), claim, marks, any::<(bool, bool)>(), -1..5_i64).prop_map(
         |(number, generation, fingerprint, queued, claim, marks, (seen, adopted), unproven)| {
             let ended: Vec<String> = marks.2.into_iter().flatten().collect();
             json!({
                 "number": number, "generation": generation, "fingerprint": fingerprint, "queuedTime": queued,
-                "attempt": claim.0, "submitTime": claim.1, "collectionID": claim.2.map(|id| if id == "7" { COLLECTION.to_string() } else { id }),
+                "attempt": claim.0, "submitTime": claim.1, "collectionID": claim.2,
                 "endpoint": claim.3, "externalSource": claim.4, "jobIDWatermark": marks.0, "startTimeWatermark": marks.1,
                 "jobSeen": seen, "endedJobIDs": ended, "unprovenSubmits": unproven, "adopted": adopted,
             })
@@ -105,8 +116,10 @@ fn conditions() -> impl Strategy<Value = Value> {
 
 /// What can stand in a status: written by this version, another one, or by hand.
 pub fn status() -> impl Strategy<Value = RefreshStatus> {
-    let states = vec!["RefreshPending", "RefreshInProgress", "RefreshCompleted", "RefreshFailed", "RefreshExploded"];
-    let job = (option::of(select(states)), option::of(-5..120_i64), id_text(), time_text(), time_text());
+    let states = vec!["RefreshInProgress", "RefreshCompleted", "RefreshFailed", "RefreshExploded"];
+    let state = prop_oneof![1 => Just("RefreshPending"), 1 => select(states)];
+    let id = prop_oneof![Just(None), id_text()];
+    let job = (option::weighted(0.9, state), option::of(-5..120_i64), id, time_text(), time_text());
     let class = option::of(select(vec!["JobLost", "Unknown", "MoonPhase"]));
     let success = (id_text(), time_text());
     let queue = option::of(1..=3);
@@ -146,9 +159,9 @@ fn error() -> impl Strategy<Value = MilvusError> {
 }
 
 fn look() -> impl Strategy<Value = Look> {
-    let collection = (select(vec![COLLECTION, 7]), prop::bool::weighted(0.9), source())
+    let collection = (mostly(COLLECTION, vec![7]), prop::bool::weighted(0.9), source())
         .prop_map(|(id, external, source)| Collection { id, name: "products".into(), external, source });
-    (option::weighted(0.9, collection), vec(job(), 0..5), vec(id(), 0..2)).prop_map(|(collection, jobs, taken)| Look {
+    (option::weighted(0.9, collection), vec(job(), 0..4), vec(id(), 0..2)).prop_map(|(collection, jobs, taken)| Look {
         collection,
         jobs,
         taken: taken.into_iter().map(JobId).collect::<BTreeSet<_>>(),
@@ -158,7 +171,7 @@ fn look() -> impl Strategy<Value = Look> {
 fn fact() -> impl Strategy<Value = Fact> {
     prop_oneof![
         1 => Just(Fact::Nothing),
-        4 => look().prop_map(|look| Fact::Looked(Ok(look))),
+        8 => look().prop_map(|look| Fact::Looked(Ok(look))),
         1 => error().prop_map(|error| Fact::Looked(Err(error))),
         1 => id().prop_map(|id| Fact::Submitted(Submission::Accepted(JobId(id)))),
         1 => Just(Fact::Submitted(Submission::Withheld)),
@@ -172,7 +185,7 @@ fn fact() -> impl Strategy<Value = Fact> {
 
 pub fn observation() -> impl Strategy<Value = Observation> {
     let connection = prop_oneof![
-        6 => Just(Connection::Ready { endpoint: ENDPOINT.into() }),
+        8 => Just(Connection::Ready { endpoint: ENDPOINT.into() }),
         1 => Just(super::scene::down()),
         1 => Just(Connection::Unknown),
     ];
@@ -180,10 +193,10 @@ pub fn observation() -> impl Strategy<Value = Observation> {
         Just(Duration::ZERO),
         Just(GRACE.saturating_sub(Duration::from_millis(1))),
         Just(GRACE),
-        Just(ABSENCE_WINDOW)
+        Just(ABSENCE_WINDOW),
     ];
     let permission = prop_oneof![
-        8 => Just(Permission::Granted),
+        4 => Just(Permission::Granted),
         1 => Just(Permission::Withheld),
         1 => Just(Permission::Announce),
     ];
