@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     api::ExternalCollectionRefresh,
+    leader::Leadership,
     metrics::Metrics,
     milvus::JobId,
     refresh::{Connection, Recorded},
@@ -56,6 +57,8 @@ pub struct Context {
     pub clock: Clock,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Whether this process may claim and submit.
+    pub leadership: Leadership,
     /// Where notices become Events.
     pub events: Events,
     /// The connections.
@@ -82,7 +85,13 @@ struct Scope {
 
 impl Context {
     /// For these scopes (`None` stands for all namespaces); the stores come with the watches. Starts the publisher of Events.
-    pub fn new(client: Client, clock: Clock, metrics: Arc<Metrics>, scopes: &[Option<String>]) -> Self {
+    pub fn new(
+        client: Client,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+        leadership: Leadership,
+        scopes: &[Option<String>],
+    ) -> Self {
         let connections = Router::new(scopes);
         Self {
             events: Events::start(client.clone()),
@@ -90,6 +99,7 @@ impl Context {
             client,
             clock,
             metrics,
+            leadership,
             servers: Servers::default(),
             memory: Memory::default(),
             progress: Progress::default(),
