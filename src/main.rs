@@ -51,14 +51,19 @@ async fn run(options: Run) -> anyhow::Result<()> {
         .await
         .context("no cluster to talk to: set KUBECONFIG, or run in a pod with a service account")?;
     let clock = Clock { now: Timestamp::now, random: rand::random };
+    let host = hostname::get().context("this host does not tell its name")?;
+    let identity = leader::identity(&host.to_string_lossy(), rand::random());
     let (candidate, leadership) = if options.leader_elect {
-        let (candidate, leadership) = candidate(&client, &options, clock)?;
+        // In a pod the client's default namespace is the pod's.
+        let namespace = options.lease_namespace.as_deref().unwrap_or_else(|| client.default_namespace());
+        let leases = kube::Api::namespaced(client.clone(), namespace);
+        let (candidate, leadership) = Candidate::new(leases, options.lease_name, identity.clone(), clock);
         (Some(candidate), leadership)
     } else {
         (None, Leadership::without_election())
     };
     let scopes = controller::scopes(&options.watch_namespaces);
-    let context = Arc::new(Context::new(client, clock, metrics, leadership, &scopes));
+    let context = Arc::new(Context::new(client, clock, metrics, leadership, identity, &scopes));
     let work = controller::run(context, &scopes, options.workers, stop.clone());
     match candidate {
         None => work.await?,
@@ -77,14 +82,4 @@ async fn run(options: Run) -> anyhow::Result<()> {
     }
     http.await??;
     Ok(())
-}
-
-/// This process as a candidate for the lease that the options name.
-fn candidate(client: &kube::Client, options: &Run, clock: Clock) -> anyhow::Result<(Candidate, Leadership)> {
-    // In a pod the client's default namespace is the pod's.
-    let namespace = options.lease_namespace.as_deref().unwrap_or_else(|| client.default_namespace());
-    let host = hostname::get().context("this host does not tell its name")?;
-    let identity = leader::identity(&host.to_string_lossy(), rand::random());
-    let leases = kube::Api::namespaced(client.clone(), namespace);
-    Ok(Candidate::new(leases, options.lease_name.clone(), identity, clock))
 }

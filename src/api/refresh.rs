@@ -60,6 +60,21 @@ pub struct RefreshSpec {
         .message("must begin with a letter or _ and hold only letters, digits and _ (Milvus' rule for names)"))]
     #[x_kube(validation = Rule::new("self == oldSelf").message("is immutable: create another ExternalCollectionRefresh instead"))]
     pub collection_name: String,
+
+    /// What to do when a job of somebody else is active on the collection: `Wait` for its end and then start our own, or
+    /// `Adopt` it as ours if it reads the same source. An adopted job may have listed the files before they changed.
+    #[serde(default)]
+    pub active_job_policy: ActiveJobPolicy,
+}
+
+/// What to do about a job that somebody else has started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ActiveJobPolicy {
+    /// Wait for its end, then start our own.
+    #[default]
+    Wait,
+    /// Take it for ours if it reads the same source, else wait.
+    Adopt,
 }
 
 /// Milvus' name for the database that exists everywhere.
@@ -149,6 +164,12 @@ pub struct RefreshStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunStatus>,
 
+    /// The place among the runs that wait for the same collection, from 1; absent beyond 3 and while the run does not
+    /// wait for another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 3))]
+    pub queue_position: Option<i64>,
+
     /// Why the run failed and what to do about it; absent unless it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<FailureStatus>,
@@ -187,6 +208,11 @@ pub struct RunStatus {
     /// When the run became due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queued_time: Option<Time>,
+
+    /// The operator process that queued or claimed the run last. A process that takes over writes its own name on every
+    /// run that is due, so that a late claim of its predecessor meets a conflict.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<String>,
 
     /// How many times the run has been claimed, refused and abandoned claims too.
     #[serde(default)]

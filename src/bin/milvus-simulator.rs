@@ -1,7 +1,7 @@
 //! `milvus-simulator`: the simulated Milvus as a process of its own. The first line on stdout is its address; logs go
 //! to stderr.
 
-use std::{net::SocketAddr, str::FromStr, time::Duration};
+use std::{io::Write, net::SocketAddr, str::FromStr, time::Duration};
 
 use anyhow::{Context, bail};
 use clap::Parser;
@@ -104,7 +104,8 @@ async fn main() -> anyhow::Result<()> {
     for collection in arguments.collections {
         simulator.create(collection);
     }
-    println!("milvus-simulator listening on {}", simulator.url());
+    writeln!(std::io::stdout(), "milvus-simulator listening on {}", simulator.url())
+        .context("the address cannot be printed")?;
 
     tokio::select! {
         _ = terminate.recv() => {}

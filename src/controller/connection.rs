@@ -1,6 +1,6 @@
 //! The reconciler of `MilvusConnection`: look at the server, say how it is, wake its refreshes when that has changed.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{Api, Resource, core::DeserializeGuard, runtime::controller::Action};
@@ -49,24 +49,14 @@ impl stream::Lifecycle<DeserializeGuard<MilvusConnection>> for Lifecycle {
         }
     }
 
-    fn gone(&self, object: &DeserializeGuard<MilvusConnection>) {
-        self.remove(&Key::of(object));
-    }
-
-    fn listed(&self, _: &HashSet<String>, keys: &HashSet<Key>) {
-        let ours = |key: &Key| self.scope.as_ref().is_none_or(|scope| *scope == key.namespace);
-        for key in self.context.servers.keys().iter().filter(|key| ours(key) && !keys.contains(key)) {
-            self.remove(key);
-        }
-        self.context.connections_listed(&self.scope);
-    }
-}
-
-impl Lifecycle {
-    fn remove(&self, key: &Key) {
+    fn gone(&self, _: &str, key: &Key) {
         self.context.servers.remove(key);
         self.context.secrets.of(key, None);
         self.context.wake_refreshes_of(key);
+    }
+
+    fn listed(&self) {
+        self.context.connections_listed(&self.scope);
     }
 }
 
@@ -258,7 +248,7 @@ async fn write(connection: &MilvusConnection, context: &Context, health: &Health
     let version = meta.resource_version.as_deref().unwrap_or_default();
     match status::write(&api, meta.name.as_deref().unwrap_or_default(), version, &status).await {
         Ok(_) | Err(WriteError::Gone) => Ok(()),
-        Err(error @ (WriteError::Conflict | WriteError::Failed(_))) => Err(error.into()),
+        Err(error @ (WriteError::Conflict | WriteError::Refused(_) | WriteError::Unanswered(_))) => Err(error.into()),
     }
 }
 

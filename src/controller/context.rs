@@ -1,11 +1,8 @@
 //! What the passes share.
 
-use std::{
-    collections::BTreeSet,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, Ordering},
 };
 
 use jiff::Timestamp;
@@ -14,6 +11,8 @@ use kube::{Client, core::DeserializeGuard, runtime::reflector::Store};
 use super::{
     Guarded, Key,
     events::Events,
+    fence::Fence,
+    index::Index,
     memory::Memory,
     progress::Progress,
     secrets::Secrets,
@@ -24,8 +23,7 @@ use crate::{
     api::ExternalCollectionRefresh,
     leader::Leadership,
     metrics::Metrics,
-    milvus::JobId,
-    refresh::{Connection, Recorded},
+    refresh::{Connection, Desired, Permission, Recorded, is_due},
 };
 
 /// Time and randomness, from outside.
@@ -69,6 +67,12 @@ pub struct Context {
     pub memory: Memory,
     /// The budget of progress writes.
     pub progress: Progress,
+    /// One run at a time per collection.
+    pub index: Index,
+    /// What holds everything until a process that takes over has said so.
+    pub fence: Fence,
+    /// Names this process.
+    pub operator: String,
     /// Wakes refreshes.
     pub refreshes: Router,
     /// Wakes connections.
@@ -90,9 +94,11 @@ impl Context {
         clock: Clock,
         metrics: Arc<Metrics>,
         leadership: Leadership,
+        operator: String,
         scopes: &[Option<String>],
     ) -> Self {
         let connections = Router::new(scopes);
+        let refreshes = Router::new(scopes);
         Self {
             events: Events::start(client.clone()),
             secrets: Secrets::new(client.clone(), connections.clone()),
@@ -103,7 +109,10 @@ impl Context {
             servers: Servers::default(),
             memory: Memory::default(),
             progress: Progress::default(),
-            refreshes: Router::new(scopes),
+            index: Index::new(refreshes.clone()),
+            fence: Fence::new(scopes),
+            operator,
+            refreshes,
             connections,
             scopes: scopes
                 .iter()
@@ -174,17 +183,21 @@ impl Context {
         });
     }
 
-    /// The jobs that other objects than `uid` have recorded.
-    pub fn jobs_of_others(&self, uid: &str) -> BTreeSet<JobId> {
-        let mut jobs = BTreeSet::new();
-        for scope in &self.scopes {
-            scope.each_refresh(|refresh| {
-                if refresh.metadata.uid.as_deref() != Some(uid) {
-                    jobs.extend(Recorded::of(refresh.status.as_ref()).jobs());
-                }
-            });
-        }
-        jobs
+    /// All refreshes of `scope` have been told: those that are due wait until they carry this process' name.
+    pub(super) fn refreshes_listed(&self, scope: &Option<String>) {
+        let Some(known) = self.scopes.iter().find(|known| known.namespace == *scope) else { return };
+        let mut due = Vec::new();
+        known.each_refresh(|refresh| {
+            if is_due(&Desired::of(refresh), &Recorded::of(refresh.status.as_ref())) {
+                due.extend(refresh.metadata.uid.clone());
+            }
+        });
+        self.fence.listed(scope, due);
+    }
+
+    /// Whether the run of `uid` may start or take a job now.
+    pub fn permission(&self, uid: &str) -> Permission {
+        self.fence.permission(uid)
     }
 
     fn wake_unless_ended(&self, refresh: &ExternalCollectionRefresh) {

@@ -1,7 +1,7 @@
 //! What this process remembers of an object beyond its status. None of it is needed after a restart.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -29,6 +29,8 @@ pub struct Remembered {
     claim: Option<(ClaimKey, Instant)>,
     /// The outcome of a start that is not recorded yet.
     outcome: Option<(ClaimKey, Submission)>,
+    /// A claim whose write was not answered.
+    unanswered: Option<Newest>,
     /// When a status was last written.
     pub written: Option<Instant>,
     /// The connection whose poller follows the object's job, and the object.
@@ -52,26 +54,25 @@ impl Memory {
         work(self.lock().entry(uid.to_owned()).or_default())
     }
 
-    /// The watch has shown the object at this version: what is older is of no use any more.
-    pub fn caught_up(&self, uid: &str, resource_version: &str) {
+    /// The watch has shown the object at this version: what is older is of no use any more. Says whether what the watch has
+    /// shown is outdated itself.
+    pub fn caught_up(&self, uid: &str, resource_version: &str) -> bool {
         let mut objects = self.lock();
-        let Some(remembered) = objects.get_mut(uid) else { return };
-        if remembered.newest.as_ref().is_some_and(|newest| !newer(&newest.resource_version, resource_version)) {
+        let Some(remembered) = objects.get_mut(uid) else { return false };
+        let outdated =
+            remembered.newest.as_ref().is_some_and(|newest| newer(&newest.resource_version, resource_version));
+        if !outdated {
             remembered.newest = None;
             if remembered.is_empty() {
                 objects.remove(uid);
             }
         }
+        outdated
     }
 
     /// The object is gone: gives what was remembered of it.
     pub fn forget(&self, uid: &str) -> Option<Remembered> {
         self.lock().remove(uid)
-    }
-
-    /// Only the objects with these uids exist: gives what was remembered of the others.
-    pub fn retain(&self, uids: &HashSet<String>) -> Vec<Remembered> {
-        self.lock().extract_if(|uid, _| !uids.contains(uid)).map(|(_, remembered)| remembered).collect()
     }
 
     /// The object's run is over: nothing is remembered but a status that the watch has not shown yet. Gives the poller's
@@ -96,6 +97,7 @@ impl Remembered {
         self.newest.is_none()
             && self.claim.is_none()
             && self.outcome.is_none()
+            && self.unanswered.is_none()
             && self.written.is_none()
             && self.followed.is_none()
             && self.errors == 0
@@ -132,6 +134,21 @@ impl Remembered {
             }
             None => None,
         }
+    }
+
+    /// Keeps a claim whose write was not answered, with the version that it was decided on.
+    pub fn keep_unanswered(&mut self, claim: Newest) {
+        self.unanswered = Some(claim);
+    }
+
+    /// A claim to write again before anything else is decided.
+    pub fn unanswered(&self) -> Option<Newest> {
+        self.unanswered.clone()
+    }
+
+    /// The claim was taken or refused.
+    pub fn answered(&mut self) {
+        self.unanswered = None;
     }
 
     /// The outcome is recorded.

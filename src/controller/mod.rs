@@ -1,17 +1,23 @@
 //! The shell: watches, observes, acts, and writes status. All I/O of the operator is here and in [`crate::milvus`].
 //!
 //! * `stream`: watch, guard, strip, reflect, filter. Deletions are taken before the filter.
-//! * `refresh`, `connection`: one reconciler a kind.
+//! * `refresh`, `connection`: one reconciler a kind; `pass` and `act`: what a pass over a refresh does.
 //! * `servers`: what is known of each connection: its view, its client, its poller.
 //! * `secrets`: one field-selected watch per Secret that a connection names.
+//! * `index`: who has a collection, and who waits for it.
+//! * `fence`: what a process does before it starts anything.
 //! * `memory`: what this process remembers of an object beyond its status.
 //! * `status`: the one way in which status is written.
 
+mod act;
 mod connection;
 mod context;
 mod events;
+mod fence;
+mod index;
 mod memory;
 mod pace;
+mod pass;
 mod progress;
 mod refresh;
 mod secrets;
@@ -51,7 +57,7 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let mut tasks = JoinSet::new();
     for scope in scopes {
-        let lifecycle = refresh::Lifecycle { context: context.clone() };
+        let lifecycle = refresh::Lifecycle { context: context.clone(), scope: scope.clone() };
         let (store, watch) = stream::objects(scoped(&context.client, scope), lifecycle);
         context.set_store(scope, store.clone());
         let wakes = context.refreshes.stream(scope).map(Key::into_ref);

@@ -98,11 +98,6 @@ impl Servers {
         }
     }
 
-    /// The connections that were looked at.
-    pub fn keys(&self) -> Vec<Key> {
-        self.lock().keys().cloned().collect()
-    }
-
     fn lock(&self) -> MutexGuard<'_, HashMap<Key, Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }

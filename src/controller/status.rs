@@ -27,9 +27,12 @@ pub enum WriteError {
     /// The object is gone.
     #[error("the object was deleted")]
     Gone,
-    /// The API server refused or did not answer; whether the write took effect is not known in the latter case.
-    #[error("the API server did not take the status: {0}")]
-    Failed(String),
+    /// The API server will not take this status from us.
+    #[error("the API server refused the status: {0}")]
+    Refused(String),
+    /// The API server did not answer; whether the write took effect is not known.
+    #[error("the API server did not answer: {0}")]
+    Unanswered(String),
 }
 
 /// Writes the whole status of `name` and gives the object as it is then.
@@ -58,19 +61,19 @@ where
             Ok(Err(kube::Error::Api(refusal))) if refusal.code == 409 => return Err(WriteError::Conflict),
             Ok(Err(kube::Error::Api(refusal))) if refusal.code == 404 => return Err(WriteError::Gone),
             Ok(Err(kube::Error::Api(refusal))) if refusal.code < 500 && refusal.code != 429 => {
-                return Err(WriteError::Failed(refusal.message.clone()));
+                return Err(WriteError::Refused(refusal.message.clone()));
             }
             Ok(Err(error)) => last = error.to_string(),
             Err(_) => last = format!("no answer within {} s", API_DEADLINE.as_secs()),
         }
     }
-    Err(WriteError::Failed(last))
+    Err(WriteError::Unanswered(last))
 }
 
 /// Reads the object as it is now.
 ///
 /// # Errors
-/// [`WriteError::Gone`] when it does not exist, [`WriteError::Failed`] when the API server does not say.
+/// [`WriteError::Gone`] when it does not exist, [`WriteError::Unanswered`] when the API server does not say.
 pub async fn read<K>(api: &Api<K>, name: &str) -> Result<K, WriteError>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
@@ -78,7 +81,7 @@ where
     match timeout(API_DEADLINE, api.get_opt(name)).await {
         Ok(Ok(Some(object))) => Ok(object),
         Ok(Ok(None)) => Err(WriteError::Gone),
-        Ok(Err(error)) => Err(WriteError::Failed(error.to_string())),
-        Err(_) => Err(WriteError::Failed(format!("no answer within {} s", API_DEADLINE.as_secs()))),
+        Ok(Err(error)) => Err(WriteError::Unanswered(error.to_string())),
+        Err(_) => Err(WriteError::Unanswered(format!("no answer within {} s", API_DEADLINE.as_secs()))),
     }
 }

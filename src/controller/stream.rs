@@ -1,6 +1,6 @@
 //! The watch of one kind, from the API server to the triggers of its controller.
 
-use std::{collections::HashSet, fmt::Debug, hash::Hash};
+use std::{collections::HashMap, fmt::Debug, hash::Hash};
 
 use futures::{Stream, TryStreamExt};
 use kube::{
@@ -22,10 +22,10 @@ use super::Key;
 pub trait Lifecycle<K>: Send + 'static {
     /// The object exists with this content.
     fn seen(&self, object: &K);
-    /// The object is gone.
-    fn gone(&self, object: &K);
-    /// Everything that exists has been told; objects whose uid or key is not among these are gone.
-    fn listed(&self, uids: &HashSet<String>, keys: &HashSet<Key>);
+    /// The object with this uid is gone; it was known by this key.
+    fn gone(&self, uid: &str, key: &Key);
+    /// Everything that exists has been told at least once.
+    fn listed(&self);
 }
 
 /// Watches a kind: the store of everything that exists, and the stream of what has changed in a way that a pass cares for.
@@ -38,27 +38,33 @@ where
     K::DynamicType: Eq + Hash + Clone,
 {
     let (store, writer) = reflector::store();
-    let (mut uids, mut keys) = (HashSet::new(), HashSet::new());
+    let (mut known, mut listing) = (HashMap::<String, Key>::new(), HashMap::<String, Key>::new());
     let stream = watcher(api, watcher::Config::default())
         .default_backoff()
         .modify(|object| object.meta_mut().managed_fields = None)
         .reflect(writer)
         .inspect_ok(move |event| match event {
-            watcher::Event::Init => {
-                uids.clear();
-                keys.clear();
-            }
+            watcher::Event::Init => listing.clear(),
             watcher::Event::InitApply(object) => {
-                uids.extend(object.meta().uid.clone());
-                keys.insert(Key::of(object));
+                listing.insert(uid(object), Key::of(object));
                 lifecycle.seen(object);
             }
             watcher::Event::InitDone => {
-                lifecycle.listed(&uids, &keys);
-                (uids, keys) = (HashSet::new(), HashSet::new());
+                // What was deleted while no watch was open is told by its absence only.
+                for (uid, key) in known.iter().filter(|(uid, _)| !listing.contains_key(*uid)) {
+                    lifecycle.gone(uid, key);
+                }
+                known = std::mem::take(&mut listing);
+                lifecycle.listed();
             }
-            watcher::Event::Apply(object) => lifecycle.seen(object),
-            watcher::Event::Delete(object) => lifecycle.gone(object),
+            watcher::Event::Apply(object) => {
+                known.insert(uid(object), Key::of(object));
+                lifecycle.seen(object);
+            }
+            watcher::Event::Delete(object) => {
+                known.remove(&uid(object));
+                lifecycle.gone(&uid(object), &Key::of(object));
+            }
         })
         .inspect_err(|error| tracing::warn!(%error, kind = %K::kind(&()), "the watch failed and is opened again"))
         .applied_objects()
@@ -67,4 +73,8 @@ where
             Default::default(),
         );
     (store, stream)
+}
+
+fn uid<K: Resource>(object: &K) -> String {
+    object.meta().uid.clone().unwrap_or_default()
 }

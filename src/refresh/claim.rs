@@ -5,12 +5,15 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Connection, Fact, FailureClass, Look, Reason, Run, Submission,
+    Connection, Fact, FailureClass, Look, Permission, Reason, Run, Submission, Turn,
     decide::{Effect, Outcome, Step, Wake},
     find::{active, candidates},
-    limits::{ABSENCE_WINDOW, GRACE, LONGEST_SLEEP, LOOK_AGAIN, MAX_UNPROVEN_SUBMITS},
+    limits::{ABSENCE_WINDOW, GRACE, HOLD, LONGEST_SLEEP, LOOK_AGAIN, MAX_UNPROVEN_SUBMITS},
 };
-use crate::milvus::{ErrorKind, JobId, JobState, MilvusError};
+use crate::{
+    api::ActiveJobPolicy,
+    milvus::{ErrorKind, Job, JobId, JobState, MilvusError},
+};
 
 impl Step<'_> {
     /// The run is due and no claim stands.
@@ -22,26 +25,51 @@ impl Step<'_> {
             }
             Connection::Unknown => return (Effect::None, Wake::After(LONGEST_SLEEP)),
         };
+        if let Turn::Behind { position } = self.seen.turn {
+            return self.queue(run, position);
+        }
         match &self.seen.fact {
-            Fact::Looked(Ok(look)) => self.claim(run, look, endpoint),
+            Fact::Looked(Ok(look)) if self.seen.turn == Turn::Mine => match self.seen.permission {
+                Permission::Granted => self.claim(run, look, endpoint),
+                Permission::Withheld | Permission::Announce => self.hold(run),
+            },
             Fact::Looked(Err(error)) => self.refused(run, error),
-            // The record of a run that waits is worth keeping while the look is under way: `run` is written with it.
-            Fact::Nothing | Fact::Submitted(_) | Fact::Sighted(_) => {
+            // The record of the run is kept while the look is under way, and written with what comes of it.
+            Fact::Looked(Ok(_)) | Fact::Nothing | Fact::Submitted(_) | Fact::Sighted(_) => {
                 self.next.run = Some(run);
                 (Effect::Find, Wake::After(Duration::ZERO))
             }
         }
     }
 
+    /// Another run has the collection, or comes first.
+    fn queue(&mut self, run: Run, position: Option<u8>) -> Outcome {
+        let message = format!("Another refresh of collection {} goes first.", self.want.collection);
+        if !self.summarised(Reason::Queued) {
+            self.notice(false, "Queued", message.clone());
+        }
+        self.sum_up(run, Reason::Queued, message);
+        self.next.queue_position = position;
+        (Effect::None, Wake::After(LONGEST_SLEEP))
+    }
+
+    /// This process may not start or take anything now.
+    fn hold(&mut self, run: Run) -> Outcome {
+        match self.next.summary {
+            Some(_) => self.next.run = Some(run),
+            None => self.queue_up(run),
+        }
+        (Effect::None, Wake::After(HOLD))
+    }
+
     /// Claims the run from a fresh look at the collection (rule 3 of the start protocol).
     fn claim(&mut self, mut run: Run, look: &Look, endpoint: &str) -> Outcome {
-        let collection = &look.collection;
-        if !collection.external {
-            let message = format!("Collection {} holds its own data and is not external.", collection.name);
+        if let Some(own) = look.collection.as_ref().filter(|collection| !collection.external) {
+            let message = format!("Collection {} holds its own data and is not external.", own.name);
             return self.fail(run, FailureClass::NotExternalCollection, &message);
         }
         if run.attempt > 0 {
-            if let Some(lost) = another_incarnation(&run, look) {
+            if let Some(lost) = another_incarnation(&run, look, endpoint) {
                 return self.fail(run, FailureClass::JobLost, &lost);
             }
             // An earlier claim's start may have come through after all; a later claim never overtakes it.
@@ -49,20 +77,24 @@ impl Step<'_> {
                 return self.adopt(run, look);
             }
         }
+        let source = look.collection.as_ref().map(|collection| collection.source.clone()).unwrap_or_default();
+        if run.attempt == 0 {
+            run.collection_id = look.collection.as_ref().map(|collection| collection.id);
+        }
+        run.endpoint = Some(endpoint.to_owned());
+        run.source.clone_from(&source);
         if let Some(job) = active(look) {
-            return self.await_foreign_job(run, job.id);
+            return self.meet_foreign_job(run, job, look);
         }
         if run.job_id_watermark.is_none() {
             run.job_id_watermark = Some(look.jobs.iter().map(|job| job.id).max().unwrap_or(JobId(0)));
             run.start_time_watermark = look.jobs.iter().filter_map(|job| job.start_time).max();
         }
+        run.operator = Some(self.seen.operator.clone());
         run.attempt = run.attempt.saturating_add(1);
         run.submit_time = Some(self.now);
-        run.collection_id = Some(collection.id);
-        run.endpoint = Some(endpoint.to_owned());
-        run.source.clone_from(&collection.source);
         run.job_seen = false;
-        self.next.job.source.clone_from(&collection.source);
+        self.next.job.source = source;
         self.next.job.collection.clone_from(&self.want.collection);
         let message = format!("Starting the refresh of collection {}, attempt {}.", self.want.collection, run.attempt);
         self.sum_up(run, Reason::Submitting, message);
@@ -162,7 +194,7 @@ impl Step<'_> {
 
     /// Looks for the job of the standing claim (rules 7 to 9).
     fn find(&mut self, mut run: Run, look: &Look) -> Outcome {
-        if let Some(lost) = another_incarnation(&run, look) {
+        if let Some(lost) = another_incarnation(&run, look, self.endpoint()) {
             return self.fail(run, FailureClass::JobLost, &lost);
         }
         let found = candidates(&run, look);
@@ -176,16 +208,22 @@ impl Step<'_> {
             };
             return self.await_outcome(run, message);
         }
+        match self.seen.permission {
+            Permission::Granted => {}
+            Permission::Withheld | Permission::Announce => return self.hold(run),
+        }
         if !found.is_empty() {
             return self.adopt(run, look);
         }
         if is_older_than(run.submit_time, self.now, ABSENCE_WINDOW) {
             let message = "The start is so long ago that Milvus may have forgotten its job.";
-            return self.fail(run, FailureClass::OutcomeUnknown, message);
+            // An id that Milvus once gave makes it a lost job, no id an unknown outcome.
+            let class = if run.ended_job_ids.is_empty() { FailureClass::OutcomeUnknown } else { FailureClass::JobLost };
+            return self.fail(run, class, message);
         }
         if let Some(job) = active(look) {
             run.submit_time = None;
-            return self.await_foreign_job(run, job.id);
+            return self.meet_foreign_job(run, job, look);
         }
         if run.unproven_submits >= MAX_UNPROVEN_SUBMITS {
             let message = format!("{} starts in a row left no job behind.", run.unproven_submits.saturating_add(1));
@@ -195,8 +233,18 @@ impl Step<'_> {
         self.release(run, Reason::Submitting, "The last start left no job behind; starting again.")
     }
 
-    /// Takes a listed job for ours.
-    fn adopt(&mut self, mut run: Run, look: &Look) -> Outcome {
+    /// The address in use, or the claimed one while there is none.
+    fn endpoint(&self) -> &str {
+        match &self.seen.connection {
+            Connection::Ready { endpoint } => endpoint,
+            Connection::NotReady { .. } | Connection::Unknown => {
+                self.next.run.as_ref().and_then(|run| run.endpoint.as_deref()).unwrap_or_default()
+            }
+        }
+    }
+
+    /// Takes a job that our own start can have made.
+    fn adopt(&mut self, run: Run, look: &Look) -> Outcome {
         let found = candidates(&run, look);
         let Some(job) = found.first() else { return (Effect::None, Wake::After(LOOK_AGAIN)) };
         if found.len() > 1 {
@@ -204,10 +252,25 @@ impl Step<'_> {
             let message = format!("Jobs {} could all come from our start; the first is taken.", ids.join(", "));
             self.notice(true, "AmbiguousAdoption", message);
         }
+        self.take(run, job)
+    }
+
+    /// Somebody else's job is active: waits for its end, or takes it where the spec says so and it reads the same source.
+    fn meet_foreign_job(&mut self, run: Run, job: &Job, look: &Look) -> Outcome {
+        match self.want.active_job_policy {
+            ActiveJobPolicy::Adopt if job.source == run.source && !look.taken.contains(&job.id) => self.take(run, job),
+            ActiveJobPolicy::Adopt | ActiveJobPolicy::Wait => self.await_foreign_job(run, job.id),
+        }
+    }
+
+    /// Takes a listed job for ours.
+    fn take(&mut self, mut run: Run, job: &Job) -> Outcome {
+        run.operator = Some(self.seen.operator.clone());
         run.adopted = true;
         run.job_seen = true;
         run.submit_time = run.submit_time.or(Some(self.now));
         self.next.job.id = Some(job.id);
+        self.next.job.source.clone_from(&job.source);
         let message =
             format!("Job {} refreshes collection {}; it was found in Milvus' list.", job.id, self.want.collection);
         self.notice(false, "RefreshAdopted", message.clone());
@@ -234,15 +297,22 @@ impl Step<'_> {
 }
 
 /// Says so when the collection is not the one that was claimed: what was started there can no longer be found here, and
-/// starting again could run twice (rule 11).
-fn another_incarnation(run: &Run, look: &Look) -> Option<String> {
-    let claimed = run.collection_id?;
-    (claimed != look.collection.id).then(|| {
-        format!(
-            "Collection {} was claimed as id {claimed} and is now id {}: it was re-created, or the name points elsewhere.",
-            look.collection.name, look.collection.id
-        )
-    })
+/// starting again could run twice (rule 11). Without the right to describe it, the address stands in for its id.
+fn another_incarnation(run: &Run, look: &Look, endpoint: &str) -> Option<String> {
+    match (run.collection_id, &look.collection) {
+        (Some(claimed), Some(now)) => (claimed != now.id).then(|| {
+            format!(
+                "Collection {} was claimed as id {claimed} and is now id {}: it was re-created, or the name points elsewhere.",
+                now.name, now.id
+            )
+        }),
+        (Some(_) | None, None) | (None, Some(_)) => {
+            let claimed = run.endpoint.as_deref().unwrap_or_default();
+            (claimed != endpoint).then(|| {
+                format!("The run was claimed at {claimed} and the connection now leads to {endpoint}, which may be another Milvus.")
+            })
+        }
+    }
 }
 
 /// A clock that was set back makes a claim look young, which only delays.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Connection, Desired, FailureClass, JobRecord, Observation, Reason, Recorded, Run, Success, Summary,
+    Connection, Desired, FailureClass, JobRecord, Observation, Permission, Reason, Recorded, Run, Success, Summary,
     limits::{ENDED_JOBS_KEPT, LONGEST_SLEEP, bounded},
 };
 use crate::milvus::{JobId, JobState};
@@ -70,18 +70,29 @@ pub struct Notice {
 /// Decides. Total and deterministic: the same inputs give the same decision.
 pub fn decide(now: Timestamp, want: &Desired, record: &Recorded, seen: &Observation) -> Decision {
     let mut step = Step { now, want, seen, next: record.clone(), notices: Vec::new() };
-    if seen.connection == Connection::Unknown && !record.ended() {
-        // The process has just started; what a connection is like is known in a moment, and saying nothing until then
-        // keeps a restart from rewriting every status.
-        return step.rest(Wake::After(LONGEST_SLEEP));
-    }
     let (effect, wake) = match step.phase() {
         Phase::Ended => step.ended(),
+        Phase::Due(run) if seen.permission == Permission::Announce => step.announce(run),
+        // The process has just started; what a connection is like is known in a moment, and saying nothing until then
+        // keeps a restart from rewriting every status.
+        Phase::Due(_) | Phase::Claimed(_) | Phase::Tracked(..) if seen.connection == Connection::Unknown => {
+            step.next = record.clone();
+            (Effect::None, Wake::After(LONGEST_SLEEP))
+        }
         Phase::Due(run) => step.start(run),
         Phase::Claimed(run) => step.settle(run),
         Phase::Tracked(run, job) => step.track(run, job),
     };
     step.decision(effect, wake)
+}
+
+/// Whether a run of `want` is due that no claim stands for: what a process that takes over has to announce.
+pub fn is_due(want: &Desired, record: &Recorded) -> bool {
+    match &record.run {
+        None => true,
+        Some(run) if record.ended() => want.differs_from(&run.fingerprint),
+        Some(run) => run.submit_time.is_none() && record.job.id.is_none(),
+    }
 }
 
 /// What a step ends with.
@@ -138,6 +149,19 @@ impl Step<'_> {
         }
     }
 
+    /// Writes this process' name on a run that is due.
+    fn announce(&mut self, mut run: Run) -> Outcome {
+        run.operator = Some(self.seen.operator.clone());
+        self.queue_up(run);
+        (Effect::None, Wake::After(Duration::ZERO))
+    }
+
+    /// Records that the run is due and that nothing has come of it yet.
+    pub(super) fn queue_up(&mut self, run: Run) {
+        let message = format!("The refresh of collection {} is due.", self.want.collection);
+        self.sum_up(run, Reason::Queued, message);
+    }
+
     /// The run is over and none is due.
     fn ended(&mut self) -> Outcome {
         self.next.observed_generation = Some(self.want.generation);
@@ -191,6 +215,7 @@ impl Step<'_> {
     /// Records the run and what goes on with it.
     pub(super) fn sum_up(&mut self, run: Run, reason: Reason, message: impl AsRef<str>) {
         self.next.run = Some(run);
+        self.next.queue_position = None;
         self.next.summary = Some(Summary { reason, message: bounded(message.as_ref()) });
     }
 
@@ -201,10 +226,6 @@ impl Step<'_> {
 
     pub(super) fn notice(&mut self, warning: bool, reason: &'static str, message: String) {
         self.notices.push(Notice { warning, reason, message: bounded(&message) });
-    }
-
-    fn rest(self, wake: Wake) -> Decision {
-        self.decision(Effect::None, wake)
     }
 
     fn decision(self, effect: Effect, wake: Wake) -> Decision {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
-use crate::api::ExternalCollectionRefresh;
+use crate::api::{ActiveJobPolicy, ExternalCollectionRefresh};
 
 /// The version of the fingerprint's recipe. A run of another version counts as equal: an upgrade starts nothing.
 const FINGERPRINT_VERSION: &str = "v1:";
@@ -18,6 +18,8 @@ pub struct Desired {
     pub database: String,
     /// The collection's name or alias.
     pub collection: String,
+    /// What to do about a job that somebody else has started.
+    pub active_job_policy: ActiveJobPolicy,
     /// Stands for what a run would be asked to do.
     pub fingerprint: String,
 }
@@ -29,6 +31,7 @@ impl Desired {
             generation: object.metadata.generation.unwrap_or_default(),
             database: object.spec.database_name.clone(),
             collection: object.spec.collection_name.clone(),
+            active_job_policy: object.spec.active_job_policy,
             fingerprint: fingerprint(&[]),
         }
     }

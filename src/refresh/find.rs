@@ -20,8 +20,9 @@ fn is_candidate(run: &Run, look: &Look, job: &Job) -> bool {
         (Some(_), None) => run.job_id_watermark.is_some_and(|id| id.0 == 0),
         (None, _) => false,
     };
+    // A source that was not known when the run was claimed (no right to describe the collection) cannot be compared.
     (newer_id || newer_start)
-        && job.source == run.source
+        && (run.source.is_empty() || job.source == run.source)
         && !look.taken.contains(&job.id)
         && !run.ended_job_ids.contains(&job.id)
 }

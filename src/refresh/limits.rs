@@ -31,6 +31,9 @@ pub const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// How often a run looks for a job whose start has an unknown outcome, and for the end of somebody else's job.
 pub const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
+/// How soon a process that may not start anything looks whether it may again.
+pub const HOLD: Duration = Duration::from_secs(1);
+
 /// The longest reason or message, in bytes.
 pub const MESSAGE_BYTES: usize = 1024;
 

@@ -23,10 +23,10 @@ mod project;
 mod record;
 mod track;
 
-pub use decide::{Decision, Effect, Notice, Wake, decide};
+pub use decide::{Decision, Effect, Notice, Wake, decide, is_due};
 pub use desired::Desired;
 pub use failure::FailureClass;
-pub use observation::{Connection, Fact, Look, Observation, Submission};
+pub use observation::{Connection, Fact, Look, Observation, Permission, Submission, Turn};
 pub use project::{differs_only_in_progress, project};
 pub use record::{ClaimKey, JobRecord, Reason, Recorded, Run, Success, Summary};
 

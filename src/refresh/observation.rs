@@ -12,6 +12,12 @@ pub struct Observation {
     /// How long this process has known the standing claim, on its monotonic clock; zero when none stands. Wall clocks of
     /// two replicas may differ and may be set back, so a claim's own time never shortens the grace.
     pub claim_known: Duration,
+    /// Whether this process may start or take jobs now.
+    pub permission: Permission,
+    /// Names this process.
+    pub operator: String,
+    /// Whose turn it is on the collection.
+    pub turn: Turn,
     /// What the last effect brought; [`Fact::Nothing`] at the start of a pass.
     pub fact: Fact,
 }
@@ -35,6 +41,32 @@ pub enum Connection {
     },
 }
 
+/// Whether a process may start or take jobs: only the leader, and only once every run that was due when it took over
+/// carries its name (rule 15 of the start protocol).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Permission {
+    /// It may.
+    Granted,
+    /// Not now: it does not lead (any more), or other runs do not carry its name yet.
+    Withheld,
+    /// Not now: this run does not carry its name yet and has to be written with it.
+    Announce,
+}
+
+/// Whose turn it is on the collection: one run at a time, in the order in which they became due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Which collection it is has not been found out yet.
+    Unknown,
+    /// This run's; nobody else's until it is over.
+    Mine,
+    /// Another run's.
+    Behind {
+        /// The place in the queue, 1 to 3; `None` beyond.
+        position: Option<u8>,
+    },
+}
+
 /// What an effect brought.
 #[derive(Clone, Debug)]
 pub enum Fact {
@@ -51,8 +83,8 @@ pub enum Fact {
 /// The collection and its jobs, freshly described and listed.
 #[derive(Clone, Debug)]
 pub struct Look {
-    /// The collection, which was described before its jobs were listed.
-    pub collection: Collection,
+    /// The collection, which was described before its jobs were listed; `None` when the account may not describe it.
+    pub collection: Option<Collection>,
     /// Its jobs, in any order.
     pub jobs: Vec<Job>,
     /// Jobs that other objects have recorded as theirs.

@@ -24,6 +24,7 @@ pub fn project(record: &Recorded, before: &[Condition], now: Timestamp) -> Refre
         start_time: job.start_time.map(Time),
         completion_time: job.completion_time.map(Time),
         run: record.run.as_ref().map(run_status),
+        queue_position: record.queue_position.map(i64::from),
         failure: record
             .failure
             .map(|class| FailureStatus { class: class.as_str().to_owned(), remedy: class.remedy().to_owned() }),
@@ -66,6 +67,7 @@ fn run_status(run: &Run) -> RunStatus {
         generation: run.generation,
         fingerprint: run.fingerprint.clone(),
         queued_time: run.queued_time.map(Time),
+        operator: run.operator.clone(),
         attempt: run.attempt,
         submit_time: run.submit_time.map(Time),
         collection_id: run.collection_id.map(|id| id.to_string()),
@@ -83,7 +85,8 @@ fn run_status(run: &Run) -> RunStatus {
 /// The rows of the condition table: Ready, Complete, Failed, Reconciling, Stalled, Suspended.
 fn row(reason: Reason) -> [&'static str; 6] {
     match reason {
-        Reason::WaitingForActiveJob
+        Reason::Queued
+        | Reason::WaitingForActiveJob
         | Reason::ConnectionNotReady
         | Reason::Submitting
         | Reason::RefreshInProgress

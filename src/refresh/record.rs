@@ -17,6 +17,8 @@ pub struct Recorded {
     pub run: Option<Run>,
     /// Milvus' record of that run's job.
     pub job: JobRecord,
+    /// The place among the runs that wait for the same collection, 1 to 3.
+    pub queue_position: Option<u8>,
     /// Why the run failed.
     pub failure: Option<FailureClass>,
     /// The last run that completed.
@@ -57,6 +59,8 @@ pub struct Run {
     pub fingerprint: String,
     /// When it became due.
     pub queued_time: Option<Timestamp>,
+    /// The process that queued or claimed it last.
+    pub operator: Option<String>,
     /// How many claims it has had.
     pub attempt: i64,
     /// When the standing claim was made; `None` while none stands.
@@ -102,6 +106,8 @@ pub struct Summary {
 /// What goes on, as conditions name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
+    /// Another of our runs has the collection.
+    Queued,
     /// Somebody else's job of the collection is active.
     WaitingForActiveJob,
     /// The connection is missing, unreachable or refused.
@@ -120,7 +126,8 @@ pub enum Reason {
 
 impl Reason {
     /// The reasons of a run that is not over.
-    pub const GOING_ON: [Self; 5] = [
+    pub const GOING_ON: [Self; 6] = [
+        Self::Queued,
         Self::WaitingForActiveJob,
         Self::ConnectionNotReady,
         Self::Submitting,
@@ -131,6 +138,7 @@ impl Reason {
     /// The reason as conditions show it.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Queued => "Queued",
             Self::WaitingForActiveJob => "WaitingForActiveJob",
             Self::ConnectionNotReady => "ConnectionNotReady",
             Self::Submitting => "Submitting",
@@ -189,8 +197,9 @@ impl Recorded {
             }?;
             Some(Summary { reason, message: ready.message.clone() })
         });
+        let queue_position = status.queue_position.and_then(|position| u8::try_from(position).ok());
         let observed_generation = status.observed_generation.filter(|generation| *generation >= 0);
-        Self { observed_generation, run, job, failure, last_success, summary }
+        Self { observed_generation, run, job, queue_position, failure, last_success, summary }
     }
 
     /// Whether the current run is over.
@@ -217,6 +226,7 @@ impl Run {
             generation: status.generation,
             fingerprint: status.fingerprint.clone(),
             queued_time: status.queued_time.as_ref().map(|time| time.0),
+            operator: status.operator.clone(),
             attempt: status.attempt,
             submit_time: status.submit_time.as_ref().map(|time| time.0),
             collection_id: status.collection_id.as_deref().and_then(|id| id.parse().ok()),

@@ -108,15 +108,16 @@ impl Faults {
     pub(super) fn next(&mut self, method: Method) -> Option<Fault> {
         let fault = self.0.get(&method)?.front()?.fault.clone();
         if fault != Fault::FailedFirstWithoutReason {
-            self.spend(method);
+            self.spend(method, &fault);
         }
         Some(fault)
     }
 
-    /// Uses up one strike of the method's first fault.
-    pub(super) fn spend(&mut self, method: Method) {
+    /// Uses up one strike of `fault`, if it is still the method's first one.
+    pub(super) fn spend(&mut self, method: Method, fault: &Fault) {
         let Some(queue) = self.0.get_mut(&method) else { return };
-        let Some(left) = queue.front_mut().and_then(|armed| armed.left.as_mut()) else { return };
+        let first = queue.front_mut().filter(|armed| armed.fault == *fault);
+        let Some(left) = first.and_then(|armed| armed.left.as_mut()) else { return };
         *left -= 1;
         if *left == 0 {
             queue.pop_front();

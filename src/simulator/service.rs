@@ -25,7 +25,7 @@ use crate::milvus::wire::{
         GetVersionResponse, ListRefreshExternalCollectionJobsRequest, ListRefreshExternalCollectionJobsResponse,
         RefreshExternalCollectionRequest, RefreshExternalCollectionResponse, milvus_service_server::MilvusService,
     },
-    schema::{CollectionSchema, FieldSchema},
+    schema::{CollectionSchema, DataType, FieldSchema},
 };
 
 /// The gRPC service over the shared state.
@@ -187,7 +187,7 @@ impl Shared {
         if let Some(fault) = fault {
             let shown = answer.spoil(fault);
             if shown && *fault == Fault::FailedFirstWithoutReason {
-                state.faults.spend(Q::METHOD);
+                state.faults.spend(Q::METHOD, fault);
             }
         }
         Ok((verdict, answer))
@@ -306,14 +306,20 @@ impl MilvusService for Server {
     }
 }
 
-/// A collection as Milvus describes it: an external one has a virtual key and fields backed by columns.
+/// A collection as Milvus describes it: an external one has a virtual key and a field backed by a column.
 fn description(collection: &Collection) -> DescribeCollectionResponse {
     let settings = &collection.settings;
-    let field = |name: &str, column: &str| FieldSchema { name: name.to_owned(), external_field: column.to_owned() };
+    let field = |field_id, name: &str, column: &str| FieldSchema {
+        field_id,
+        name: name.to_owned(),
+        is_primary_key: column.is_empty(),
+        data_type: DataType::Int64.into(),
+        external_field: column.to_owned(),
+    };
     let fields = if settings.external {
-        vec![field("__virtual_pk__", ""), field("id", "id"), field("vector", "vector")]
+        vec![field(100, "__virtual_pk__", ""), field(101, "product", "product_id")]
     } else {
-        vec![field("id", ""), field("vector", "")]
+        vec![field(100, "product", "")]
     };
     DescribeCollectionResponse {
         status: success(),

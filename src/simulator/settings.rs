@@ -8,7 +8,7 @@ const PERSISTED_SPEC: &str = concat!(
     r#""cloud_provider":"minio","region":"us-east-1"}}"#
 );
 
-/// How the server behaves; [`Simulator::configure`] changes it while it runs.
+/// How the server behaves; [`super::Simulator::configure`] changes it while it runs.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Of the ids and of the jitter. Read at the start only.

@@ -40,7 +40,8 @@ async fn good_objects_are_accepted() {
         json!({ "collectionName": "p", "connectionRef": { "kind": "MilvusConnection" } }),
         json!({ "collectionName": "p", "connectionRef": {} }),
     ] {
-        let created = dry_run(&world, refresh("x", spec.clone())).await.unwrap_or_else(|error| panic!("{spec}: {error}"));
+        let created =
+            dry_run(&world, refresh("x", spec.clone())).await.unwrap_or_else(|error| panic!("{spec}: {error}"));
         assert_eq!(created.data["status"]["observedGeneration"], -1, "no operator has seen it");
         assert_eq!(created.data["spec"]["connectionRef"]["kind"], "MilvusConnection");
     }
@@ -73,7 +74,10 @@ async fn bad_objects_are_refused_and_the_message_says_what_to_write() {
         (json!({ "collectionName": "p", "databaseName": "a.b" }), "must begin with a letter or _"),
         (json!({ "collectionName": "p", "databaseName": "d".repeat(256) }), "255"),
         (json!({ "collectionName": "p", "connectionRef": "default" }), "must be of type object"),
-        (json!({ "collectionName": "p", "connectionRef": { "kind": "Secret" } }), "supported values: \"MilvusConnection\""),
+        (
+            json!({ "collectionName": "p", "connectionRef": { "kind": "Secret" } }),
+            "supported values: \"MilvusConnection\"",
+        ),
         (json!({ "collectionName": "p", "connectionRef": { "name": "A" } }), "must be the name of a MilvusConnection"),
         (json!({ "collectionName": "p", "connectionRef": { "name": "a".repeat(254) } }), "253"),
         (json!({ "collectionName": "p", "connectionRef": { "name": "" } }), "should be at least 1 chars long"),
@@ -91,7 +95,10 @@ async fn bad_objects_are_refused_and_the_message_says_what_to_write() {
         (json!({ "address": "http://mil vus:19530" }), "must be http://host:port"),
         (json!({ "address": format!("http://{}:1", "m".repeat(600)) }), "512"),
         (json!({ "address": "http://m:1", "auth": {} }), "secretRef: Required value"),
-        (json!({ "address": "http://m:1", "auth": { "secretRef": { "name": "A_B" } } }), "must be the name of a Secret"),
+        (
+            json!({ "address": "http://m:1", "auth": { "secretRef": { "name": "A_B" } } }),
+            "must be the name of a Secret",
+        ),
     ] {
         let refused = dry_run(&world, connection(spec.clone())).await.expect_err(&spec.to_string());
         assert!(refused.contains(says), "{spec}: {refused}");
@@ -109,7 +116,8 @@ async fn what_a_refresh_is_about_cannot_be_changed() {
         json!({ "databaseName": null, "collectionName": "orders" }),
     ] {
         let patch = Patch::Merge(json!({ "spec": spec }));
-        let refused = world.refreshes().patch("fixed", &PatchParams::default(), &patch).await.expect_err(&spec.to_string());
+        let refused =
+            world.refreshes().patch("fixed", &PatchParams::default(), &patch).await.expect_err(&spec.to_string());
         assert!(refused.to_string().contains("is immutable"), "{spec}: {refused}");
     }
     let labelled = Patch::Merge(json!({ "metadata": { "labels": { "team": "search" } } }));

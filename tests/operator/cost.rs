@@ -23,7 +23,10 @@ async fn a_thousand_finished_objects_cost_no_call() {
     let calls = || {
         let lines = world.cluster.control_plane.audit().unwrap();
         let ours = |user: &str| user.ends_with(":milvus-refresh-operator");
-        lines.iter().filter(|line| ours(&line.user) && line.namespace == world.namespace && line.verb != "watch").count()
+        lines
+            .iter()
+            .filter(|line| ours(&line.user) && line.namespace == world.namespace && line.verb != "watch")
+            .count()
     };
     // Events come behind the statuses they speak of; once they are out, nothing moves any more.
     let mut before = calls();

@@ -40,7 +40,8 @@ async fn an_object_that_cannot_be_read_is_skipped_and_all_others_go_on() {
     world.connect(None).await;
     world.milvus.create_collection("products", Plan::completes_in(Duration::ZERO));
     world.start_operator();
-    let odd = refresh("odd", json!({ "collectionName": "odd", "connectionRef": { "kind": "ClusterMilvusConnection" } }));
+    let odd =
+        refresh("odd", json!({ "collectionName": "odd", "connectionRef": { "kind": "ClusterMilvusConnection" } }));
     let resource = kube::api::ApiResource::erase::<milvus_refresh_operator::api::ExternalCollectionRefresh>(&());
     let api: kube::Api<kube::api::DynamicObject> =
         kube::Api::namespaced_with(world.client.clone(), &world.namespace, &resource);

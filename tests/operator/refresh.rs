@@ -31,7 +31,9 @@ async fn a_refresh_completes_with_the_job_record_of_milvus_and_three_status_writ
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_job_says_why_in_the_words_of_milvus() {
     let world = World::new().await;
-    world.milvus.create_collection("orders", Plan::fails_in(Duration::from_secs(1), "no files found in external source"));
+    world
+        .milvus
+        .create_collection("orders", Plan::fails_in(Duration::from_secs(1), "no files found in external source"));
     world.create("orders", "orders").await;
     let failed = world.until_ended("orders").await;
     assert_eq!(status(&failed).state.as_deref(), Some("RefreshFailed"));
@@ -108,7 +110,10 @@ async fn a_deleted_object_is_no_longer_followed() {
     assert!(deleted.is_right(), "no finalizer holds the object back");
     // The poller asks at least once in every ten seconds for a job that it follows.
     let polls = world.milvus.calls(Method::Progress);
-    tokio::time::timeout(Duration::from_secs(15), world.milvus.wait_until(|milvus| milvus.calls(Method::Progress) > polls + 2))
-        .await
-        .expect_err("the job is still polled");
+    tokio::time::timeout(
+        Duration::from_secs(15),
+        world.milvus.wait_until(|milvus| milvus.calls(Method::Progress) > polls + 2),
+    )
+    .await
+    .expect_err("the job is still polled");
 }

@@ -1,0 +1,268 @@
+//! One pass over a refresh: observe, decide, act, write, and again, until nothing is left to do now.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::{Api, Resource};
+use tokio::time::Instant;
+
+use super::{
+    Context, Key,
+    memory::{Newest, Remembered, newer},
+    status::{self, WriteError},
+};
+use crate::{
+    api::{ExternalCollectionRefresh, RefreshStatus},
+    refresh::{
+        Connection, Decision, Desired, Effect, Fact, Notice, Observation, Permission, Recorded, Submission, Wake,
+        decide, differs_only_in_progress, is_due, project,
+    },
+};
+
+/// More steps than any pass needs; a pass that reaches it goes on in the next one.
+const MOST_STEPS: usize = 12;
+
+/// The newest that is known of an object, and what has been seen and decided since.
+pub(super) struct Pass<'a> {
+    pub(super) context: &'a Context,
+    pub(super) key: Key,
+    pub(super) uid: String,
+    pub(super) want: Desired,
+    /// What is decided and not written yet.
+    pub(super) record: Recorded,
+    /// What the last effect brought.
+    pub(super) fact: Fact,
+    object: &'a ExternalCollectionRefresh,
+    api: Api<ExternalCollectionRefresh>,
+    /// The version that decisions are made on, and what is durable at that version.
+    newest: Newest,
+    durable: Recorded,
+    notices: Vec<Notice>,
+}
+
+impl<'a> Pass<'a> {
+    /// `written` is what this process wrote last, if the watch had not shown it when it was asked.
+    pub(super) fn new(object: &'a ExternalCollectionRefresh, context: &'a Context, written: Option<Newest>) -> Self {
+        let key = Key::of(object);
+        let uid = object.metadata.uid.clone().unwrap_or_default();
+        let cached = Newest {
+            resource_version: object.metadata.resource_version.clone().unwrap_or_default(),
+            status: object.status.clone(),
+        };
+        let newest = match written {
+            Some(written) if newer(&written.resource_version, &cached.resource_version) => written,
+            Some(_) | None => cached,
+        };
+        let durable = Recorded::of(newest.status.as_ref());
+        // The outcome of the standing claim's start, if an earlier pass could not record it.
+        let outcome = context.memory.with(&uid, |remembered| remembered.outcome(durable.claim()));
+        Self {
+            api: Api::namespaced(context.client.clone(), &key.namespace),
+            want: Desired::of(object),
+            fact: outcome.map_or(Fact::Nothing, Fact::Submitted),
+            record: durable.clone(),
+            notices: Vec::new(),
+            context,
+            object,
+            key,
+            uid,
+            newest,
+            durable,
+        }
+    }
+
+    /// # Errors
+    /// When the API server does not take the status; what was decided is decided again in the next pass.
+    pub(super) async fn run(&mut self) -> Result<Wake, WriteError> {
+        self.repeat_unanswered().await?;
+        for _ in 0..MOST_STEPS {
+            let began = Instant::now();
+            let connection = Key::connection_of(self.object);
+            let (view, server) = self.context.connection(&connection);
+            let seen = self.observe(view, began);
+            let Decision { next, effect, notices, wake } =
+                decide(self.context.clock.now(), &self.want, &self.record, &seen);
+            self.record = next;
+            self.notices.extend(notices);
+            let must_write = effect.must_be_recorded_first() || effect == Effect::None;
+            if must_write && let Some(later) = self.write().await? {
+                return Ok(sooner(wake, later));
+            }
+            let Some(server) = server else { return Ok(wake) };
+            self.fact = match effect {
+                Effect::None => return Ok(wake),
+                Effect::Find => Fact::Looked(self.look(&server, &connection).await),
+                Effect::Submit => Fact::Submitted(self.submit(&server, &connection, began).await),
+                Effect::Poll(job) => Fact::Sighted(self.follow(&server, &connection, job)),
+            };
+        }
+        Ok(Wake::After(Duration::ZERO))
+    }
+
+    /// Tells the index, the fence and the memory how the pass has ended.
+    pub(super) fn settle(&self, ended: &Result<Wake, WriteError>) {
+        let Context { index, fence, memory, servers, .. } = self.context;
+        match ended {
+            Ok(_) | Err(WriteError::Conflict) => {
+                memory.with(&self.uid, |remembered| remembered.errors = 0);
+                index.settled(&self.uid, &self.key, &self.want, &self.durable);
+            }
+            // The claim may have been written: the collection stays taken until that is known.
+            Err(WriteError::Unanswered(_)) if memory.with(&self.uid, |r| r.unanswered().is_some()) => {}
+            Err(WriteError::Unanswered(_)) => index.pass_over(&self.uid, &self.want, &self.durable),
+            // What the API server does not take from us it does not take from a predecessor either.
+            Err(WriteError::Refused(_) | WriteError::Gone) => {
+                fence.announced(&self.uid);
+                index.pass_over(&self.uid, &self.want, &self.durable);
+            }
+        }
+        if self.durable.ended()
+            && let Some((connection, refresh)) = memory.rest(&self.uid)
+        {
+            servers.forget(&connection, &refresh);
+        }
+    }
+
+    fn observe(&mut self, connection: Connection, now: Instant) -> Observation {
+        let claim = self.record.claim();
+        Observation {
+            connection,
+            claim_known: self.context.memory.with(&self.uid, |remembered| remembered.claim_known(claim, now)),
+            permission: self.permission(),
+            operator: self.context.operator.clone(),
+            turn: self.context.index.turn(&self.uid),
+            fact: std::mem::replace(&mut self.fact, Fact::Nothing),
+        }
+    }
+
+    /// A run that is not due (any more) needs no announcement.
+    fn permission(&self) -> Permission {
+        if !is_due(&self.want, &self.durable) {
+            self.context.fence.announced(&self.uid);
+        }
+        self.context.permission(&self.uid)
+    }
+
+    /// Writes what is decided if it is new. Gives a time to come back at when it is only progress whose turn has not come.
+    async fn write(&mut self) -> Result<Option<Duration>, WriteError> {
+        if self.record == self.durable {
+            return Ok(None);
+        }
+        let now = self.context.clock.now();
+        if let Some(later) = self.hold_back(now) {
+            return Ok(Some(later));
+        }
+        let conditions = self.newest.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+        let status = project(&self.record, conditions, now);
+        let resource_version = match self.send(&self.newest.resource_version, &status).await {
+            Err(WriteError::Conflict) => return Err(self.read_anew().await),
+            Err(error @ WriteError::Unanswered(_)) if self.record.claim() != self.durable.claim() => {
+                let claim = Newest { status: Some(status), ..self.newest.clone() };
+                self.context.memory.with(&self.uid, |remembered| remembered.keep_unanswered(claim));
+                return Err(error);
+            }
+            sent => sent?,
+        };
+        self.newest = Newest { resource_version, status: Some(status) };
+        self.durable = self.record.clone();
+        self.context.memory.with(&self.uid, |remembered| {
+            let now = Instant::now();
+            remembered.newest = Some(self.newest.clone());
+            remembered.written = Some(now);
+            remembered.outcome_recorded();
+            remembered.claim_known(self.durable.claim(), now);
+        });
+        self.context.fence.announced(&self.uid);
+        self.tell();
+        Ok(None)
+    }
+
+    async fn send(&self, resource_version: &str, status: &RefreshStatus) -> Result<String, WriteError> {
+        let written = status::write(&self.api, &self.key.name, resource_version, status).await?;
+        Ok(written.metadata.resource_version.unwrap_or_default())
+    }
+
+    /// Publishes and logs what has become durable.
+    fn tell(&mut self) {
+        for notice in self.notices.drain(..) {
+            tracing::info!(
+                namespace = self.key.namespace,
+                refresh = self.key.name,
+                reason = notice.reason,
+                message = notice.message,
+                run = self.durable.run.as_ref().map(|run| run.number),
+                "transition",
+            );
+            self.context.events.publish(self.object.object_ref(&()), notice);
+        }
+    }
+
+    /// How long a write that is only progress has to wait.
+    fn hold_back(&self, now: Timestamp) -> Option<Duration> {
+        if !differs_only_in_progress(&self.durable, &self.record) {
+            return None;
+        }
+        let since = self.context.memory.with(&self.uid, |remembered| remembered.written);
+        let since = since.map_or(Duration::MAX, |written| written.elapsed());
+        let age = self.since_submit(now);
+        self.context.progress.admit(&self.durable.job, &self.record.job, since, age).err()
+    }
+
+    /// Writes a claim again whose write was not answered, at the same version, until it is taken or refused. Taken so late
+    /// it is given up: nothing was sent for it.
+    async fn repeat_unanswered(&mut self) -> Result<(), WriteError> {
+        let Some(Newest { resource_version, status: Some(status) }) =
+            self.context.memory.with(&self.uid, |remembered| remembered.unanswered())
+        else {
+            return Ok(());
+        };
+        let sent = self.send(&resource_version, &status).await;
+        if !matches!(sent, Err(WriteError::Unanswered(_))) {
+            self.context.memory.with(&self.uid, Remembered::answered);
+        }
+        let resource_version = match sent {
+            Err(WriteError::Conflict) => return Err(self.read_anew().await),
+            sent => sent?,
+        };
+        self.durable = Recorded::of(Some(&status));
+        self.record = self.durable.clone();
+        self.newest = Newest { resource_version, status: Some(status) };
+        self.context.memory.with(&self.uid, |remembered| remembered.newest = Some(self.newest.clone()));
+        self.fact = Fact::Submitted(Submission::Withheld);
+        Ok(())
+    }
+
+    /// Somebody wrote the object meanwhile: the next pass decides on what it is now. Gives the error that ends this one.
+    async fn read_anew(&mut self) -> WriteError {
+        let object = match status::read(&self.api, &self.key.name).await {
+            Ok(object) => object,
+            Err(error) => return error,
+        };
+        if object.metadata.uid.as_deref() != Some(&self.uid) {
+            tracing::info!(
+                namespace = self.key.namespace,
+                refresh = self.key.name,
+                "the object was re-created; what was seen for the old one is dropped"
+            );
+            return WriteError::Gone;
+        }
+        self.durable = Recorded::of(object.status.as_ref());
+        let resource_version = object.metadata.resource_version.unwrap_or_default();
+        let newest = Newest { resource_version, status: object.status };
+        self.context.memory.with(&self.uid, |remembered| remembered.newest = Some(newest));
+        WriteError::Conflict
+    }
+
+    /// The time since the standing claim, by the wall clock; zero when it was set back.
+    pub(super) fn since_submit(&self, now: Timestamp) -> Duration {
+        let submit = self.record.run.as_ref().and_then(|run| run.submit_time);
+        submit.and_then(|time| Duration::try_from(now.duration_since(time)).ok()).unwrap_or_default()
+    }
+}
+
+fn sooner(wake: Wake, later: Duration) -> Wake {
+    match wake {
+        Wake::After(pause) => Wake::After(pause.min(later)),
+        Wake::OnChange => Wake::After(later),
+    }
+}
