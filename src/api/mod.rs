@@ -20,3 +20,6 @@ pub const GROUP: &str = "milvus-refresh.dev";
 pub const VERSION: &str = "v1alpha1";
 /// The one field manager that writes status.
 pub const FIELD_MANAGER: &str = "milvus-refresh-operator";
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 // The lint takes the printer columns of a CRD for repetitions.
 #![allow(clippy::duplicated_attributes)]
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -239,9 +239,9 @@ pub struct RunStatus {
     #[serde(rename = "jobIDWatermark", default, skip_serializing_if = "Option::is_none")]
     pub job_id_watermark: Option<String>,
 
-    /// The newest start among those jobs.
+    /// The newest start among those jobs, to the millisecond as Milvus has it: jobs of one second are told apart by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub start_time_watermark: Option<Time>,
+    pub start_time_watermark: Option<MicroTime>,
 
     /// Whether Milvus has shown the job at least once. A job that was accepted and never shown was never created.
     #[serde(default)]

@@ -7,6 +7,15 @@ use std::{fmt, time::Duration};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+mod classify;
+pub mod connect;
+mod convert;
+pub mod grpc;
+#[cfg(test)]
+mod grpc_tests;
+pub mod poller;
+pub mod scrub;
+mod sending;
 pub(crate) mod wire;
 
 /// The id of a refresh job. Milvus' ids exceed 2^53, so they travel as text wherever JSON is involved.
@@ -79,13 +88,14 @@ pub struct Collection {
 /// Which call failed in which way. The classes are those that the operator acts on differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
-    /// No connection was made, so the call cannot have reached Milvus.
+    /// The request never left this process (no connection in time), so the call cannot have reached Milvus.
     NotSent,
-    /// The connection broke or Milvus is not reachable (gRPC 14 and transport errors after the send).
+    /// The connection broke or Milvus is not reachable (gRPC 14 and transport errors), maybe after it got the request.
     Unreachable,
-    /// The deadline passed (gRPC 4, codes 10000 and 10001).
+    /// The deadline passed or the call was cancelled there (gRPC 1 and 4, codes 10000 and 10001).
     Timeout,
-    /// Milvus answered that it is starting, overloaded or out of quota (codes 1 to 4, 7 to 9, 11, 12; gRPC 8, 2 with "not ready").
+    /// Milvus answered that it is starting, overloaded or out of quota (codes 1 to 4, 7 to 9, 11, 12; gRPC 8, 2 with
+    /// "not ready").
     Busy,
     /// The login was refused (gRPC 16, code 1400).
     Unauthenticated,
@@ -105,7 +115,7 @@ pub enum ErrorKind {
     DuplicateJob,
     /// Code 1100 with "refresh job ... not found": never created, or forgotten after Milvus' retention of 24 h.
     JobNotFound,
-    /// The answer broke the contract: no job in it, another job's id, not protobuf.
+    /// The answer broke the contract: no status or job in it, another job's id, too large, not protobuf, not gRPC.
     Malformed,
     /// Everything else.
     Internal,
@@ -169,18 +179,19 @@ pub trait Milvus: Send + Sync + fmt::Debug {
     /// `DescribeCollection` by name or alias.
     async fn describe(&self, database: &str, collection: &str) -> Result<Collection>;
 
-    /// The jobs of one collection, newest start first (`ListRefreshExternalCollectionJobs`).
+    /// The jobs of one collection, newest start first (`ListRefreshExternalCollectionJobs`). An empty name is refused.
     async fn list(&self, database: &str, collection: &str) -> Result<Vec<Job>>;
 
     /// Every job of every database that Milvus still remembers.
     async fn list_all(&self) -> Result<Vec<Job>>;
 
-    /// Starts a refresh with the persisted source. `budget` is both the client's and the server's deadline (`grpc-timeout`).
+    /// Starts a refresh with the persisted source. `budget` is both the client's and the server's deadline
+    /// (`grpc-timeout`); where it is zero, nothing is sent.
     ///
     /// Never repeated by the adapter: Milvus has no idempotency key.
     async fn submit(&self, database: &str, collection: &str, budget: Duration) -> Result<JobId>;
 
-    /// One job by id (`GetRefreshExternalCollectionProgress`).
+    /// One job by id (`GetRefreshExternalCollectionProgress`). A returned job has that id.
     async fn progress(&self, job: JobId) -> Result<Job>;
 }
 

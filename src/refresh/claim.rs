@@ -184,7 +184,8 @@ impl Step<'_> {
     }
 
     fn cannot_find(&mut self, run: Run, error: &MilvusError) -> Outcome {
-        let gone = matches!(error.kind, ErrorKind::CollectionNotFound | ErrorKind::DatabaseNotFound);
+        let gone =
+            matches!(error.kind, ErrorKind::CollectionNotFound | ErrorKind::DatabaseNotFound | ErrorKind::NotExternal);
         if gone && self.seen.claim_known >= GRACE {
             let message = format!("The collection is gone while the outcome of a start was unknown: {}", error.message);
             return self.fail(run, FailureClass::JobLost, &message);
@@ -214,6 +215,10 @@ impl Step<'_> {
         }
         if !found.is_empty() {
             return self.adopt(run, look);
+        }
+        if run.job_id_watermark.is_none() {
+            let message = "The record of the claim is damaged, so its job cannot be told from others.";
+            return self.fail(run, FailureClass::OutcomeUnknown, message);
         }
         if is_older_than(run.submit_time, self.now, ABSENCE_WINDOW) {
             let message = "The start is so long ago that Milvus may have forgotten its job.";

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 
 use super::{
     Connection, Desired, FailureClass, JobRecord, Observation, Permission, Reason, Recorded, Run, Success, Summary,
-    limits::{ENDED_JOBS_KEPT, LONGEST_SLEEP, bounded},
+    limits::{LONGEST_SLEEP, MESSAGE_BYTES, bounded, cut},
+    record::whole_second,
 };
 use crate::milvus::{JobId, JobState};
 
@@ -69,7 +70,7 @@ pub struct Notice {
 
 /// Decides. Total and deterministic: the same inputs give the same decision.
 pub fn decide(now: Timestamp, want: &Desired, record: &Recorded, seen: &Observation) -> Decision {
-    let mut step = Step { now, want, seen, next: record.clone(), notices: Vec::new() };
+    let mut step = Step { now: whole_second(now), want, seen, next: record.clone(), notices: Vec::new() };
     let (effect, wake) = match step.phase() {
         Phase::Ended => step.ended(),
         Phase::Due(run) if seen.permission == Permission::Announce => step.announce(run),
@@ -199,15 +200,17 @@ impl Step<'_> {
             self.next.job.reason = bounded(message);
         }
         let message = if message.is_empty() { "Milvus gave no reason." } else { message };
-        let message = format!("{} {}", sentence(message), class.remedy());
+        // What to do is worth more than the end of a long reason; the two characters are a full stop and a space.
+        let room = MESSAGE_BYTES.saturating_sub(class.remedy().len() + 2);
+        let message = format!("{} {}", sentence(cut(message, room)), class.remedy());
         self.notice(true, class.as_str(), message.clone());
         self.close(run, Reason::Failed(class), message)
     }
 
     fn close(&mut self, mut run: Run, reason: Reason, message: String) -> Outcome {
-        run.ended_job_ids.extend(self.next.job.id);
-        let excess = run.ended_job_ids.len().saturating_sub(ENDED_JOBS_KEPT);
-        run.ended_job_ids.drain(..excess);
+        if let Some(job) = self.next.job.id {
+            run.end_job(job);
+        }
         self.sum_up(run, reason, message);
         (Effect::None, Wake::OnChange)
     }

@@ -5,7 +5,7 @@ use crate::milvus::Job;
 
 /// The jobs that can have come from a start of `run`, lowest id first: begun after the run's first claim listed the
 /// collection, of the claimed source, and nobody's so far. A foreign job that matches began after that listing, too, so its
-/// files are fresh enough to stand for ours.
+/// files are fresh enough to stand for ours. None without a watermark, which alone tells them from older jobs.
 pub(super) fn candidates<'a>(run: &Run, look: &'a Look) -> Vec<&'a Job> {
     let mut found: Vec<&Job> = look.jobs.iter().filter(|job| is_candidate(run, look, job)).collect();
     found.sort_by_key(|job| job.id);
@@ -13,14 +13,15 @@ pub(super) fn candidates<'a>(run: &Run, look: &'a Look) -> Vec<&'a Job> {
 }
 
 fn is_candidate(run: &Run, look: &Look, job: &Job) -> bool {
+    let Some(id_watermark) = run.job_id_watermark else { return false };
     // Ids come from one allocator but are not proven to rise over a restore of Milvus, so a newer start counts as well.
-    let newer_id = job.id > run.job_id_watermark.unwrap_or(crate::milvus::JobId(0));
+    let newer_id = job.id > id_watermark;
     let newer_start = match (job.start_time, run.start_time_watermark) {
         (Some(start), Some(watermark)) => start > watermark,
-        (Some(_), None) => run.job_id_watermark.is_some_and(|id| id.0 == 0),
+        (Some(_), None) => id_watermark.0 == 0,
         (None, _) => false,
     };
-    // A source that was not known when the run was claimed (no right to describe the collection) cannot be compared.
+    // A source that was not known when the run was claimed (not set yet, or no right to describe) cannot be compared.
     (newer_id || newer_start)
         && (run.source.is_empty() || job.source == run.source)
         && !look.taken.contains(&job.id)

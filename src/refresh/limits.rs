@@ -39,9 +39,10 @@ pub const MESSAGE_BYTES: usize = 1024;
 
 /// `text`, cut to [`MESSAGE_BYTES`] at a character boundary.
 pub fn bounded(text: &str) -> String {
-    let mut end = text.len().min(MESSAGE_BYTES);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.get(..end).unwrap_or_default().to_owned()
+    cut(text, MESSAGE_BYTES).to_owned()
+}
+
+/// As much of `text` as fits into `bytes`.
+pub(super) fn cut(text: &str, bytes: usize) -> &str {
+    text.get(..text.floor_char_boundary(bytes)).unwrap_or_default()
 }

@@ -1,7 +1,7 @@
 //! From the record to the status that is written.
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time};
 
 use super::{JobRecord, Reason, Recorded, Run};
 use crate::{
@@ -74,7 +74,7 @@ fn run_status(run: &Run) -> RunStatus {
         endpoint: run.endpoint.clone(),
         external_source: text(&run.source),
         job_id_watermark: run.job_id_watermark.map(|id| id.to_string()),
-        start_time_watermark: run.start_time_watermark.map(Time),
+        start_time_watermark: run.start_time_watermark.map(MicroTime),
         job_seen: run.job_seen,
         ended_job_ids: run.ended_job_ids.iter().map(JobId::to_string).collect(),
         unproven_submits: run.unproven_submits,

@@ -1,14 +1,15 @@
 //! What is recorded of an object, rebuilt from its status alone: a restart knows exactly this much.
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::failure::FailureClass;
+use super::{failure::FailureClass, limits::ENDED_JOBS_KEPT};
 use crate::{
     api::{READY, RefreshStatus, RunStatus},
     milvus::{JobId, JobState},
 };
 
-/// The durable state of an object.
+/// The durable state of an object. Its times are whole seconds, except the watermark that tells jobs apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recorded {
     /// The generation whose run the status reports; `None` for an object that no operator has seen.
@@ -164,6 +165,13 @@ impl Run {
     pub fn claim(&self) -> Option<ClaimKey> {
         self.submit_time.map(|_| ClaimKey { number: self.number, attempt: self.attempt })
     }
+
+    /// Remembers that `job` has ended or never came into being; the oldest are forgotten.
+    pub(super) fn end_job(&mut self, job: JobId) {
+        self.ended_job_ids.push(job);
+        let excess = self.ended_job_ids.len().saturating_sub(ENDED_JOBS_KEPT);
+        self.ended_job_ids.drain(..excess);
+    }
 }
 
 impl Recorded {
@@ -172,19 +180,22 @@ impl Recorded {
     pub fn of(status: Option<&RefreshStatus>) -> Self {
         let Some(status) = status else { return Self::default() };
         let run = status.run.as_ref().map(Run::of);
+        let id = parse_id(status.job_id.as_deref());
+        let percent = status.progress.filter(|_| id.is_some()).unwrap_or_default().clamp(0, 100);
         let job = JobRecord {
-            state: status.state.as_deref().and_then(parse_state),
-            progress: status.progress.map_or(0, |percent| u8::try_from(percent.clamp(0, 100)).unwrap_or_default()),
+            state: status.state.as_deref().filter(|_| run.is_some()).and_then(parse_state),
+            progress: u8::try_from(percent).unwrap_or_default(),
             reason: status.reason.clone().unwrap_or_default(),
-            id: parse_id(status.job_id.as_deref()),
+            id,
             collection: status.collection_name.clone().unwrap_or_default(),
             source: status.external_source.clone().unwrap_or_default(),
-            start_time: status.start_time.as_ref().map(|time| time.0),
-            completion_time: status.completion_time.as_ref().map(|time| time.0),
+            start_time: status.start_time.as_ref().map(read_time),
+            completion_time: status.completion_time.as_ref().map(read_time),
         };
-        let failure = status.failure.as_ref().map(|f| FailureClass::parse(&f.class).unwrap_or(FailureClass::Unknown));
+        let failure = status.failure.as_ref().filter(|_| job.state == Some(JobState::Failed));
+        let failure = failure.map(|failure| FailureClass::parse(&failure.class).unwrap_or(FailureClass::Unknown));
         let last_success = match (&status.last_successful_time, parse_id(status.last_successful_job_id.as_deref())) {
-            (Some(time), Some(job)) => Some(Success { time: time.0, job }),
+            (Some(time), Some(job)) => Some(Success { time: read_time(time), job }),
             (Some(_) | None, _) => None,
         };
         let summary = status.conditions.iter().find(|c| c.type_ == READY).and_then(|ready| {
@@ -225,10 +236,10 @@ impl Run {
             number: status.number,
             generation: status.generation,
             fingerprint: status.fingerprint.clone(),
-            queued_time: status.queued_time.as_ref().map(|time| time.0),
+            queued_time: status.queued_time.as_ref().map(read_time),
             operator: status.operator.clone(),
-            attempt: status.attempt,
-            submit_time: status.submit_time.as_ref().map(|time| time.0),
+            attempt: status.attempt.max(0),
+            submit_time: status.submit_time.as_ref().map(read_time),
             collection_id: status.collection_id.as_deref().and_then(|id| id.parse().ok()),
             endpoint: status.endpoint.clone(),
             source: status.external_source.clone().unwrap_or_default(),
@@ -236,10 +247,20 @@ impl Run {
             start_time_watermark: status.start_time_watermark.as_ref().map(|time| time.0),
             job_seen: status.job_seen,
             ended_job_ids: status.ended_job_ids.iter().filter_map(|id| parse_id(Some(id))).collect(),
-            unproven_submits: status.unproven_submits,
+            unproven_submits: status.unproven_submits.max(0),
             adopted: status.adopted,
         }
     }
+}
+
+/// The second that `time` lies in. Kubernetes' times hold whole seconds; recording no more keeps what is decided equal to what
+/// is read back of it.
+pub(super) fn whole_second(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+fn read_time(time: &Time) -> Timestamp {
+    whole_second(time.0)
 }
 
 fn parse_id(text: Option<&str>) -> Option<JobId> {

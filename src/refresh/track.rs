@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::{
-    Connection, Fact, FailureClass, Reason, Run,
+    Connection, Fact, FailureClass, JobRecord, Reason, Run,
     decide::{Effect, Outcome, Step, Wake},
     limits::{LONGEST_SLEEP, bounded},
+    record::whole_second,
 };
 use crate::milvus::{Job, JobId, JobState, Sighting};
 
@@ -48,15 +49,17 @@ impl Step<'_> {
         if !seen.source.is_empty() {
             job.source.clone_from(&seen.source);
         }
-        job.start_time = seen.start_time.or(job.start_time);
+        job.start_time = seen.start_time.map(whole_second).or(job.start_time);
         match seen.state {
             JobState::Completed => {
-                job.completion_time = seen.end_time;
+                job.completion_time = seen.end_time.map(whole_second);
                 self.complete(run, id)
             }
+            // Milvus shows the failure of a task before it has recorded that of the job, with the reason and the end.
+            JobState::Failed if seen.end_time.is_none() && seen.reason.is_empty() => self.running(run, id),
             JobState::Failed => {
-                job.completion_time = seen.end_time;
-                self.fail(run, FailureClass::of_reason(&seen.reason), &bounded(&seen.reason))
+                job.completion_time = seen.end_time.map(whole_second);
+                self.fail(run, FailureClass::of_reason(&seen.reason), &seen.reason)
             }
             JobState::InProgress => {
                 job.state = Some(JobState::InProgress);
@@ -76,8 +79,9 @@ impl Step<'_> {
             return self.fail(run, FailureClass::JobLost, &message);
         }
         // Milvus can accept a start and then create nothing. The claim stands until a find after the grace proves it.
-        run.ended_job_ids.push(job);
-        self.next.job.id = None;
+        run.end_job(job);
+        let JobRecord { collection, source, .. } = std::mem::take(&mut self.next.job);
+        self.next.job = JobRecord { state: Some(JobState::Pending), collection, source, ..JobRecord::default() };
         let message = format!(
             "Milvus accepted the start as job {job} and does not know that job; looking for what became of it."
         );

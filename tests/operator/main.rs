@@ -9,5 +9,6 @@ mod harness;
 mod kubectl;
 mod leader;
 mod outage;
+mod queue;
 mod refresh;
 mod weather;

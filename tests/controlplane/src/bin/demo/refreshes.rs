@@ -65,13 +65,9 @@ impl Refresh {
 }
 
 impl fmt::Display for Refresh {
-    /// Name, reason and message, and what to do when there is something to do.
+    /// Name, reason and message; the message of a failure also says what to do.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{:<9} {}: {}", self.name, self.condition("Ready", "reason"), self.condition("Ready", "message"))?;
-        match self.text("/status/failure/remedy") {
-            "" => Ok(()),
-            remedy => write!(out, "\n{:<9} What to do: {remedy}", ""),
-        }
+        write!(out, "{:<9} {}: {}", self.name, self.condition("Ready", "reason"), self.condition("Ready", "message"))
     }
 }
 

@@ -1,0 +1,228 @@
+//! How to reach one Milvus server: its address, its login and the settings of the one channel to it.
+
+use std::time::Duration;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use secrecy::{ExposeSecret, SecretString};
+use tonic::{
+    codegen::http::Uri,
+    metadata::{Ascii, MetadataValue},
+    transport::{Channel, Endpoint},
+};
+
+/// Milvus closes the connection of a client that pings more often than every 5 s.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Calls wait behind a connection that is being made, so making it must end well before they do.
+const MAX_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What is needed to talk to one server.
+#[derive(Clone, Debug)]
+pub struct ConnectOptions {
+    /// `http://host:port`.
+    pub address: String,
+    /// `None` where Milvus runs without authorization.
+    pub login: Option<Login>,
+    /// The deadline of every call but the submit, which brings its own.
+    pub request_timeout: Duration,
+}
+
+/// Who the operator is to Milvus.
+#[derive(Clone, Debug)]
+pub enum Login {
+    /// A Milvus user. Its name holds no colon.
+    User {
+        /// The user's name.
+        name: String,
+        /// The user's password; may hold colons.
+        password: SecretString,
+    },
+    /// A bare token or API key.
+    Token(SecretString),
+}
+
+/// Why options cannot be used. Nothing was sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectError {
+    /// The address does not have the form that [`ConnectOptions::address`] asks for.
+    #[error("the address {address:?} is not usable: {problem}; write http://host:port, say http://milvus:19530")]
+    Address {
+        /// The address as given.
+        address: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// TLS is not part of this version.
+    #[error("the address {0:?} asks for TLS, which this version does not support yet; use http://host:port")]
+    Tls(String),
+    /// Milvus splits a login at its first colon.
+    #[error("the user name holds a colon, which Milvus does not allow; check the login's user name")]
+    UserName,
+    /// There is nothing to log in with.
+    #[error("the login is empty; give a user name with a password, or a token")]
+    EmptyLogin,
+}
+
+impl Login {
+    /// The value of the `authorization` metadata: padded base64 without a scheme word, marked as sensitive.
+    pub(super) fn authorization(&self) -> Result<MetadataValue<Ascii>, ConnectError> {
+        let encoded = self.encoded()?;
+        let mut value = MetadataValue::try_from(encoded.expose_secret()).map_err(|_| ConnectError::EmptyLogin)?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+
+    /// Every text that must not be read by anyone.
+    pub(super) fn secrets(&self) -> Result<[SecretString; 2], ConnectError> {
+        let plain = match self {
+            Self::User { password, .. } => password,
+            Self::Token(token) => token,
+        };
+        Ok([plain.clone(), self.encoded()?])
+    }
+
+    fn encoded(&self) -> Result<SecretString, ConnectError> {
+        let plain: SecretString = match self {
+            Self::User { name, .. } if name.contains(':') => return Err(ConnectError::UserName),
+            Self::User { name, .. } if name.is_empty() => return Err(ConnectError::EmptyLogin),
+            Self::User { name, password } => format!("{name}:{}", password.expose_secret()).into(),
+            Self::Token(token) if token.expose_secret().is_empty() => return Err(ConnectError::EmptyLogin),
+            Self::Token(token) => token.clone(),
+        };
+        Ok(STANDARD.encode(plain.expose_secret()).into())
+    }
+}
+
+impl ConnectOptions {
+    /// The channel to the server. It connects when it is first used and again whenever the connection is lost.
+    ///
+    /// # Errors
+    /// When the address is not of the form `http://host:port`.
+    pub(super) fn channel(&self) -> Result<Channel, ConnectError> {
+        let connect_timeout = MAX_CONNECT_TIMEOUT.min(self.request_timeout / 2);
+        let endpoint = Endpoint::from(self.uri()?)
+            .connect_timeout(connect_timeout)
+            .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
+            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+            .keep_alive_while_idle(true);
+        Ok(endpoint.connect_lazy())
+    }
+
+    fn uri(&self) -> Result<Uri, ConnectError> {
+        let wrong = |problem| ConnectError::Address { address: self.address.clone(), problem };
+        let (scheme, authority) = self.address.split_once("://").ok_or(wrong("it has no scheme"))?;
+        match scheme {
+            "http" => {}
+            "https" => return Err(ConnectError::Tls(self.address.clone())),
+            _ => return Err(wrong("its scheme is not http")),
+        }
+        if authority.contains(['/', '?', '#']) {
+            return Err(wrong("it has more than a host and a port"));
+        }
+        if authority.contains('@') {
+            // Such an address may hold a password: it is not repeated.
+            let address = "…@…".to_owned();
+            return Err(ConnectError::Address { address, problem: "a login belongs into a Secret" });
+        }
+        let uri: Uri = self.address.parse().map_err(|_| wrong("it is not a URI"))?;
+        if uri.host().is_none_or(|host| host.is_empty() || host == "[]") {
+            return Err(wrong("it has no host"));
+        }
+        match uri.port_u16() {
+            None => Err(wrong("it has no port")),
+            Some(0) => Err(wrong("its port is 0")),
+            Some(_) => Ok(uri),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+    use super::*;
+
+    fn uri(address: &str) -> Result<Uri, ConnectError> {
+        ConnectOptions { address: address.to_owned(), login: None, request_timeout: Duration::from_secs(1) }.uri()
+    }
+
+    fn user(name: &str, password: &str) -> Login {
+        Login::User { name: name.to_owned(), password: password.into() }
+    }
+
+    #[test]
+    fn plain_addresses_with_host_and_port_are_taken() {
+        for address in ["http://milvus:19530", "http://10.0.0.1:80", "http://[::1]:19530", "http://a.b.svc:65535"] {
+            assert!(uri(address).is_ok(), "{address}");
+        }
+    }
+
+    #[test]
+    fn every_other_address_is_refused() {
+        let wrong = [
+            "",
+            "milvus",
+            "milvus:19530",
+            "http://",
+            "http://milvus",
+            "http://milvus:",
+            "http://:19530",
+            "http://milvus:0",
+            "http://milvus:65536",
+            "http://milvus:x",
+            "http://milvus:19530/",
+            "http://milvus:19530/v2",
+            "http://[]:19530",
+            "http://milvus:19530?a=b",
+            "http://milvus:19530#a",
+            "ftp://milvus:21",
+            "HTTP://milvus:19530",
+            "http://a b:1",
+            "http://milvus:19530:19530",
+            " http://milvus:19530",
+            "http://[::1:19530",
+            "unix:///tmp/socket",
+            "http://a\n:1",
+        ];
+        for address in wrong {
+            assert!(matches!(uri(address), Err(ConnectError::Address { .. })), "{address:?}: {:?}", uri(address));
+        }
+    }
+
+    #[test]
+    fn tls_is_refused_by_name() {
+        let error = uri("https://milvus:19530").unwrap_err();
+        assert_eq!(error, ConnectError::Tls("https://milvus:19530".to_owned()));
+        assert!(error.to_string().contains("does not support yet"));
+    }
+
+    #[test]
+    fn a_password_in_the_address_is_not_repeated() {
+        let error = uri("http://root:hunter2@milvus:19530").unwrap_err();
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn logins_are_padded_base64_without_a_scheme_word() {
+        let value = user("root", "Milvus").authorization().unwrap();
+        assert_eq!(value.to_str().unwrap(), "cm9vdDpNaWx2dXM=");
+        assert!(value.is_sensitive());
+        let value = Login::Token("abcd".into()).authorization().unwrap();
+        assert_eq!(value.to_str().unwrap(), "YWJjZA==");
+    }
+
+    #[test]
+    fn logins_that_milvus_would_misread_are_refused() {
+        assert_eq!(user("a:b", "c").authorization().unwrap_err(), ConnectError::UserName);
+        assert_eq!(user("", "c").authorization().unwrap_err(), ConnectError::EmptyLogin);
+        assert_eq!(Login::Token("".into()).authorization().unwrap_err(), ConnectError::EmptyLogin);
+        assert!(user("a", "b:c").authorization().is_ok());
+    }
+
+    #[test]
+    fn debug_output_shows_no_secret() {
+        let text = format!("{:?} {:?}", user("root", "hunter2"), Login::Token("hunter3".into()));
+        assert!(!text.contains("hunter"), "{text}");
+    }
+}

@@ -1,0 +1,255 @@
+//! The port to Milvus over gRPC.
+
+use std::{panic::AssertUnwindSafe, time::Duration};
+
+use async_trait::async_trait;
+use futures::FutureExt;
+use tonic::{
+    Request, Status,
+    client::Grpc,
+    codegen::http::uri::PathAndQuery,
+    metadata::{Ascii, MetadataValue},
+    transport::Channel,
+};
+use tonic_prost::ProstCodec;
+
+use super::{
+    Collection, ErrorKind, Job, JobId, Milvus, MilvusError, Result,
+    classify::{self, chain},
+    connect::{ConnectError, ConnectOptions},
+    convert::{self, malformed},
+    scrub::Scrubber,
+    sending::withdrawable,
+    wire::{common, milvus},
+};
+
+/// Answers about one thing are small.
+const MAX_ANSWER: usize = 4 << 20;
+
+/// A List carries every job of the last 24 hours, without paging.
+const MAX_LIST: usize = 64 << 20;
+
+/// No server has a job of this id; asking for it is the harmless call of a probe.
+const NO_JOB: JobId = JobId(1);
+
+/// Milvus over one gRPC channel. Cheap to clone; the clones share the channel.
+#[derive(Clone, Debug)]
+pub struct GrpcMilvus {
+    channel: Channel,
+    address: String,
+    authorization: Option<MetadataValue<Ascii>>,
+    request_timeout: Duration,
+    scrubber: Scrubber,
+}
+
+/// One RPC: its path and the largest answer that is read, in bytes.
+struct Rpc {
+    path: &'static str,
+    max_answer: usize,
+}
+
+macro_rules! rpc {
+    ($name:literal, $max:expr) => {
+        Rpc { path: concat!("/milvus.proto.milvus.MilvusService/", $name), max_answer: $max }
+    };
+}
+
+const GET_VERSION: Rpc = rpc!("GetVersion", MAX_ANSWER);
+const DESCRIBE: Rpc = rpc!("DescribeCollection", MAX_ANSWER);
+const REFRESH: Rpc = rpc!("RefreshExternalCollection", MAX_ANSWER);
+const PROGRESS: Rpc = rpc!("GetRefreshExternalCollectionProgress", MAX_ANSWER);
+const LIST: Rpc = rpc!("ListRefreshExternalCollectionJobs", MAX_LIST);
+
+/// An answer that carries Milvus' own status.
+trait Answer: prost::Message + Default + 'static {
+    fn status(&self) -> Option<&common::Status>;
+}
+
+macro_rules! answers {
+    ($($answer:ident)*) => {$(
+        impl Answer for milvus::$answer {
+            fn status(&self) -> Option<&common::Status> {
+                self.status.as_ref()
+            }
+        }
+    )*};
+}
+
+answers! {
+    GetVersionResponse
+    DescribeCollectionResponse
+    RefreshExternalCollectionResponse
+    GetRefreshExternalCollectionProgressResponse
+    ListRefreshExternalCollectionJobsResponse
+}
+
+impl GrpcMilvus {
+    /// A client of the server that `options` name. No connection is made before the first call. Must be called within a
+    /// tokio runtime.
+    ///
+    /// # Errors
+    /// When the address or the login cannot be used.
+    pub fn connect(options: ConnectOptions) -> std::result::Result<Self, ConnectError> {
+        let login = options.login.as_ref();
+        let secrets = login.map(|login| login.secrets()).transpose()?;
+        Ok(Self {
+            channel: options.channel()?,
+            authorization: login.map(|login| login.authorization()).transpose()?,
+            request_timeout: options.request_timeout,
+            scrubber: Scrubber::new(secrets.into_iter().flatten()),
+            address: options.address,
+        })
+    }
+
+    /// One call. `budget` is the deadline here and, as `grpc-timeout`, at the server. Never repeats anything.
+    async fn call<Q, A>(&self, rpc: Rpc, database: &str, message: Q, budget: Duration) -> Result<A>
+    where
+        Q: prost::Message + 'static,
+        A: Answer,
+    {
+        if budget.is_zero() {
+            return Err(MilvusError::new(ErrorKind::NotSent, "No time was left to send the request."));
+        }
+        let (message, withdrawal) = withdrawable(message);
+        let mut request = Request::new(message);
+        self.describe_request(&mut request, database, budget);
+        let mut grpc = Grpc::new(self.channel.clone()).max_decoding_message_size(rpc.max_answer);
+        let exchange = async {
+            grpc.ready().await.map_err(|error| Status::from_error(error.into()))?;
+            let codec = ProstCodec::<Q, A>::default();
+            grpc.client_streaming(request, PathAndQuery::from_static(rpc.path), codec).await
+        };
+        // The client library panics on a status detail that is not base64; no server may end a task of ours.
+        let outcome = tokio::time::timeout(budget, AssertUnwindSafe(exchange).catch_unwind()).await;
+        let (kind, text) = match outcome {
+            Ok(Ok(Ok(answer))) => return self.accept(answer.into_inner()),
+            Ok(Ok(Err(status))) => (classify::of_grpc(&status), cause(&status)),
+            Ok(Err(_)) => (ErrorKind::Malformed, "the gRPC library failed on it".to_owned()),
+            Err(_) => (ErrorKind::Timeout, format!("none was made within {budget:?}")),
+        };
+        let unreached = matches!(kind, ErrorKind::Unreachable | ErrorKind::Timeout);
+        let kind = if unreached && withdrawal.withdraw() { ErrorKind::NotSent } else { kind };
+        Err(self.failure(kind, &text, budget))
+    }
+
+    fn describe_request<T>(&self, request: &mut Request<T>, database: &str, budget: Duration) {
+        request.set_timeout(budget);
+        if let Some(authorization) = &self.authorization {
+            request.metadata_mut().insert("authorization", authorization.clone());
+        }
+        // Builds differ in which calls they take the database of from here; the message always carries it as well.
+        if let Ok(name) = MetadataValue::try_from(database)
+            && !database.is_empty()
+        {
+            request.metadata_mut().insert("dbname", name);
+        }
+    }
+
+    /// The answer, if Milvus calls it a success. One without a status was not made by Milvus.
+    fn accept<A: Answer>(&self, answer: A) -> Result<A> {
+        let status = answer.status().ok_or_else(|| malformed("Milvus sent an answer without a status."))?;
+        let Some(kind) = classify::of_status(status) else { return Ok(answer) };
+        let text = if status.reason.is_empty() { &status.detail } else { &status.reason };
+        let unexplained = || format!("Milvus answered with code {} and no reason.", status.code);
+        Err(MilvusError::new(kind, self.scrubbed(text, unexplained)))
+    }
+
+    /// A sentence about a call that gRPC failed. Where Milvus itself refused, these are its own words.
+    fn failure(&self, kind: ErrorKind, text: &str, budget: Duration) -> MilvusError {
+        let address = &self.address;
+        let text = match kind {
+            ErrorKind::NotSent => format!("There is no connection to Milvus at {address}: {text}"),
+            ErrorKind::Unreachable => format!("Milvus at {address} cannot be reached: {text}"),
+            ErrorKind::Timeout => format!("Milvus at {address} did not answer within {budget:?}."),
+            ErrorKind::Malformed => format!("The answer from {address} cannot be read: {text}"),
+            _ => text.to_owned(),
+        };
+        MilvusError::new(kind, self.scrubbed(&text, || "Milvus gave no reason.".to_owned()))
+    }
+
+    fn scrubbed(&self, text: &str, otherwise: impl FnOnce() -> String) -> String {
+        let text = self.scrubber.message(text);
+        if text.is_empty() { otherwise() } else { text }
+    }
+
+    async fn jobs(&self, database: &str, collection: &str) -> Result<Vec<Job>> {
+        let message = milvus::ListRefreshExternalCollectionJobsRequest {
+            db_name: database.to_owned(),
+            collection_name: collection.to_owned(),
+        };
+        let answer: milvus::ListRefreshExternalCollectionJobsResponse =
+            self.call(LIST, database, message, self.request_timeout).await?;
+        Ok(answer.jobs.into_iter().map(|info| convert::job(info, &self.scrubber)).collect())
+    }
+}
+
+/// What the server said, or else what happened to the connection.
+fn cause(status: &Status) -> String {
+    // The first cause only says that the transport failed.
+    let mut causes: Vec<_> = chain(status).skip(1).map(ToString::to_string).collect();
+    causes.dedup();
+    if causes.is_empty() { status.message().to_owned() } else { causes.join(": ") }
+}
+
+#[async_trait]
+impl Milvus for GrpcMilvus {
+    async fn version(&self) -> Result<String> {
+        let message = milvus::GetVersionRequest {};
+        let answer: milvus::GetVersionResponse = self.call(GET_VERSION, "", message, self.request_timeout).await?;
+        Ok(self.scrubber.message(&answer.version))
+    }
+
+    async fn probe(&self) -> Result<()> {
+        match self.progress(NO_JOB).await {
+            Ok(_) => Ok(()),
+            // Whatever Milvus thinks of the id: it let us ask.
+            Err(error) if matches!(error.kind, ErrorKind::JobNotFound | ErrorKind::InvalidRequest) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn describe(&self, database: &str, collection: &str) -> Result<Collection> {
+        let message = milvus::DescribeCollectionRequest {
+            db_name: database.to_owned(),
+            collection_name: collection.to_owned(),
+            ..Default::default()
+        };
+        let answer = self.call(DESCRIBE, database, message, self.request_timeout).await?;
+        convert::collection(collection, answer)
+    }
+
+    async fn list(&self, database: &str, collection: &str) -> Result<Vec<Job>> {
+        if collection.is_empty() {
+            // Milvus would list every job of every database.
+            return Err(MilvusError::new(ErrorKind::InvalidRequest, "A collection name is needed to list its jobs."));
+        }
+        let mut jobs = self.jobs(database, collection).await?;
+        jobs.sort_by_key(|job| std::cmp::Reverse(job.start_time));
+        Ok(jobs)
+    }
+
+    async fn list_all(&self) -> Result<Vec<Job>> {
+        self.jobs("", "").await
+    }
+
+    async fn submit(&self, database: &str, collection: &str, budget: Duration) -> Result<JobId> {
+        let message = milvus::RefreshExternalCollectionRequest {
+            db_name: database.to_owned(),
+            collection_name: collection.to_owned(),
+            ..Default::default()
+        };
+        let answer: milvus::RefreshExternalCollectionResponse = self.call(REFRESH, database, message, budget).await?;
+        if answer.job_id > 0 {
+            Ok(JobId(answer.job_id))
+        } else {
+            Err(malformed("Milvus accepted the refresh and gave no job id."))
+        }
+    }
+
+    async fn progress(&self, job: JobId) -> Result<Job> {
+        let message = milvus::GetRefreshExternalCollectionProgressRequest { job_id: job.0 };
+        let answer: milvus::GetRefreshExternalCollectionProgressResponse =
+            self.call(PROGRESS, "", message, self.request_timeout).await?;
+        convert::asked_job(job, answer.job_info, &self.scrubber)
+    }
+}

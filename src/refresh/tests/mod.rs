@@ -1,0 +1,19 @@
+//! Tests of the core. Every scene is played over the written status: after each step the record is read back from JSON, so
+//! that each test is a restart test as well.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod claiming;
+mod clock;
+mod connection;
+mod failure;
+mod finding;
+mod garbage;
+mod outcome;
+mod properties;
+mod scene;
+mod simulation;
+mod status;
+mod strategy;
+mod tracking;
+mod turn;

@@ -1,0 +1,204 @@
+//! What holds for every decision, whatever is recorded and seen. A failure prints the smallest case and a seed that
+//! repeats it.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use proptest::prelude::*;
+
+use super::{
+    scene::{is_written, written},
+    strategy::{desired, now, observation, status},
+};
+use crate::{
+    api::{COMPLETE, FAILED, READY, RECONCILING, RefreshStatus, STALLED},
+    milvus::{JobState, Sighting},
+    refresh::{
+        Connection, Decision, Desired, Effect, Fact, Observation, Permission, Reason, Recorded, Submission, Turn, Wake,
+        decide,
+        limits::{ENDED_JOBS_KEPT, GRACE, LONGEST_SLEEP, MESSAGE_BYTES},
+    },
+};
+
+/// One decision with all that went into it.
+#[derive(Debug)]
+struct Case {
+    now: Timestamp,
+    want: Desired,
+    status: RefreshStatus,
+    record: Recorded,
+    seen: Observation,
+    decision: Decision,
+}
+
+impl Case {
+    /// Whether the recorded run is over and no other is due.
+    fn is_over(&self) -> bool {
+        let fingerprint = self.record.run.as_ref().map(|run| run.fingerprint.as_str()).unwrap_or_default();
+        self.record.ended() && !self.want.differs_from(fingerprint)
+    }
+
+    /// Whether the decision is about the run that is recorded.
+    fn same_run(&self) -> bool {
+        let number = |record: &Recorded| record.run.as_ref().map(|run| run.number);
+        number(&self.record) == number(&self.decision.next)
+    }
+
+    /// What is read back of the decision.
+    fn written(&self) -> RefreshStatus {
+        written(&self.decision.next, &self.status.conditions, self.now)
+    }
+}
+
+fn case() -> impl Strategy<Value = Case> {
+    (now(), desired(), status(), observation()).prop_map(|(now, want, status, seen)| {
+        let record = Recorded::of(Some(&status));
+        let decision = decide(now, &want, &record, &seen);
+        Case { now, want, status, record, seen, decision }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1500))]
+
+    #[test]
+    fn equal_inputs_give_equal_decisions(case in case()) {
+        prop_assert_eq!(decide(case.now, &case.want, &case.record, &case.seen), case.decision);
+    }
+
+    #[test]
+    fn an_ended_run_stays_as_it_is_until_another_is_due(case in case()) {
+        if case.is_over() {
+            let next = Recorded { observed_generation: case.record.observed_generation, ..case.decision.next };
+            prop_assert_eq!(next, case.record);
+            prop_assert_eq!((case.decision.effect, case.decision.wake), (Effect::None, Wake::OnChange));
+            prop_assert!(case.decision.notices.is_empty());
+        }
+    }
+
+    #[test]
+    fn progress_never_falls_within_a_job(case in case()) {
+        let (before, after) = (&case.record.job, &case.decision.next.job);
+        if case.same_run() && before.id.is_some() && before.id == after.id {
+            prop_assert!(after.progress >= before.progress);
+        }
+        prop_assert!(after.progress <= 100);
+    }
+
+    #[test]
+    fn a_run_that_is_not_over_wakes_within_a_minute_and_one_that_is_does_not(case in case()) {
+        match case.decision.wake {
+            Wake::After(pause) => prop_assert!(pause <= LONGEST_SLEEP && !case.is_over()),
+            Wake::OnChange => prop_assert!(case.decision.next.ended()),
+        }
+    }
+
+    #[test]
+    fn a_pass_that_comes_back_at_once_has_changed_something(case in case()) {
+        if case.decision.effect == Effect::None && case.decision.wake == Wake::After(Duration::ZERO) {
+            prop_assert_ne!(case.decision.next, case.record);
+        }
+    }
+
+    #[test]
+    fn a_start_goes_only_with_a_new_claim_made_from_a_fresh_look(case in case()) {
+        if case.decision.effect == Effect::Submit {
+            prop_assert!(case.record.claim().is_none(), "a standing claim is never overtaken");
+            prop_assert!(matches!(case.seen.fact, Fact::Looked(Ok(_))));
+            let ready = matches!(case.seen.connection, Connection::Ready { .. });
+            prop_assert!(ready);
+            prop_assert_eq!((case.seen.permission, case.seen.turn), (Permission::Granted, Turn::Mine));
+            let claim = case.decision.next.claim().expect("a claim goes with a start");
+            let before = case.record.run.as_ref().filter(|_| case.same_run()).map_or(0, |run| run.attempt);
+            prop_assert_eq!(claim.attempt, before + 1);
+            let run = case.decision.next.run.as_ref().unwrap();
+            prop_assert!(run.job_id_watermark.is_some() && run.endpoint.is_some());
+            prop_assert_eq!(run.operator.as_deref(), Some(case.seen.operator.as_str()));
+            prop_assert!(case.decision.next.job.id.is_none());
+        }
+    }
+
+    #[test]
+    fn a_job_is_taken_only_with_permission(case in case()) {
+        let (before, after) = (case.record.job.id, case.decision.next.job.id);
+        let told = matches!(case.seen.fact, Fact::Submitted(Submission::Accepted(id)) if Some(id) == after);
+        if after.is_some() && after != before && !told {
+            prop_assert_eq!(case.seen.permission, Permission::Granted);
+            prop_assert!(case.record.claim().is_none() || case.seen.claim_known >= GRACE);
+            prop_assert!(case.decision.next.claim().is_some() && case.decision.run().adopted);
+        }
+    }
+
+    #[test]
+    fn a_claim_is_given_up_only_on_proof_that_no_start_of_it_is_left(case in case()) {
+        let (before, after) = (case.record.claim(), case.decision.next.claim());
+        if before.is_some() && after != before && !case.decision.next.ended() {
+            prop_assert_eq!(after, None);
+            let proven = match &case.seen.fact {
+                Fact::Submitted(Submission::Withheld) => true,
+                Fact::Submitted(Submission::Failed(error)) => error.kind.proves_refusal(),
+                Fact::Looked(Ok(_)) => case.seen.claim_known >= GRACE,
+                Fact::Looked(Err(_)) | Fact::Submitted(Submission::Accepted(_)) => false,
+                Fact::Nothing | Fact::Sighted(_) => false,
+            };
+            prop_assert!(proven);
+        }
+    }
+
+    #[test]
+    fn a_run_completes_only_when_milvus_says_so_of_its_own_job(case in case()) {
+        if !case.record.ended() && case.decision.next.job.state == Some(JobState::Completed) {
+            let own = match &case.seen.fact {
+                Fact::Sighted(Sighting::Job(job)) => job.state == JobState::Completed && Some(job.id) == case.record.job.id,
+                Fact::Sighted(_) | Fact::Nothing | Fact::Looked(_) | Fact::Submitted(_) => false,
+            };
+            prop_assert!(own);
+        }
+    }
+
+    #[test]
+    fn what_is_read_back_is_what_was_decided(case in case()) {
+        if !is_written(case.decision.effect) {
+            return Ok(());
+        }
+        let read = Recorded::of(Some(&case.written()));
+        if case.decision.next.summary.is_some() {
+            prop_assert_eq!(&read, &case.decision.next);
+        }
+        let again = written(&read, &case.written().conditions, case.now);
+        prop_assert_eq!(again, case.written(), "writing again changes nothing");
+    }
+
+    #[test]
+    fn conditions_and_job_agree(case in case()) {
+        let Some(summary) = &case.decision.next.summary else { return Ok(()) };
+        let status = case.written();
+        let is = |type_: &str| status.conditions.iter().find(|c| c.type_ == type_).map(|c| c.status.as_str());
+        let completed = status.state.as_deref() == Some("RefreshCompleted") && case.decision.next.run.is_some();
+        let failed = status.state.as_deref() == Some("RefreshFailed") && case.decision.next.run.is_some();
+        prop_assert_eq!(is(READY) == Some("True"), completed);
+        prop_assert_eq!(is(COMPLETE) == Some("True"), completed);
+        prop_assert_eq!(is(FAILED) == Some("True"), failed);
+        prop_assert_eq!(is(STALLED) == Some("True"), failed);
+        prop_assert_eq!(is(RECONCILING) == Some("True"), !completed && !failed);
+        prop_assert_eq!(matches!(summary.reason, Reason::Failed(_)), failed);
+        prop_assert!(status.failure.is_none() || failed);
+    }
+
+    #[test]
+    fn every_written_decision_says_what_goes_on(case in case()) {
+        if case.seen.connection != Connection::Unknown && !case.is_over() {
+            prop_assert!(!is_written(case.decision.effect) || case.decision.next.summary.is_some());
+        }
+    }
+
+    #[test]
+    fn everything_stays_within_its_bounds(case in case()) {
+        let next = &case.decision.next;
+        prop_assert!(next.job.reason.len() <= MESSAGE_BYTES);
+        prop_assert!(next.summary.iter().all(|summary| summary.message.len() <= MESSAGE_BYTES));
+        prop_assert!(case.decision.notices.iter().all(|notice| notice.message.len() <= MESSAGE_BYTES));
+        prop_assert!(next.run.iter().all(|run| run.ended_job_ids.len() <= ENDED_JOBS_KEPT));
+        prop_assert!(next.run.iter().all(|run| run.attempt >= 0));
+    }
+}

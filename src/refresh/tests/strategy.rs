@@ -1,0 +1,211 @@
+//! Arbitrary statuses, facts and times, drawn from few values so that they meet, and mostly from those that make sense
+//! together, so that every phase is reached.
+
+use std::{collections::BTreeSet, fmt::Debug, time::Duration};
+
+use jiff::Timestamp;
+use proptest::{collection::vec, option, prelude::*, sample::select};
+use serde_json::{Value, json};
+
+use super::scene::{COLLECTION, ENDPOINT, NEW, OLD, OPERATOR, SOURCE, at, want};
+use crate::{
+    api::{ActiveJobPolicy, RefreshStatus},
+    milvus::{Collection, ErrorKind, Job, JobId, JobState, MilvusError, Sighting},
+    refresh::{
+        Connection, Desired, Fact, FailureClass, Look, Observation, Permission, Reason, Submission, Turn,
+        limits::{ABSENCE_WINDOW, GRACE},
+    },
+};
+
+const KINDS: [ErrorKind; 15] = [
+    ErrorKind::NotSent,
+    ErrorKind::Unreachable,
+    ErrorKind::Timeout,
+    ErrorKind::Busy,
+    ErrorKind::Unauthenticated,
+    ErrorKind::PermissionDenied,
+    ErrorKind::Unsupported,
+    ErrorKind::CollectionNotFound,
+    ErrorKind::DatabaseNotFound,
+    ErrorKind::NotExternal,
+    ErrorKind::InvalidRequest,
+    ErrorKind::DuplicateJob,
+    ErrorKind::JobNotFound,
+    ErrorKind::Malformed,
+    ErrorKind::Internal,
+];
+
+pub fn now() -> impl Strategy<Value = Timestamp> {
+    let day = 24 * 3600 * 1000_i64;
+    prop_oneof![4 => 0..=20_000_i64, 1 => -day..=2 * day].prop_map(at)
+}
+
+pub fn desired() -> impl Strategy<Value = Desired> {
+    let fingerprint = select(vec![want().fingerprint, "v1:another".to_owned(), "v9:later".to_owned()]);
+    let policy = select(vec![ActiveJobPolicy::Wait, ActiveJobPolicy::Adopt]);
+    (1..4_i64, fingerprint, policy).prop_map(|(generation, fingerprint, active_job_policy)| Desired {
+        generation,
+        active_job_policy,
+        fingerprint,
+        ..want()
+    })
+}
+
+fn id() -> impl Strategy<Value = i64> {
+    select(vec![0, 7, OLD - 1, OLD, NEW, NEW + 1, i64::MAX])
+}
+
+fn id_text() -> impl Strategy<Value = Option<String>> {
+    prop_oneof![
+        2 => Just(None),
+        4 => id().prop_map(|id| Some(id.to_string())),
+        1 => select(vec!["", "seven", "-3", "9e99", "99999999999999999999"]).prop_map(|text| Some(text.to_owned())),
+    ]
+}
+
+/// What makes sense, and now and then something else.
+fn mostly<T: Clone + Debug + 'static>(usual: T, others: Vec<T>) -> impl Strategy<Value = T> {
+    prop_oneof![8 => Just(usual), 2 => select(others)]
+}
+
+fn source() -> impl Strategy<Value = String> {
+    mostly(SOURCE, vec!["s3://else/", ""]).prop_map(str::to_owned)
+}
+
+fn number_text(usual: i64) -> impl Strategy<Value = Option<String>> {
+    prop_oneof![4 => Just(Some(usual.to_string())), 1 => id_text()]
+}
+
+fn time_text() -> impl Strategy<Value = Option<String>> {
+    option::of(now().prop_map(|time| time.to_string()))
+}
+
+fn run() -> impl Strategy<Value = Value> {
+    let fingerprint = select(vec![want().fingerprint, "v1:another".to_owned(), "v9:later".to_owned(), String::new()]);
+    let claim =
+        (-2..6_i64, time_text(), number_text(COLLECTION), option::weighted(0.9, Just(ENDPOINT)), option::of(source()));
+    let marks = (number_text(OLD), time_text(), prop_oneof![2 => Just(Vec::new()), 1 => vec(id_text(), 0..=32)]);
+    (-1..4_i64, 0..4_i64, fingerprint, time_text(), claim, marks, any::<(bool, bool)>(), -1..5_i64).prop_map(
+        |(number, generation, fingerprint, queued, claim, marks, (seen, adopted), unproven)| {
+            let ended: Vec<String> = marks.2.into_iter().flatten().collect();
+            json!({
+                "number": number, "generation": generation, "fingerprint": fingerprint, "queuedTime": queued,
+                "attempt": claim.0, "submitTime": claim.1, "collectionID": claim.2,
+                "endpoint": claim.3, "externalSource": claim.4, "jobIDWatermark": marks.0, "startTimeWatermark": marks.1,
+                "jobSeen": seen, "endedJobIDs": ended, "unprovenSubmits": unproven, "adopted": adopted,
+            })
+        },
+    )
+}
+
+fn conditions() -> impl Strategy<Value = Value> {
+    let reasons: Vec<String> = Reason::GOING_ON
+        .into_iter()
+        .chain([Reason::RefreshCompleted])
+        .chain(FailureClass::ALL.into_iter().map(Reason::Failed))
+        .map(|reason| reason.as_str().to_owned())
+        .chain(["ThatOfALaterVersion".to_owned()])
+        .collect();
+    option::of((select(reasons), select(vec!["True", "False", "Unknown"]))).prop_map(|ready| {
+        ready.map_or(json!([]), |(reason, status)| {
+            json!([{ "type": "Ready", "status": status, "reason": reason, "message": "As it stood.",
+                     "lastTransitionTime": "2026-01-01T00:00:00Z" }])
+        })
+    })
+}
+
+/// What can stand in a status: written by this version, another one, or by hand.
+pub fn status() -> impl Strategy<Value = RefreshStatus> {
+    let states = vec!["RefreshInProgress", "RefreshCompleted", "RefreshFailed", "RefreshExploded"];
+    let state = prop_oneof![1 => Just("RefreshPending"), 1 => select(states)];
+    let id = prop_oneof![Just(None), id_text()];
+    let job = (option::weighted(0.9, state), option::of(-5..120_i64), id, time_text(), time_text());
+    let class = option::of(select(vec!["JobLost", "Unknown", "MoonPhase"]));
+    let success = (id_text(), time_text());
+    let queue = option::of(1..=3);
+    (option::of(-1..4_i64), job, option::weighted(0.9, run()), queue, class, conditions(), success).prop_map(
+        |(observed, (state, progress, job, start, end), run, queue, class, conditions, (success, success_time))| {
+            let failure = class.map(|class| json!({ "class": class }));
+            let status = json!({
+                "observedGeneration": observed, "state": state, "progress": progress, "jobID": job, "startTime": start,
+                "completionTime": end, "run": run, "queuePosition": queue, "failure": failure,
+                "conditions": conditions,
+                "lastSuccessfulJobID": success, "lastSuccessfulTime": success_time,
+            });
+            serde_json::from_value(status).expect("every status decodes")
+        },
+    )
+}
+
+fn job() -> impl Strategy<Value = Job> {
+    let states =
+        vec![JobState::Pending, JobState::InProgress, JobState::Completed, JobState::Failed, JobState::Unknown(9)];
+    (id(), select(states), any::<u8>(), source(), option::of(now()), option::of(now())).prop_map(
+        |(id, state, progress, source, start_time, end_time)| Job {
+            id: JobId(id),
+            collection: "products".into(),
+            state,
+            progress,
+            reason: if state == JobState::Failed { "timeout".into() } else { String::new() },
+            source,
+            start_time,
+            end_time,
+        },
+    )
+}
+
+fn error() -> impl Strategy<Value = MilvusError> {
+    select(KINDS.to_vec()).prop_map(|kind| MilvusError::new(kind, format!("{kind:?} it is.")))
+}
+
+fn look() -> impl Strategy<Value = Look> {
+    let collection = (mostly(COLLECTION, vec![7]), prop::bool::weighted(0.9), source())
+        .prop_map(|(id, external, source)| Collection { id, name: "products".into(), external, source });
+    (option::weighted(0.9, collection), vec(job(), 0..4), vec(id(), 0..2)).prop_map(|(collection, jobs, taken)| Look {
+        collection,
+        jobs,
+        taken: taken.into_iter().map(JobId).collect::<BTreeSet<_>>(),
+    })
+}
+
+fn fact() -> impl Strategy<Value = Fact> {
+    prop_oneof![
+        1 => Just(Fact::Nothing),
+        8 => look().prop_map(|look| Fact::Looked(Ok(look))),
+        1 => error().prop_map(|error| Fact::Looked(Err(error))),
+        1 => id().prop_map(|id| Fact::Submitted(Submission::Accepted(JobId(id)))),
+        1 => Just(Fact::Submitted(Submission::Withheld)),
+        2 => error().prop_map(|error| Fact::Submitted(Submission::Failed(error))),
+        4 => job().prop_map(|job| Fact::Sighted(Sighting::Job(job))),
+        1 => Just(Fact::Sighted(Sighting::NotFound)),
+        1 => Just(Fact::Sighted(Sighting::NotYet)),
+        1 => error().prop_map(|error| Fact::Sighted(Sighting::Failing(error))),
+    ]
+}
+
+pub fn observation() -> impl Strategy<Value = Observation> {
+    let connection = prop_oneof![
+        8 => Just(Connection::Ready { endpoint: ENDPOINT.into() }),
+        1 => Just(super::scene::down()),
+        1 => Just(Connection::Unknown),
+    ];
+    let known = prop_oneof![
+        Just(Duration::ZERO),
+        Just(GRACE.saturating_sub(Duration::from_millis(1))),
+        Just(GRACE),
+        Just(ABSENCE_WINDOW),
+    ];
+    let permission = prop_oneof![
+        4 => Just(Permission::Granted),
+        1 => Just(Permission::Withheld),
+        1 => Just(Permission::Announce),
+    ];
+    let turn = prop_oneof![
+        8 => Just(Turn::Mine),
+        1 => Just(Turn::Unknown),
+        1 => option::of(1..=3_u8).prop_map(|position| Turn::Behind { position }),
+    ];
+    (connection, known, permission, turn, fact()).prop_map(|(connection, claim_known, permission, turn, fact)| {
+        Observation { connection, claim_known, permission, operator: OPERATOR.into(), turn, fact }
+    })
+}
