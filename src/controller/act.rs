@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::{Key, index::Lock, pass::Pass, servers::Server};
 use crate::{
-    milvus::{self, Collection, ErrorKind, Job, JobId, MilvusError, Sighting},
+    milvus::{self, Answer, Collection, ErrorKind, Job, JobId, MilvusError},
     refresh::{Desired, Look, Permission, Submission, limits::SUBMIT_BUDGET},
 };
 
@@ -58,17 +58,17 @@ impl Pass<'_> {
         outcome
     }
 
-    /// Has the poller follow the job and gives its newest sighting.
-    pub(super) fn follow(&self, server: &Server, connection: &Key, job: JobId) -> Sighting {
+    /// Has the poller follow the job and gives what Milvus last said of it.
+    pub(super) fn follow(&self, server: &Server, connection: &Key, job: JobId) -> Option<Answer> {
         let age = self.since_submit(self.context.clock.now());
         self.context.memory.with(&self.uid, |remembered| {
             remembered.followed = Some((connection.clone(), self.key.clone()));
         });
         let sighting = server.poller.track(self.key.clone(), job, age);
-        if let Sighting::Failing(error) = &sighting {
+        if let Some(error) = &sighting.failing {
             self.suspect(connection, error);
         }
-        sighting
+        sighting.answer
     }
 
     /// Has the connection looked at when a call failed in a way that is the connection's trouble.

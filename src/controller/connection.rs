@@ -13,7 +13,12 @@ use super::{
 };
 use crate::{
     api::{ConnectionStatus, MilvusConnection, READY, RECONCILING, STALLED},
-    milvus::{self, ErrorKind, Login, Milvus, grpc::GrpcMilvus, poller::Poller},
+    milvus::{
+        self, ErrorKind, Milvus,
+        connect::{ConnectError, ConnectOptions, Login},
+        grpc::GrpcMilvus,
+        poller::Poller,
+    },
     refresh::Connection,
 };
 
@@ -135,16 +140,16 @@ async fn look(
         Some(server) => server,
         None => match build(connection, context, login) {
             Ok(server) => Arc::new(server),
-            Err(error) => return (Health::not_ready(INVALID_SPEC, error.message), None),
+            Err(error) => return (Health::not_ready(INVALID_SPEC, error.to_string()), None),
         },
     };
     let health = probe(server.milvus.as_ref()).await;
     (health, Some((origin, server)))
 }
 
-fn build(connection: &MilvusConnection, context: &Arc<Context>, login: Option<Login>) -> milvus::Result<Server> {
+fn build(connection: &MilvusConnection, context: &Arc<Context>, login: Option<Login>) -> Result<Server, ConnectError> {
     let endpoint = connection.spec.address.clone();
-    let options = milvus::ConnectOptions { address: endpoint.clone(), login, request_timeout: REQUEST_TIMEOUT };
+    let options = ConnectOptions { address: endpoint.clone(), login, request_timeout: REQUEST_TIMEOUT };
     let milvus: Arc<dyn Milvus> = Arc::new(GrpcMilvus::connect(options)?);
     let refreshes = context.refreshes.clone();
     let poller = Poller::new(milvus.clone(), move |refresh| refreshes.wake(refresh), context.clock.random);

@@ -15,7 +15,7 @@ use secrecy::SecretString;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{Key, wakes::Router};
-use crate::milvus::Login;
+use crate::milvus::connect::Login;
 
 /// What is known of a Secret.
 #[derive(Clone, Debug)]
@@ -149,8 +149,9 @@ fn read(secret: &Secret) -> View {
     };
     let login = match (value("token"), value("username"), value("password")) {
         (Some(token), None, None) => token.map(|token| Login::Token(SecretString::from(token))),
-        (None, Some(user), Some(password)) => user
-            .and_then(|user| password.map(|password| Login::Password { user, password: SecretString::from(password) })),
+        (None, Some(user), Some(password)) => {
+            user.and_then(|name| password.map(|password| Login::User { name, password: SecretString::from(password) }))
+        }
         (_, _, _) => Err("it must hold either the key token, or the keys username and password".to_owned()),
     };
     match login {
@@ -173,10 +174,7 @@ mod tests {
     #[test]
     fn a_token_or_a_user_with_a_password_is_a_login() {
         assert!(matches!(read(&secret(&[("token", b"t")])), View::Found(Login::Token(_), _)));
-        assert!(matches!(
-            read(&secret(&[("username", b"u"), ("password", b"p")])),
-            View::Found(Login::Password { .. }, _)
-        ));
+        assert!(matches!(read(&secret(&[("username", b"u"), ("password", b"p")])), View::Found(Login::User { .. }, _)));
     }
 
     #[test]

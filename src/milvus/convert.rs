@@ -124,7 +124,11 @@ mod tests {
     #[test]
     fn a_collection_is_external_by_its_fields_not_by_its_source() {
         let described = |source: &str, external_field: &str| {
-            let field = schema::FieldSchema { name: "pk".to_owned(), external_field: external_field.to_owned() };
+            let field = schema::FieldSchema {
+                name: "pk".to_owned(),
+                external_field: external_field.to_owned(),
+                ..Default::default()
+            };
             let schema = schema::CollectionSchema {
                 name: "products".to_owned(),
                 fields: vec![field],

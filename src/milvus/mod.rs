@@ -195,15 +195,11 @@ pub trait Milvus: Send + Sync + fmt::Debug {
     async fn progress(&self, job: JobId) -> Result<Job>;
 }
 
-/// The newest that is known of a tracked job.
+/// What Milvus says of a job that is followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sighting {
-    /// Not answered yet.
-    NotYet,
-    /// Milvus' last answer.
+pub enum Answer {
+    /// The job as it is.
     Job(Job),
-    /// Milvus does not know the job (any more).
+    /// No such job: never created, or forgotten. Said only after the job itself was asked for.
     NotFound,
-    /// Milvus could not be asked.
-    Failing(MilvusError),
 }

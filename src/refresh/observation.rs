@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use crate::milvus::{Collection, Job, JobId, MilvusError, Sighting};
+use crate::milvus::{Answer, Collection, Job, JobId, MilvusError};
 
 /// Everything that a decision may look at besides what is wanted and recorded.
 #[derive(Clone, Debug)]
@@ -76,8 +76,8 @@ pub enum Fact {
     Looked(Result<Look, MilvusError>),
     /// The answer to [`super::Effect::Submit`].
     Submitted(Submission),
-    /// The answer to [`super::Effect::Poll`].
-    Sighted(Sighting),
+    /// The answer to [`super::Effect::Poll`]: what Milvus last said of the job, if it has said anything.
+    Sighted(Option<Answer>),
 }
 
 /// The collection and its jobs, freshly described and listed.

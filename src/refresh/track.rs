@@ -8,7 +8,7 @@ use super::{
     limits::{LONGEST_SLEEP, bounded},
     record::whole_second,
 };
-use crate::milvus::{Job, JobId, JobState, Sighting};
+use crate::milvus::{Answer, Job, JobId, JobState};
 
 impl Step<'_> {
     /// The job is known and not over.
@@ -17,9 +17,9 @@ impl Step<'_> {
             (Connection::Unknown, _) => (Effect::None, Wake::After(LONGEST_SLEEP)),
             (Connection::NotReady { reason, message }, _) => self.await_connection(run, reason, message, LONGEST_SLEEP),
             (Connection::Ready { .. }, Fact::Sighted(sighting)) => match sighting {
-                Sighting::NotYet | Sighting::Failing(_) => self.running(run, job),
-                Sighting::Job(seen) => self.sighted(run, job, seen),
-                Sighting::NotFound => self.vanished(run, job),
+                None => self.running(run, job),
+                Some(Answer::Job(seen)) => self.sighted(run, job, seen),
+                Some(Answer::NotFound) => self.vanished(run, job),
             },
             (Connection::Ready { .. }, Fact::Nothing | Fact::Looked(_) | Fact::Submitted(_)) => {
                 (Effect::Poll(job), Wake::After(LONGEST_SLEEP))

@@ -16,7 +16,9 @@ use crate::harness::{World, ready, refresh, status};
 async fn two_objects_of_one_collection_run_one_after_the_other_also_by_an_alias() {
     let world = World::new().await;
     let plan = Plan::completes_in(Duration::from_secs(2));
-    world.milvus.create(CollectionSpec { aliases: vec!["goods".to_owned()], ..CollectionSpec::external("products", plan) });
+    world
+        .milvus
+        .create(CollectionSpec { aliases: vec!["goods".to_owned()], ..CollectionSpec::external("products", plan) });
     world.create("first", "products").await;
     world.until("first", "started", |object| status(object).job_id.is_some()).await;
     world.create("second", "goods").await;
@@ -63,7 +65,8 @@ async fn a_long_queue_on_one_collection_costs_three_position_writes_a_run() {
     assert!(cost <= most, "{cost} writes, at most {most}");
     let params = ListParams::default();
     let mut runs: Vec<ExternalCollectionRefresh> = world.refreshes().list(&params).await.unwrap().items;
-    let order = |object: &ExternalCollectionRefresh| status(object).run.as_ref().unwrap().queued_time.clone().unwrap().0;
+    let order =
+        |object: &ExternalCollectionRefresh| status(object).run.as_ref().unwrap().queued_time.clone().unwrap().0;
     runs.sort_by_key(order);
     let jobs: Vec<i64> = runs.iter().map(|run| status(run).job_id.as_ref().unwrap().parse().unwrap()).collect();
     assert!(jobs.is_sorted(), "the runs had their turns in the order in which they became due");

@@ -15,7 +15,7 @@ use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{Job, JobId, Milvus, MilvusError, Result};
+use super::{Answer, Job, JobId, Milvus, MilvusError, Result};
 
 mod plan;
 mod schedule;
@@ -32,15 +32,6 @@ pub struct Sighting {
     pub answer: Option<Answer>,
     /// Why polls have failed since that answer; `None` while they succeed.
     pub failing: Option<MilvusError>,
-}
-
-/// What Milvus says of a job.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// The job as it is.
-    Job(Job),
-    /// No such job: never created, or forgotten. Said only after the job itself was asked for; asking goes on.
-    NotFound,
 }
 
 /// The poller of one server. A handle: clones share it, and it ends when the last of them is dropped.

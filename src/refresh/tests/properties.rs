@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     api::{COMPLETE, FAILED, READY, RECONCILING, RefreshStatus, STALLED},
-    milvus::{JobState, Sighting},
+    milvus::{Answer, JobState},
     refresh::{
         Connection, Decision, Desired, Effect, Fact, Observation, Permission, Reason, Recorded, Submission, Turn, Wake,
         decide,
@@ -149,7 +149,7 @@ proptest! {
     fn a_run_completes_only_when_milvus_says_so_of_its_own_job(case in case()) {
         if !case.record.ended() && case.decision.next.job.state == Some(JobState::Completed) {
             let own = match &case.seen.fact {
-                Fact::Sighted(Sighting::Job(job)) => job.state == JobState::Completed && Some(job.id) == case.record.job.id,
+                Fact::Sighted(Some(Answer::Job(job))) => job.state == JobState::Completed && Some(job.id) == case.record.job.id,
                 Fact::Sighted(_) | Fact::Nothing | Fact::Looked(_) | Fact::Submitted(_) => false,
             };
             prop_assert!(own);

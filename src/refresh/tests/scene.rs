@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::{
     api::{ActiveJobPolicy, ConnectionReference, ExternalCollectionRefresh, RefreshSpec, RefreshStatus},
-    milvus::{Collection, ErrorKind, Job, JobId, JobState, MilvusError, Sighting},
+    milvus::{Answer, Collection, ErrorKind, Job, JobId, JobState, MilvusError},
     refresh::{
         Connection, Decision, Desired, Effect, Fact, Look, Observation, Permission, Reason, Recorded, Run, Submission,
         Turn, Wake, decide, limits::GRACE, project,
@@ -93,11 +93,11 @@ pub fn accepted(id: i64) -> Fact {
 }
 
 pub fn sighted(job: Job) -> Fact {
-    Fact::Sighted(Sighting::Job(job))
+    Fact::Sighted(Some(Answer::Job(job)))
 }
 
 pub fn not_found() -> Fact {
-    Fact::Sighted(Sighting::NotFound)
+    Fact::Sighted(Some(Answer::NotFound))
 }
 
 pub fn down() -> Connection {

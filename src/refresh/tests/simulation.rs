@@ -11,7 +11,7 @@ use super::scene::{
 };
 use crate::{
     api::{ActiveJobPolicy, RefreshStatus},
-    milvus::{ErrorKind, Job, JobId, JobState, Sighting},
+    milvus::{Answer, ErrorKind, Job, JobId, JobState},
     refresh::{
         ClaimKey, Connection, Desired, Effect, Fact, Look, Observation, Permission, Recorded, Submission, Turn, Wake,
         decide, is_due,
@@ -187,11 +187,11 @@ impl World {
     }
 
     fn poll(&self, id: JobId) -> Fact {
-        if let Weather::ReadsFail(kind) = self.weather {
-            return Fact::Sighted(Sighting::Failing(error(kind)));
+        if let Weather::ReadsFail(_) = self.weather {
+            return Fact::Sighted(None);
         }
         let entry = self.jobs.iter().find(|entry| entry.job.id == id);
-        Fact::Sighted(entry.map_or(Sighting::NotFound, |entry| Sighting::Job(self.show(entry))))
+        Fact::Sighted(Some(entry.map_or(Answer::NotFound, |entry| Answer::Job(self.show(entry)))))
     }
 
     fn submit(&mut self, claim: ClaimKey) -> Submission {

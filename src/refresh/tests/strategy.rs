@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::scene::{COLLECTION, ENDPOINT, NEW, OLD, OPERATOR, SOURCE, at, want};
 use crate::{
     api::{ActiveJobPolicy, RefreshStatus},
-    milvus::{Collection, ErrorKind, Job, JobId, JobState, MilvusError, Sighting},
+    milvus::{Answer, Collection, ErrorKind, Job, JobId, JobState, MilvusError},
     refresh::{
         Connection, Desired, Fact, FailureClass, Look, Observation, Permission, Reason, Submission, Turn,
         limits::{ABSENCE_WINDOW, GRACE},
@@ -176,10 +176,9 @@ fn fact() -> impl Strategy<Value = Fact> {
         1 => id().prop_map(|id| Fact::Submitted(Submission::Accepted(JobId(id)))),
         1 => Just(Fact::Submitted(Submission::Withheld)),
         2 => error().prop_map(|error| Fact::Submitted(Submission::Failed(error))),
-        4 => job().prop_map(|job| Fact::Sighted(Sighting::Job(job))),
-        1 => Just(Fact::Sighted(Sighting::NotFound)),
-        1 => Just(Fact::Sighted(Sighting::NotYet)),
-        1 => error().prop_map(|error| Fact::Sighted(Sighting::Failing(error))),
+        4 => job().prop_map(|job| Fact::Sighted(Some(Answer::Job(job)))),
+        1 => Just(Fact::Sighted(Some(Answer::NotFound))),
+        1 => Just(Fact::Sighted(None)),
     ]
 }
 

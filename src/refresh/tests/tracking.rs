@@ -1,8 +1,8 @@
 //! From an accepted start to the end of its job.
 
-use super::scene::{NEW, Scene, at, error, job, not_found, sighted};
+use super::scene::{NEW, Scene, at, job, not_found, sighted};
 use crate::{
-    milvus::{ErrorKind, Job, JobId, JobState, Sighting},
+    milvus::{Job, JobId, JobState},
     refresh::{
         Effect, Fact, FailureClass, Reason, Wake,
         limits::{LONGEST_SLEEP, MESSAGE_BYTES},
@@ -31,7 +31,7 @@ fn the_first_sighting_is_recorded() {
 fn an_unchanged_sighting_changes_nothing() {
     let scene = Scene::running(40);
     assert_eq!(scene.see(at_progress(40)).next, scene.record());
-    assert_eq!(scene.see(Fact::Sighted(Sighting::NotYet)).next, scene.record());
+    assert_eq!(scene.see(Fact::Sighted(None)).next, scene.record());
 }
 
 #[test]
@@ -78,14 +78,6 @@ fn the_answer_about_another_job_is_ignored() {
     for state in [JobState::Completed, JobState::Failed, JobState::InProgress] {
         assert_eq!(scene.play(sighted(Job { progress: 90, ..job(NEW + 1, state) })).next, before, "{state:?}");
     }
-}
-
-#[test]
-fn a_poll_that_fails_changes_nothing() {
-    let scene = Scene::running(40);
-    let decision = scene.see(Fact::Sighted(Sighting::Failing(error(ErrorKind::Timeout))));
-    assert_eq!(decision.next, scene.record());
-    assert_eq!(decision.wake, Wake::After(LONGEST_SLEEP));
 }
 
 #[test]
