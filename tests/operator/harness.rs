@@ -1,6 +1,7 @@
 //! One control plane for all tests of this binary; a namespace, a simulator and an operator process for each test.
 
 use std::{
+    path::Path,
     process::Command,
     sync::{
         Mutex, OnceLock,
@@ -149,16 +150,22 @@ impl<'a> World<'a> {
         self.refreshes().create(&PostParams::default(), &serde_json::from_value(refresh).unwrap()).await.unwrap()
     }
 
-    /// Starts the operator on this namespace alone.
+    /// Starts the operator on this namespace alone, without leader election.
     pub fn start_operator(&self) {
+        let process = self.spawn_operator("operator", &self.cluster.operator_kubeconfig, &["--leader-elect=false"]);
+        *self.operator.lock().unwrap() = Some(process);
+    }
+
+    /// An operator process on this namespace alone, with these arguments besides; its log is called after `name`.
+    pub fn spawn_operator(&self, name: &str, kubeconfig: &Path, args: &[&str]) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_milvus-refresh-operator"));
         command
             .args(["run", "--http-address", "127.0.0.1:0", "--watch-namespace", &self.namespace])
-            .env("KUBECONFIG", &self.cluster.operator_kubeconfig)
+            .args(args)
+            .env("KUBECONFIG", kubeconfig)
             .env("RUST_LOG", "debug,kube=info,hyper=info,h2=info,tower=info,tonic=info,kube_client=info,rustls=info");
-        let log = self.cluster.control_plane.folder().join(format!("operator-{}.log", self.namespace));
-        let process = Process::spawn("milvus-refresh-operator", command, &log).unwrap();
-        *self.operator.lock().unwrap() = Some(process);
+        let log = self.cluster.control_plane.folder().join(format!("{name}-{}.log", self.namespace));
+        Process::spawn("milvus-refresh-operator", command, &log).unwrap()
     }
 
     /// Kills the operator with SIGKILL.
