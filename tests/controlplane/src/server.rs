@@ -20,8 +20,6 @@ use crate::spawn::output;
 
 /// Until a started server must answer; a busy machine may need a while.
 const START_LIMIT: Duration = Duration::from_secs(180);
-/// Until a server must have ended after SIGTERM.
-const STOP_LIMIT: Duration = Duration::from_secs(30);
 /// Until a kubectl command must have ended.
 const KUBECTL_LIMIT: Duration = Duration::from_secs(300);
 /// Between two looks at a starting server.
