@@ -28,7 +28,7 @@ use milvus_refresh_operator::{
 use serde_json::{Value, json};
 
 /// Far more than anything here takes, on a machine that is busy with something else.
-pub const LONG: Duration = Duration::from_secs(180);
+pub const LONG: Duration = Duration::from_secs(100);
 
 /// A control plane with our CRDs and RBAC installed.
 pub struct Cluster {
@@ -76,6 +76,7 @@ impl World<'static> {
         let world = Self::without_operator().await;
         world.connect(None).await;
         world.start_operator();
+        world.until_connected().await;
         world
     }
 
@@ -121,6 +122,16 @@ impl<'a> World<'a> {
         });
         let connection = serde_json::from_value(connection).unwrap();
         self.connections().create(&PostParams::default(), &connection).await.unwrap();
+    }
+
+    /// Waits until the connection `default` is ready, so that the operator is known to be at work.
+    pub async fn until_connected(&self) {
+        let wait = await_condition(self.connections(), "default", |object: Option<&MilvusConnection>| {
+            let status = object.and_then(|object| object.status.as_ref());
+            status.is_some_and(|status| status.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True"))
+        });
+        let ready = tokio::time::timeout(LONG, wait).await;
+        assert!(ready.is_ok_and(|ready| ready.is_ok()), "the connection is not ready\noperator: {}", self.log_tail());
     }
 
     /// Creates or replaces a Secret with a user and a password.
