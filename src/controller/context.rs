@@ -197,7 +197,7 @@ impl Context {
 
     /// Whether the run of `uid` may start or take a job now.
     pub fn permission(&self, uid: &str) -> Permission {
-        if self.leadership.leads() { self.fence.permission(uid) } else { Permission::Withheld }
+        self.fence.permission(uid, self.leadership.leads())
     }
 
     fn wake_unless_ended(&self, refresh: &ExternalCollectionRefresh) {
