@@ -55,7 +55,8 @@ pub struct Api {
 
 impl Api {
     pub fn new(names: usize, policy: ActiveJobPolicy) -> Self {
-        let mut api = Self { objects: vec![None; names], late: Vec::new(), undelivered: Default::default(), version: 0 };
+        let mut api =
+            Self { objects: vec![None; names], late: Vec::new(), undelivered: Default::default(), version: 0 };
         for name in 0..names {
             api.create(name, policy);
         }
@@ -129,7 +130,8 @@ impl Api {
 
     /// At most one run of a collection stands.
     pub fn check(&self) -> Result<(), Breach> {
-        let mut held: Vec<Option<i64>> = self.standing().map(|(_, r)| r.run.and_then(|run| run.collection_id)).collect();
+        let mut held: Vec<Option<i64>> =
+            self.standing().map(|(_, r)| r.run.and_then(|run| run.collection_id)).collect();
         held.sort_unstable();
         if held.windows(2).any(|pair| pair[0] == pair[1]) {
             return Err(format!("two runs of one collection stand: {held:?}"));

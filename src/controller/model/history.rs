@@ -50,6 +50,7 @@ pub struct History {
     policy: ActiveJobPolicy,
     started: usize,
     log: bool,
+    last_told: String,
 }
 
 /// Plays `tape` and says what was wrong.
@@ -92,7 +93,15 @@ impl History {
         };
         let world = World::new(choices, Api::new(names, policy));
         let processes = [process(), process()];
-        Self { world: Rc::new(RefCell::new(world)), processes, lease, policy, started: 0, log }
+        Self {
+            world: Rc::new(RefCell::new(world)),
+            processes,
+            lease,
+            policy,
+            started: 0,
+            log,
+            last_told: String::new(),
+        }
     }
 
     fn choices<T>(&self, choose: impl FnOnce(&mut Choices) -> T) -> T {
@@ -171,8 +180,22 @@ impl History {
             12 => self.world.borrow_mut().down ^= true,
             _ => self.world.borrow_mut().api.edit(name),
         }
-        let what = ["", "", "", "time", "crash", "late write", "foreign job", "delete", "clock", "pause", "re-created",
-            "renewal", "connection", "edit"];
+        let what = [
+            "",
+            "",
+            "",
+            "time",
+            "crash",
+            "late write",
+            "foreign job",
+            "delete",
+            "clock",
+            "pause",
+            "re-created",
+            "renewal",
+            "connection",
+            "edit",
+        ];
         self.tell(|| format!("{} (process {process}, object {name})", what[action]));
     }
 
@@ -324,7 +347,11 @@ impl History {
                 let object = self.world.borrow().api.objects[name].clone();
                 let record = object.as_ref().map(super::api::Object::record).unwrap_or_default();
                 let run = record.run.as_ref().map(|run| (run.number, run.attempt, run.submit_time.is_some()));
-                self.tell(|| format!("process {index}, object {name}: {run:?} {:?} {:?}", record.job.id, record.summary));
+                let told = format!("process {index}, object {name}: {run:?} {:?} {:?}", record.job.id, record.summary);
+                if told != self.last_told {
+                    self.tell(|| told.clone());
+                    self.last_told = told;
+                }
             }
         }
         true

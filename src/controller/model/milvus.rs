@@ -13,7 +13,7 @@ pub const SOURCE: &str = "s3://bucket/products/";
 /// Milvus forgets a job so long after its end.
 const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
 /// How long jobs take, by turns.
-const JOBS_TAKE: [u64; 4] = [1, 20, 90, 4000];
+const JOBS_TAKE: [u64; 4] = [1, 20, 90, 1000];
 
 /// Which claim of which object a start was sent for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -125,9 +125,12 @@ impl World {
 
     /// Milvus was made to begin at most one job for each run.
     fn check_starts(&mut self) {
-        let twice = self.milvus.journal.iter().filter_map(|job| job.sender.as_ref()).find(|sender| {
-            self.milvus.of_run(&sender.uid, sender.claim.number).count() > 1
-        });
+        let twice = self
+            .milvus
+            .journal
+            .iter()
+            .filter_map(|job| job.sender.as_ref())
+            .find(|sender| self.milvus.of_run(&sender.uid, sender.claim.number).count() > 1);
         let checked = twice.map_or(Ok(()), |sender| {
             let jobs: Vec<_> = self.milvus.of_run(&sender.uid, sender.claim.number).collect();
             Err(format!("one run has two jobs: {jobs:?}"))
