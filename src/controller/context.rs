@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use jiff::Timestamp;
-use kube::{Client, core::DeserializeGuard, runtime::reflector::Store};
+use kube::{Client, Resource, core::DeserializeGuard, runtime::reflector::Store};
 
 use super::{
     Guarded, Key,
@@ -143,6 +143,13 @@ impl Context {
             }
             Some(_) | None => object.clone(),
         }
+    }
+
+    /// Whether the watch still shows `object`: not once it was deleted, whatever was created under its name since.
+    pub(super) fn exists(&self, object: &ExternalCollectionRefresh) -> bool {
+        let key = Key::of(object);
+        let stored = self.scope_of(&key).and_then(|scope| scope.refreshes.get()?.get(&key.into_ref()));
+        stored.is_some_and(|stored| stored.meta().uid == object.metadata.uid)
     }
 
     /// How `connection` looks to a run.

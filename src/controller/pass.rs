@@ -153,6 +153,8 @@ impl<'a> Pass<'a> {
     /// Writes what is decided if it is new. Gives a time to come back at when it is only progress whose turn has not come.
     async fn write(&mut self) -> Result<Option<Duration>, WriteError> {
         if self.record == self.durable {
+            // Also when the write was taken and only its reply was lost: an outcome that is kept would be decided on for ever.
+            self.context.memory.with(&self.uid, Remembered::outcome_recorded);
             return Ok(None);
         }
         let now = self.context.clock.now();

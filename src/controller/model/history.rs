@@ -315,9 +315,7 @@ impl History {
             }
             Event::Deleted(name, uid) => {
                 shell.cache.borrow_mut()[name].take_if(|object| object.uid == uid);
-                shell.memory.forget(&uid);
-                shell.fence.announced(&uid);
-                shell.index.gone(&uid);
+                shell.forget(&uid);
                 name
             }
         };

@@ -19,7 +19,7 @@ use crate::{
     controller::{
         fence::Fence,
         index::{Index, Lock},
-        memory::{Memory, Newest, newer},
+        memory::{Memory, Newest, Remembered, newer},
         wakes::Router,
     },
     milvus::{ErrorKind, MilvusError},
@@ -67,6 +67,13 @@ impl Shell {
             leads_until: Cell::new(leads_until),
             clock_off: Cell::default(),
         }
+    }
+
+    /// Frees all that is held for an object that is gone.
+    pub fn forget(&self, uid: &str) {
+        self.memory.forget(uid);
+        self.fence.announced(uid);
+        self.index.gone(uid);
     }
 
     fn permission(&self, uid: &str, now: Duration) -> Permission {
@@ -119,6 +126,10 @@ pub async fn pass(world: Shared, shell: Rc<Shell>, name: usize, object: Object) 
     };
     let ended = pass.run().await;
     pass.settle(&ended);
+    let exists = pass.shell.cache.borrow()[name].as_ref().is_some_and(|cached| cached.uid == pass.uid);
+    if !exists {
+        pass.shell.forget(&pass.uid);
+    }
     match ended {
         Ok(Wake::After(pause)) => pause,
         Ok(Wake::OnChange) | Err(WriteError::Gone) => Duration::MAX,
@@ -209,6 +220,7 @@ impl Pass {
     /// Whether what is decided is written, rather than held back.
     async fn write(&mut self) -> Result<bool, WriteError> {
         if self.record == self.durable {
+            self.shell.memory.with(&self.uid, Remembered::outcome_recorded);
             return Ok(true);
         }
         if differs_only_in_progress(&self.durable, &self.record) {
