@@ -305,11 +305,10 @@ impl Pass {
         if self.world.borrow_mut().choices.happens(5) {
             return Err(MilvusError::new(ErrorKind::Timeout, "no answer"));
         }
-        let collection = self.world.borrow().milvus.describe();
-        await_turn().await;
-        let jobs = {
+        // Not modelled: a collection that is re-created between the two calls.
+        let (collection, jobs) = {
             let world = self.world.borrow();
-            world.milvus.list(world.milvus.collection, world.time)
+            (world.milvus.describe(), world.milvus.list(world.milvus.collection, world.time))
         };
         await_turn().await;
         if self.record.claim().is_none() {
