@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use jiff::Timestamp;
-use kube::{Client, core::DeserializeGuard, runtime::reflector::Store};
+use kube::{Client, Resource, core::DeserializeGuard, runtime::reflector::Store};
 
 use super::{
     Guarded, Key,
@@ -145,6 +145,13 @@ impl Context {
         }
     }
 
+    /// Whether the watch still shows `object`: not once it was deleted, whatever was created under its name since.
+    pub(super) fn exists(&self, object: &ExternalCollectionRefresh) -> bool {
+        let key = Key::of(object);
+        let stored = self.scope_of(&key).and_then(|scope| scope.refreshes.get()?.get(&key.into_ref()));
+        stored.is_some_and(|stored| stored.meta().uid == object.metadata.uid)
+    }
+
     /// How `connection` looks to a run.
     pub fn connection(&self, connection: &Key) -> (Connection, Option<Arc<Server>>) {
         if let Some(view) = self.servers.view(connection) {
@@ -197,7 +204,7 @@ impl Context {
 
     /// Whether the run of `uid` may start or take a job now.
     pub fn permission(&self, uid: &str) -> Permission {
-        if self.leadership.leads() { self.fence.permission(uid) } else { Permission::Withheld }
+        self.fence.permission(uid, self.leadership.leads())
     }
 
     fn wake_unless_ended(&self, refresh: &ExternalCollectionRefresh) {

@@ -16,6 +16,8 @@ mod events;
 mod fence;
 mod index;
 mod memory;
+#[cfg(test)]
+mod model;
 mod pace;
 mod pass;
 mod progress;
