@@ -189,7 +189,7 @@ fn secret_problem(name: &str, view: &secrets::View) -> Health {
             format!("Secret {name} does not exist in this namespace. Create it; the connection is tried at once then.")
         }
         secrets::View::Unreadable(problem) => format!(
-            "Secret {name} cannot be read: {problem}. Grant the operator get, list and watch on it, or look to the API server."
+            "Secret {name} cannot be read: {problem}. Grant the operator list and watch on it, or look to the API server."
         ),
         secrets::View::Unusable(problem) => format!("Secret {name} holds no login: {problem}. Correct it."),
         secrets::View::Loading | secrets::View::Found(..) => String::new(),

@@ -7,6 +7,7 @@ use std::sync::{
 
 use jiff::Timestamp;
 use kube::{Client, Resource, core::DeserializeGuard, runtime::reflector::Store};
+use tokio_util::task::TaskTracker;
 
 use super::{
     Guarded, Key,
@@ -57,6 +58,8 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// Whether this process may claim and submit.
     pub leadership: Leadership,
+    /// The passes under way.
+    pub passes: TaskTracker,
     /// Where notices become Events.
     pub events: Events,
     /// The connections.
@@ -106,6 +109,7 @@ impl Context {
             clock,
             metrics,
             leadership,
+            passes: TaskTracker::new(),
             servers: Servers::default(),
             memory: Memory::default(),
             progress: Progress::default(),
