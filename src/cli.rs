@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::NonEmptyStringValueParser};
 
 /// Refreshes Milvus external collections from Kubernetes.
 #[derive(Debug, Parser)]
@@ -37,6 +37,22 @@ pub struct Run {
     #[arg(long, env = "WORKERS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: u16,
 
+    /// Whether this process works only while it holds the lease, so that several replicas can run: one works, the others
+    /// stand by. Default: true inside a cluster, else false. Two processes without election are safe for one object (a
+    /// refresh is not started twice), but not for two objects of one collection: their refreshes can overlap.
+    #[arg(long, env = "LEADER_ELECT", value_name = "true|false", action = ArgAction::Set,
+        default_value_t = inside_a_cluster(), hide_default_value = true)]
+    pub leader_elect: bool,
+
+    /// The name of the lease. Operators that work on the same objects must compete for the same lease. The RBAC that we
+    /// ship allows the default one only.
+    #[arg(long, env = "LEASE_NAME", default_value = "milvus-refresh-operator", value_parser = NonEmptyStringValueParser::new())]
+    pub lease_name: String,
+
+    /// The namespace of the lease. Default: the pod's own, outside a cluster the one that the kubeconfig names.
+    #[arg(long, env = "LEASE_NAMESPACE", value_parser = NonEmptyStringValueParser::new())]
+    pub lease_namespace: Option<String>,
+
     /// How log lines look.
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
@@ -49,4 +65,9 @@ pub enum LogFormat {
     Json,
     /// Plain text.
     Text,
+}
+
+/// Kubernetes tells every pod where its API server is.
+fn inside_a_cluster() -> bool {
+    std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
 }

@@ -19,12 +19,14 @@
 //!   next; it knows no client, no clock and no randomness.
 //! * [`milvus`]: the port to Milvus, its gRPC adapter and the coalesced poller.
 //! * [`controller`]: the shell that watches, observes, acts and writes status.
+//! * [`leader`]: leader election, so that one of several replicas works.
 //! * `simulator` (feature of that name): an in-process Milvus for the demo and the tests.
 
 pub mod api;
 pub mod cli;
 pub mod controller;
 pub mod http;
+pub mod leader;
 pub mod metrics;
 pub mod milvus;
 pub mod refresh;

@@ -10,11 +10,15 @@ use milvus_refresh_operator::{
     cli::{Cli, Command, Run},
     controller::{self, Clock, Context},
     http,
+    leader::{self, Candidate, Ended, Leadership},
     metrics::Metrics,
     shutdown, telemetry,
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+/// The exit code of a process that lost its lease, so that its end can be told from a fault.
+const LEASE_LOST: i32 = 3;
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
@@ -47,10 +51,35 @@ async fn run(options: Run) -> anyhow::Result<()> {
         .await
         .context("no cluster to talk to: set KUBECONFIG, or run in a pod with a service account")?;
     let clock = Clock { now: Timestamp::now, random: rand::random };
+    let host = hostname::get().context("this host does not tell its name")?;
+    let identity = leader::identity(&host.to_string_lossy(), rand::random());
+    let (candidate, leadership) = if options.leader_elect {
+        // In a pod the client's default namespace is the pod's.
+        let namespace = options.lease_namespace.as_deref().unwrap_or_else(|| client.default_namespace());
+        let leases = kube::Api::namespaced(client.clone(), namespace);
+        let (candidate, leadership) = Candidate::new(leases, options.lease_name, identity.clone(), clock);
+        (Some(candidate), leadership)
+    } else {
+        (None, Leadership::without_election())
+    };
     let scopes = controller::scopes(&options.watch_namespaces);
-    let operator = format!("{:016x}", rand::random::<u64>());
-    let context = Arc::new(Context::new(client, clock, metrics, operator, &scopes));
-    controller::run(context, &scopes, options.workers, stop).await?;
+    let context = Arc::new(Context::new(client, clock, metrics, leadership, identity, &scopes));
+    let work = controller::run(context, &scopes, options.workers, stop.clone());
+    match candidate {
+        None => work.await?,
+        Some(candidate) => match candidate.campaign(&stop, work).await {
+            Ended::Stopped => {}
+            Ended::Done(result) => result?,
+            Ended::Lost(loss) => {
+                tracing::error!(
+                    "{loss}. This process has stopped all its work and ends with code {LEASE_LOST}, so that it does not \
+                     act beside a new leader; whatever runs it (the kubelet, in a pod) starts it again, as a standby",
+                );
+                // At once: what still runs must not wait for a lookup or a thread that hangs.
+                std::process::exit(LEASE_LOST)
+            }
+        },
+    }
     http.await??;
     Ok(())
 }

@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     api::ExternalCollectionRefresh,
+    leader::Leadership,
     metrics::Metrics,
     refresh::{Connection, Desired, Permission, Recorded, is_due},
 };
@@ -54,6 +55,8 @@ pub struct Context {
     pub clock: Clock,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Whether this process may claim and submit.
+    pub leadership: Leadership,
     /// Where notices become Events.
     pub events: Events,
     /// The connections.
@@ -90,6 +93,7 @@ impl Context {
         client: Client,
         clock: Clock,
         metrics: Arc<Metrics>,
+        leadership: Leadership,
         operator: String,
         scopes: &[Option<String>],
     ) -> Self {
@@ -101,6 +105,7 @@ impl Context {
             client,
             clock,
             metrics,
+            leadership,
             servers: Servers::default(),
             memory: Memory::default(),
             progress: Progress::default(),
@@ -192,7 +197,7 @@ impl Context {
 
     /// Whether the run of `uid` may start or take a job now.
     pub fn permission(&self, uid: &str) -> Permission {
-        self.fence.permission(uid)
+        if self.leadership.leads() { self.fence.permission(uid) } else { Permission::Withheld }
     }
 
     fn wake_unless_ended(&self, refresh: &ExternalCollectionRefresh) {

@@ -32,6 +32,8 @@ pub(super) struct Pass<'a> {
     pub(super) record: Recorded,
     /// What the last effect brought.
     pub(super) fact: Fact,
+    /// When that effect began: what a listing shows counts from before it was asked for, not from its answer.
+    asked: Instant,
     object: &'a ExternalCollectionRefresh,
     api: Api<ExternalCollectionRefresh>,
     /// The version that decisions are made on, and what is durable at that version.
@@ -62,6 +64,7 @@ impl<'a> Pass<'a> {
             fact: outcome.map_or(Fact::Nothing, Fact::Submitted),
             record: durable.clone(),
             notices: Vec::new(),
+            asked: Instant::now(),
             context,
             object,
             key,
@@ -79,7 +82,8 @@ impl<'a> Pass<'a> {
             let began = Instant::now();
             let connection = Key::connection_of(self.object);
             let (view, server) = self.context.connection(&connection);
-            let seen = self.observe(view, began);
+            let seen = self.observe(view);
+            self.asked = began;
             let Decision { next, effect, notices, wake } =
                 decide(self.context.clock.now(), &self.want, &self.record, &seen);
             self.record = next;
@@ -123,8 +127,9 @@ impl<'a> Pass<'a> {
         }
     }
 
-    fn observe(&mut self, connection: Connection, now: Instant) -> Observation {
+    fn observe(&mut self, connection: Connection) -> Observation {
         let claim = self.record.claim();
+        let now = self.asked;
         Observation {
             connection,
             claim_known: self.context.memory.with(&self.uid, |remembered| remembered.claim_known(claim, now)),

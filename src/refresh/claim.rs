@@ -56,7 +56,10 @@ impl Step<'_> {
     /// This process may not start or take anything now.
     fn hold(&mut self, run: Run) -> Outcome {
         match self.next.summary {
-            Some(_) => self.next.run = Some(run),
+            Some(_) => {
+                self.next.run = Some(run);
+                self.next.queue_position = None;
+            }
             None => self.queue_up(run),
         }
         (Effect::None, Wake::After(HOLD))

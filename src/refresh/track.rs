@@ -55,8 +55,6 @@ impl Step<'_> {
                 job.completion_time = seen.end_time.map(whole_second);
                 self.complete(run, id)
             }
-            // Milvus shows the failure of a task before it has recorded that of the job, with the reason and the end.
-            JobState::Failed if seen.end_time.is_none() && seen.reason.is_empty() => self.running(run, id),
             JobState::Failed => {
                 job.completion_time = seen.end_time.map(whole_second);
                 self.fail(run, FailureClass::of_reason(&seen.reason), &seen.reason)

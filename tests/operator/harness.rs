@@ -1,6 +1,7 @@
 //! One control plane for all tests of this binary; a namespace, a simulator and an operator process for each test.
 
 use std::{
+    path::Path,
     process::Command,
     sync::{
         Mutex, OnceLock,
@@ -27,7 +28,7 @@ use milvus_refresh_operator::{
 use serde_json::{Value, json};
 
 /// Far more than anything here takes, on a machine that is busy with something else.
-pub const LONG: Duration = Duration::from_secs(180);
+pub const LONG: Duration = Duration::from_secs(300);
 
 /// A control plane with our CRDs and RBAC installed.
 pub struct Cluster {
@@ -75,6 +76,7 @@ impl World<'static> {
         let world = Self::without_operator().await;
         world.connect(None).await;
         world.start_operator();
+        world.until_connected().await;
         world
     }
 
@@ -122,6 +124,16 @@ impl<'a> World<'a> {
         self.connections().create(&PostParams::default(), &connection).await.unwrap();
     }
 
+    /// Waits until the connection `default` is ready, so that the operator is known to be at work.
+    pub async fn until_connected(&self) {
+        let wait = await_condition(self.connections(), "default", |object: Option<&MilvusConnection>| {
+            let status = object.and_then(|object| object.status.as_ref());
+            status.is_some_and(|status| status.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True"))
+        });
+        let ready = tokio::time::timeout(LONG, wait).await;
+        assert!(ready.is_ok_and(|ready| ready.is_ok()), "the connection is not ready\noperator: {}", self.log_tail());
+    }
+
     /// Creates or replaces a Secret with a user and a password.
     pub async fn put_login(&self, name: &str, user: &str, password: &str) {
         let api: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
@@ -138,16 +150,22 @@ impl<'a> World<'a> {
         self.refreshes().create(&PostParams::default(), &serde_json::from_value(refresh).unwrap()).await.unwrap()
     }
 
-    /// Starts the operator on this namespace alone.
+    /// Starts the operator on this namespace alone, without leader election.
     pub fn start_operator(&self) {
+        let process = self.spawn_operator("operator", &self.cluster.operator_kubeconfig, &["--leader-elect=false"]);
+        *self.operator.lock().unwrap() = Some(process);
+    }
+
+    /// An operator process on this namespace alone, with these arguments besides; its log is called after `name`.
+    pub fn spawn_operator(&self, name: &str, kubeconfig: &Path, args: &[&str]) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_milvus-refresh-operator"));
         command
             .args(["run", "--http-address", "127.0.0.1:0", "--watch-namespace", &self.namespace])
-            .env("KUBECONFIG", &self.cluster.operator_kubeconfig)
+            .args(args)
+            .env("KUBECONFIG", kubeconfig)
             .env("RUST_LOG", "debug,kube=info,hyper=info,h2=info,tower=info,tonic=info,kube_client=info,rustls=info");
-        let log = self.cluster.control_plane.folder().join(format!("operator-{}.log", self.namespace));
-        let process = Process::spawn("milvus-refresh-operator", command, &log).unwrap();
-        *self.operator.lock().unwrap() = Some(process);
+        let log = self.cluster.control_plane.folder().join(format!("{name}-{}.log", self.namespace));
+        Process::spawn("milvus-refresh-operator", command, &log).unwrap()
     }
 
     /// Kills the operator with SIGKILL.

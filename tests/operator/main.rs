@@ -7,6 +7,7 @@ mod cost;
 mod crash;
 mod harness;
 mod kubectl;
+mod leader;
 mod outage;
 mod queue;
 mod refresh;

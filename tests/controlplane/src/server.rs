@@ -20,8 +20,6 @@ use crate::spawn::output;
 
 /// Until a started server must answer; a busy machine may need a while.
 const START_LIMIT: Duration = Duration::from_secs(180);
-/// Until a server must have ended after SIGTERM.
-const STOP_LIMIT: Duration = Duration::from_secs(30);
 /// Until a kubectl command must have ended.
 const KUBECTL_LIMIT: Duration = Duration::from_secs(300);
 /// Between two looks at a starting server.
@@ -138,13 +136,14 @@ impl ControlPlane {
         audit::read(&self.folder.path().join("audit.log"))
     }
 
-    /// Stops the API server; its port refuses connections until it is started again. Fine when it is stopped already.
+    /// Kills the API server, as when its node goes: an orderly end would wait for the clients' watches. Its port refuses
+    /// connections until it is started again. Fine when it is stopped already.
     ///
     /// # Errors
-    /// It did not end in time; it has been killed then.
+    /// It could not be killed.
     pub fn stop_api_server(&self) -> Result<()> {
         let running = self.api_server.lock().unwrap_or_else(PoisonError::into_inner).take();
-        running.map_or(Ok(()), |mut server| server.terminate(STOP_LIMIT).map(drop))
+        running.map_or(Ok(()), |mut server| server.kill().map(drop))
     }
 
     /// Starts the API server on the same port and data and waits until it answers. Fine when it runs already.
