@@ -48,6 +48,7 @@ $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny:
 
 all-tests:
 	@echo "== Tests, also against a real etcd and kube-apiserver (built once, into the user's cache)"
+	@# Most of the long tests wait for the protocol's own times, not for a core.
 	RUST_TEST_THREADS=8 cargo test --workspace --features simulator
 
 crds: ## write crds/ from the code

@@ -23,7 +23,7 @@
 //! * [`cli`]: flags and environment, with all defaults.
 //! * [`http`]: liveness, readiness and the metrics page.
 //! * [`metrics`]: what is counted.
-//! * [`telemetry`]: logs.
+//! * [`telemetry`]: how log lines look and which there are.
 //! * [`shutdown`]: an orderly end on SIGTERM and Ctrl-C.
 //! * `simulator` (feature of that name): an in-process Milvus for the demo and the tests.
 
