@@ -5,6 +5,7 @@
 //! `MODEL_SEED=<n>` plays others, `MODEL_HISTORIES=<n>` more or fewer.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+#![allow(clippy::large_enum_variant)]
 
 mod api;
 mod choices;
