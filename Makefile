@@ -48,7 +48,8 @@ $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny:
 
 all-tests:
 	@echo "== Tests, also against a real etcd and kube-apiserver (built once, into the user's cache)"
-	cargo test --workspace --features simulator
+	@# Most of the long tests wait for the protocol's own times, not for a core.
+	RUST_TEST_THREADS=8 cargo test --workspace --features simulator
 
 chaos: ## the chaos run alone, e.g. SEED=7 N=500; prints its seed
 	CHAOS_SEED=$(or $(SEED),$$RANDOM) CHAOS_N=$(or $(N),500) cargo test --features simulator --test chaos -- --nocapture

@@ -44,7 +44,8 @@ pub struct Run {
         default_value_t = inside_a_cluster(), hide_default_value = true)]
     pub leader_elect: bool,
 
-    /// The name of the lease. Operators that work on the same objects must compete for the same lease.
+    /// The name of the lease. Operators that work on the same objects must compete for the same lease. The RBAC that we
+    /// ship allows the default one only.
     #[arg(long, env = "LEASE_NAME", default_value = "milvus-refresh-operator", value_parser = NonEmptyStringValueParser::new())]
     pub lease_name: String,
 

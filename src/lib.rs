@@ -20,6 +20,11 @@
 //! * [`milvus`]: the port to Milvus, its gRPC adapter and the coalesced poller.
 //! * [`controller`]: the shell that watches, observes, acts and writes status.
 //! * [`leader`]: leader election, so that one of several replicas works.
+//! * [`cli`]: flags and environment, with all defaults.
+//! * [`http`]: liveness, readiness and the metrics page.
+//! * [`metrics`]: what is counted.
+//! * [`telemetry`]: how log lines look and which there are.
+//! * [`shutdown`]: an orderly end on SIGTERM and Ctrl-C.
 //! * `simulator` (feature of that name): an in-process Milvus for the demo and the tests.
 
 pub mod api;

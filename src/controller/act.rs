@@ -73,22 +73,15 @@ impl Pass<'_> {
 
     /// Has the connection looked at when a call failed in a way that is the connection's trouble.
     fn suspect(&self, connection: &Key, error: &MilvusError) {
-        match error.kind {
-            ErrorKind::NotSent
-            | ErrorKind::Unreachable
-            | ErrorKind::Timeout
-            | ErrorKind::Unauthenticated
-            | ErrorKind::Unsupported => self.context.connections.wake(connection.clone()),
-            ErrorKind::Busy
-            | ErrorKind::PermissionDenied
-            | ErrorKind::CollectionNotFound
-            | ErrorKind::DatabaseNotFound
-            | ErrorKind::NotExternal
-            | ErrorKind::InvalidRequest
-            | ErrorKind::DuplicateJob
-            | ErrorKind::JobNotFound
-            | ErrorKind::Malformed
-            | ErrorKind::Internal => {}
+        let troubles = [
+            ErrorKind::NotSent,
+            ErrorKind::Unreachable,
+            ErrorKind::Timeout,
+            ErrorKind::Unauthenticated,
+            ErrorKind::Unsupported,
+        ];
+        if troubles.contains(&error.kind) {
+            self.context.connections.wake(connection.clone());
         }
     }
 }

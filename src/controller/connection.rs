@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{Api, Resource, core::DeserializeGuard, runtime::controller::Action};
 
 use super::{
@@ -19,7 +18,7 @@ use crate::{
         grpc::GrpcMilvus,
         poller::Poller,
     },
-    refresh::Connection,
+    refresh::{Connection, conditions},
 };
 
 /// How often a server that answers is looked at; its refreshes notice earlier when it does not.
@@ -179,21 +178,7 @@ fn unhealthy(error: &milvus::MilvusError) -> Health {
         ErrorKind::Unsupported => {
             (UNSUPPORTED, "External collections need Milvus 3.0 or later; upgrade it. It is asked again every minute.")
         }
-        ErrorKind::NotSent
-        | ErrorKind::Unreachable
-        | ErrorKind::Timeout
-        | ErrorKind::Busy
-        | ErrorKind::PermissionDenied
-        | ErrorKind::CollectionNotFound
-        | ErrorKind::DatabaseNotFound
-        | ErrorKind::NotExternal
-        | ErrorKind::InvalidRequest
-        | ErrorKind::DuplicateJob
-        | ErrorKind::JobNotFound
-        | ErrorKind::Malformed
-        | ErrorKind::Internal => {
-            (UNREACHABLE, "Check spec.address and that Milvus runs there; it is tried again all the time.")
-        }
+        _ => (UNREACHABLE, "Check spec.address and that Milvus runs there; it is tried again all the time."),
     };
     Health::not_ready(reason, format!("{}. {advice}", error.message.trim_end_matches('.')))
 }
@@ -204,7 +189,7 @@ fn secret_problem(name: &str, view: &secrets::View) -> Health {
             format!("Secret {name} does not exist in this namespace. Create it; the connection is tried at once then.")
         }
         secrets::View::Unreadable(problem) => format!(
-            "Secret {name} cannot be read: {problem}. Grant the operator get, list and watch on it, or look to the API server."
+            "Secret {name} cannot be read: {problem}. Grant the operator list and watch on it, or look to the API server."
         ),
         secrets::View::Unusable(problem) => format!("Secret {name} holds no login: {problem}. Correct it."),
         secrets::View::Loading | secrets::View::Found(..) => String::new(),
@@ -223,22 +208,13 @@ async fn write(connection: &MilvusConnection, context: &Context, health: &Health
     } else {
         ["False", "True", "False"]
     };
-    let now = context.clock.now();
-    let conditions = [READY, RECONCILING, STALLED]
-        .into_iter()
-        .zip(row)
-        .map(|(type_, status)| {
-            let stood = before.conditions.iter().find(|c| c.type_ == type_ && c.status == status);
-            Condition {
-                type_: type_.to_owned(),
-                status: status.to_owned(),
-                reason: health.reason.to_owned(),
-                message: if type_ == READY || status == "True" { health.message.clone() } else { String::new() },
-                last_transition_time: stood.map_or(Time(now), |c| c.last_transition_time.clone()),
-                observed_generation: meta.generation,
-            }
-        })
-        .collect();
+    let conditions = conditions(
+        [READY, RECONCILING, STALLED].into_iter().zip(row),
+        (health.reason, &health.message),
+        meta.generation,
+        &before.conditions,
+        context.clock.now(),
+    );
     let status = ConnectionStatus {
         observed_generation: meta.generation,
         server_version: health.version.clone().or(before.server_version.clone()),

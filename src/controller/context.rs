@@ -6,7 +6,8 @@ use std::sync::{
 };
 
 use jiff::Timestamp;
-use kube::{Client, core::DeserializeGuard, runtime::reflector::Store};
+use kube::{Client, Resource, core::DeserializeGuard, runtime::reflector::Store};
+use tokio_util::task::TaskTracker;
 
 use super::{
     Guarded, Key,
@@ -57,6 +58,8 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// Whether this process may claim and submit.
     pub leadership: Leadership,
+    /// The passes under way.
+    pub passes: TaskTracker,
     /// Where notices become Events.
     pub events: Events,
     /// The connections.
@@ -106,6 +109,7 @@ impl Context {
             clock,
             metrics,
             leadership,
+            passes: TaskTracker::new(),
             servers: Servers::default(),
             memory: Memory::default(),
             progress: Progress::default(),
@@ -143,6 +147,13 @@ impl Context {
             }
             Some(_) | None => object.clone(),
         }
+    }
+
+    /// Whether the watch still shows `object`: not once it was deleted, whatever was created under its name since.
+    pub(super) fn exists(&self, object: &ExternalCollectionRefresh) -> bool {
+        let key = Key::of(object);
+        let stored = self.scope_of(&key).and_then(|scope| scope.refreshes.get()?.get(&key.into_ref()));
+        stored.is_some_and(|stored| stored.meta().uid == object.metadata.uid)
     }
 
     /// How `connection` looks to a run.
@@ -197,7 +208,7 @@ impl Context {
 
     /// Whether the run of `uid` may start or take a job now.
     pub fn permission(&self, uid: &str) -> Permission {
-        if self.leadership.leads() { self.fence.permission(uid) } else { Permission::Withheld }
+        self.fence.permission(uid, self.leadership.leads())
     }
 
     fn wake_unless_ended(&self, refresh: &ExternalCollectionRefresh) {

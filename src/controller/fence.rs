@@ -41,8 +41,11 @@ impl Fence {
         self.lock().unannounced.remove(uid);
     }
 
-    /// What the fence lets the run of `uid` do.
-    pub fn permission(&self, uid: &str) -> Permission {
+    /// What the run of `uid` may do in a process that leads, or does not (any more).
+    pub fn permission(&self, uid: &str, leads: bool) -> Permission {
+        if !leads {
+            return Permission::Withheld;
+        }
         let inner = self.lock();
         if inner.unannounced.contains(uid) {
             Permission::Announce
@@ -66,14 +69,15 @@ mod tests {
     fn nobody_may_start_until_all_scopes_are_listed_and_every_due_run_is_announced() {
         let scopes = [Some("a".to_owned()), Some("b".to_owned())];
         let fence = Fence::new(&scopes);
-        assert_eq!(fence.permission("x"), Permission::Withheld);
+        assert_eq!(fence.permission("x", true), Permission::Withheld);
         fence.listed(&scopes[0], ["x".to_owned()]);
-        assert_eq!(fence.permission("x"), Permission::Announce);
+        assert_eq!(fence.permission("x", true), Permission::Announce);
         fence.listed(&scopes[1], ["y".to_owned()]);
         fence.announced("x");
-        assert_eq!(fence.permission("x"), Permission::Withheld);
+        assert_eq!(fence.permission("x", true), Permission::Withheld);
         fence.announced("y");
-        assert_eq!(fence.permission("x"), Permission::Granted);
+        assert_eq!(fence.permission("x", true), Permission::Granted);
+        assert_eq!(fence.permission("x", false), Permission::Withheld);
     }
 
     #[test]
@@ -81,6 +85,6 @@ mod tests {
         let fence = Fence::new(&[None]);
         fence.listed(&None, []);
         fence.listed(&None, ["new".to_owned()]);
-        assert_eq!(fence.permission("new"), Permission::Granted);
+        assert_eq!(fence.permission("new", true), Permission::Granted);
     }
 }

@@ -281,3 +281,6 @@ impl Inner {
         Turn::Behind { position: position.filter(|p| (1..=TOLD).contains(p)).and_then(|p| u8::try_from(p).ok()) }
     }
 }
+
+#[cfg(test)]
+mod tests;

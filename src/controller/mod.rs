@@ -16,6 +16,8 @@ mod events;
 mod fence;
 mod index;
 mod memory;
+#[cfg(test)]
+mod model;
 mod pace;
 mod pass;
 mod progress;
@@ -38,7 +40,7 @@ use kube::{
     },
 };
 use serde::de::DeserializeOwned;
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 pub use context::{Clock, Context};
@@ -70,12 +72,23 @@ pub async fn run(
         let controller = Controller::for_stream(watch, store).reconcile_on(wakes);
         tasks.spawn(drive("connection", controller, workers, connection::reconcile, context.clone(), stop.clone()));
     }
-    while let Some(ended) = tasks.join_next().await {
-        let name = ended?;
-        if !stop.is_cancelled() {
-            stop.cancel();
-            anyhow::bail!("the {name} controller ended by itself; the process ends so that it is started afresh");
+    tokio::select! {
+        () = stop.cancelled() => {}
+        ended = tasks.join_next() => {
+            let name = ended.transpose()?.unwrap_or_default();
+            if !stop.is_cancelled() {
+                stop.cancel();
+                anyhow::bail!("the {name} controller ended by itself; the process ends so that it is started afresh");
+            }
         }
+    }
+    // A controller whose first listing never came would wait for it for ever, so what counts is the passes themselves.
+    context.passes.close();
+    if timeout(LAST_PASSES, context.passes.wait()).await.is_err() {
+        tracing::warn!(
+            "passes under way were cut off after {} s; their statuses tell where to carry on",
+            LAST_PASSES.as_secs()
+        );
     }
     Ok(())
 }
@@ -116,7 +129,10 @@ where
         .with_config(Config::default().concurrency(workers))
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(
-            move |object, context| guarded(name, object, context, reconcile.clone()),
+            move |object, context| {
+                let passes = context.passes.clone();
+                passes.track_future(guarded(name, object, context, reconcile.clone()))
+            },
             |object, error, context| pace::after_error(object.as_ref(), error, &context),
             context,
         )
@@ -174,6 +190,9 @@ where
         }
     }
 }
+
+/// How long passes under way may take once the process is asked to stop: less than the 30 s after which Kubernetes kills it.
+const LAST_PASSES: Duration = Duration::from_secs(25);
 
 /// The longest that one call to the API server may take.
 const API_DEADLINE: Duration = Duration::from_secs(10);

@@ -140,9 +140,11 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// A run that is not due (any more) needs no announcement.
+    /// A run that is not due (any more) needs no announcement, and neither does one that carries this process' name already:
+    /// the write was taken and its reply was lost.
     fn permission(&self) -> Permission {
-        if !is_due(&self.want, &self.durable) {
+        let operator = self.durable.run.as_ref().and_then(|run| run.operator.as_ref());
+        if operator == Some(&self.context.operator) || !is_due(&self.want, &self.durable) {
             self.context.fence.announced(&self.uid);
         }
         self.context.permission(&self.uid)
@@ -151,6 +153,8 @@ impl<'a> Pass<'a> {
     /// Writes what is decided if it is new. Gives a time to come back at when it is only progress whose turn has not come.
     async fn write(&mut self) -> Result<Option<Duration>, WriteError> {
         if self.record == self.durable {
+            // Also when the write was taken and only its reply was lost: an outcome that is kept would be decided on for ever.
+            self.context.memory.with(&self.uid, Remembered::outcome_recorded);
             return Ok(None);
         }
         let now = self.context.clock.now();

@@ -34,17 +34,22 @@ impl stream::Lifecycle<DeserializeGuard<ExternalCollectionRefresh>> for Lifecycl
     }
 
     fn gone(&self, uid: &str, _: &Key) {
-        let followed = self.context.memory.forget(uid).and_then(|remembered| remembered.followed);
-        if let Some((connection, refresh)) = followed {
-            self.context.servers.forget(&connection, &refresh);
-        }
-        self.context.fence.announced(uid);
-        self.context.index.gone(uid);
+        forget(&self.context, uid);
     }
 
     fn listed(&self) {
         self.context.refreshes_listed(&self.scope);
     }
+}
+
+/// Frees all that is held for an object that is gone.
+fn forget(context: &Context, uid: &str) {
+    let followed = context.memory.forget(uid).and_then(|remembered| remembered.followed);
+    if let Some((connection, refresh)) = followed {
+        context.servers.forget(&connection, &refresh);
+    }
+    context.fence.announced(uid);
+    context.index.gone(uid);
 }
 
 /// One pass over a refresh.
@@ -58,6 +63,10 @@ pub async fn reconcile(triggered: Arc<ExternalCollectionRefresh>, context: Arc<C
     let mut pass = Pass::new(&object, &context, written);
     let ended = pass.run().await;
     pass.settle(&ended);
+    // Deleted meanwhile: what the pass has taken since the deletion was told would be held for ever.
+    if !context.exists(&object) {
+        forget(&context, object.metadata.uid.as_deref().unwrap_or_default());
+    }
     match ended {
         Ok(Wake::After(pause)) => Ok(Action::requeue(pause)),
         // A deletion event frees what was held for an object that is gone.

@@ -212,7 +212,9 @@ impl Step<'_> {
             run.end_job(job);
         }
         self.sum_up(run, reason, message);
-        (Effect::None, Wake::OnChange)
+        // A spec that was edited meanwhile has triggered its pass already, so nothing would come back for it.
+        let edited = self.next.observed_generation != Some(self.want.generation);
+        (Effect::None, if edited { Wake::After(Duration::ZERO) } else { Wake::OnChange })
     }
 
     /// Records the run and what goes on with it.

@@ -13,6 +13,7 @@
 //! ```
 
 mod claim;
+mod conditions;
 mod decide;
 mod desired;
 mod failure;
@@ -23,6 +24,7 @@ mod project;
 mod record;
 mod track;
 
+pub use conditions::conditions;
 pub use decide::{Decision, Effect, Notice, Wake, decide, is_due};
 pub use desired::Desired;
 pub use failure::FailureClass;

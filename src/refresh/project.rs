@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time};
 
-use super::{JobRecord, Reason, Recorded, Run};
+use super::{JobRecord, Reason, Recorded, Run, conditions};
 use crate::{
     api::{COMPLETE, FAILED, FailureStatus, READY, RECONCILING, RefreshStatus, RunStatus, STALLED, SUSPENDED},
     milvus::{JobId, JobState},
@@ -30,7 +30,7 @@ pub fn project(record: &Recorded, before: &[Condition], now: Timestamp) -> Refre
             .map(|class| FailureStatus { class: class.as_str().to_owned(), remedy: class.remedy().to_owned() }),
         last_successful_time: record.last_success.as_ref().map(|success| Time(success.time)),
         last_successful_job_id: record.last_success.as_ref().map(|success| success.job.to_string()),
-        conditions: conditions(record, before, now),
+        conditions: conditions_of(record, before, now),
     }
 }
 
@@ -96,23 +96,15 @@ fn row(reason: Reason) -> [&'static str; 6] {
     }
 }
 
-fn conditions(record: &Recorded, before: &[Condition], now: Timestamp) -> Vec<Condition> {
+fn conditions_of(record: &Recorded, before: &[Condition], now: Timestamp) -> Vec<Condition> {
     let Some(summary) = &record.summary else { return before.to_vec() };
-    let generation = record.run.as_ref().map(|run| run.generation);
-    [READY, COMPLETE, FAILED, RECONCILING, STALLED, SUSPENDED]
-        .into_iter()
-        .zip(row(summary.reason))
-        .map(|(type_, status)| {
-            let stood = before.iter().find(|condition| condition.type_ == type_ && condition.status == status);
-            let speaks = type_ == READY || status == "True";
-            Condition {
-                type_: type_.to_owned(),
-                status: status.to_owned(),
-                reason: summary.reason.as_str().to_owned(),
-                message: if speaks { summary.message.clone() } else { String::new() },
-                last_transition_time: stood.map_or(Time(now), |condition| condition.last_transition_time.clone()),
-                observed_generation: generation,
-            }
-        })
-        .collect()
+    let types = [READY, COMPLETE, FAILED, RECONCILING, STALLED, SUSPENDED];
+    let says = (summary.reason.as_str(), summary.message.as_str());
+    conditions(
+        types.into_iter().zip(row(summary.reason)),
+        says,
+        record.run.as_ref().map(|run| run.generation),
+        before,
+        now,
+    )
 }

@@ -1,10 +1,10 @@
 //! kill -9, and an orderly end.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use milvus_refresh_operator::simulator::{Fault, Method, Plan};
 
-use crate::harness::{World, status};
+use crate::harness::{LONG, World, status};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_while_a_job_runs_the_operator_carries_on_from_the_status() {
@@ -48,6 +48,21 @@ async fn killed_while_a_start_is_on_its_way_the_late_start_is_found() {
     let done = world.until_ended("products").await;
     assert_eq!(status(&done).state.as_deref(), Some("RefreshCompleted"));
     assert_eq!(world.starts("products"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn asked_to_stop_while_the_api_server_cannot_be_reached_the_operator_ends() {
+    let world = World::without_operator().await;
+    let kubeconfig = std::fs::read_to_string(&world.cluster.operator_kubeconfig).unwrap();
+    let nowhere = world.cluster.control_plane.folder().join("nowhere.kubeconfig");
+    std::fs::write(&nowhere, kubeconfig.replace(world.cluster.control_plane.url(), "https://127.0.0.1:1")).unwrap();
+    let mut operator = world.spawn_operator("nowhere", &nowhere, &["--leader-elect=false"]);
+    let deadline = Instant::now() + LONG;
+    while !operator.log_tail().contains("the watch failed") {
+        assert!(Instant::now() < deadline, "no watch was tried: {}", operator.log_tail());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(operator.terminate(LONG).unwrap().code(), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

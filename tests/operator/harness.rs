@@ -28,7 +28,7 @@ use milvus_refresh_operator::{
 use serde_json::{Value, json};
 
 /// Far more than anything here takes, on a machine that is busy with something else.
-pub const LONG: Duration = Duration::from_secs(100);
+pub const LONG: Duration = Duration::from_secs(300);
 
 /// A control plane with our CRDs and RBAC installed.
 pub struct Cluster {

@@ -10,7 +10,7 @@ use crate::harness::{World, condition, ready, status};
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refresh_completes_with_the_job_record_of_milvus_and_three_status_writes() {
     let world = World::new().await;
-    world.milvus.create_collection("products", Plan::completes_in(Duration::from_secs(2)));
+    world.milvus.create_collection("products", Plan::completes_in(Duration::ZERO));
     world.create("products", "products").await;
     let done = world.until_ended("products").await;
     let job = world.milvus.accepted_starts("default", "products");

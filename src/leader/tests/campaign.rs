@@ -206,10 +206,12 @@ async fn a_write_that_arrives_late_does_not_take_the_lease_of_another() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lease_that_is_taken_away_freed_or_deleted_is_lost() {
-    let other = |lease: &mut Option<Lease>| set_holder(lease, "somebody");
-    let nobody = |lease: &mut Option<Lease>| set_holder(lease, "");
-    let edits: [(fn(&mut Option<Lease>), &str); 3] =
-        [(other, "somebody holds it"), (nobody, "it is free"), (|lease| *lease = None, "it was deleted")];
+    type Edit = fn(&mut Option<Lease>);
+    let edits: [(Edit, &str); 3] = [
+        (|lease| set_holder(lease, "somebody"), "somebody holds it"),
+        (|lease| set_holder(lease, ""), "it is free"),
+        (|lease| *lease = None, "it was deleted"),
+    ];
     for (edit, said) in edits {
         let server = Server::default();
         let leader = Replica::leading(&server, "a").await;

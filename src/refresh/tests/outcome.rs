@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::scene::{NEW, Scene, accepted, looked, old, submit_failed};
+use super::scene::{NEW, Scene, accepted, job, looked, old, other_want, sighted, submit_failed};
 use crate::{
     milvus::{ErrorKind, JobId, JobState},
     refresh::{ClaimKey, Effect, Fact, FailureClass, Reason, Submission, Wake, limits::LOOK_AGAIN},
@@ -107,4 +107,14 @@ fn a_crash_between_claim_and_answer_leads_to_a_find_and_not_to_a_start() {
     assert_eq!(decision.next, scene.record());
     let decision = scene.play(looked(vec![old()]));
     assert_eq!((decision.effect, decision.reason()), (Effect::None, Reason::OutcomeUnknown));
+}
+
+#[test]
+fn a_spec_that_was_edited_in_mid_run_is_looked_at_again_at_once_when_the_run_ends() {
+    let mut scene = Scene::running(40);
+    scene.want = other_want();
+    let decision = scene.play(sighted(job(NEW, JobState::Completed)));
+    assert_eq!(decision.reason(), Reason::RefreshCompleted);
+    assert!(decision.at_once());
+    assert_eq!(scene.see(Fact::Nothing).run().number, 2);
 }

@@ -62,6 +62,12 @@ fn objects_outlive_a_stop_of_the_api_server() {
     control_plane.kubectl_ok(&["create", "serviceaccount", "stays"]).unwrap();
     let kubeconfig = control_plane.service_account_kubeconfig("default", "stays").unwrap();
 
+    // An open watch must not hold up the stop.
+    let mut watch = Command::new(control_plane.kubectl_path());
+    watch.args(["get", "namespaces", "--watch", "--kubeconfig", control_plane.kubeconfig().to_str().unwrap()]);
+    let mut watch = Process::spawn("kubectl", watch, &control_plane.folder().join("watch.log")).unwrap();
+    watch.wait_for_line("default", LIMIT).unwrap();
+
     control_plane.stop_api_server().unwrap();
     let refused = control_plane.kubectl(&["get", "serviceaccount", "stays"]).unwrap();
     assert!(stderr(&refused).contains("refused"), "{}", stderr(&refused));

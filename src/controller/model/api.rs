@@ -1,0 +1,146 @@
+//! The API server of the model: objects with versions, writes that are lost or land late, and a watch that lags.
+
+use std::collections::VecDeque;
+
+use super::world::Breach;
+use crate::{
+    api::{ActiveJobPolicy, ConnectionReference, ExternalCollectionRefresh, RefreshSpec, RefreshStatus},
+    controller::Key,
+    refresh::{Desired, Recorded},
+};
+
+/// One object at one version.
+#[derive(Clone, Debug)]
+pub struct Object {
+    pub uid: String,
+    pub version: u64,
+    pub want: Desired,
+    pub status: Option<RefreshStatus>,
+}
+
+impl Object {
+    pub fn record(&self) -> Recorded {
+        Recorded::of(self.status.as_ref())
+    }
+}
+
+/// What a watch tells.
+#[derive(Clone)]
+pub enum Event {
+    Applied(usize, Object),
+    Deleted(usize, String),
+}
+
+/// A write on its way.
+pub struct Write {
+    pub name: usize,
+    pub version: u64,
+    pub status: RefreshStatus,
+}
+
+/// Why a write was not taken.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Refusal {
+    Conflict,
+    Gone,
+}
+
+/// The objects by name, and what each process' watch has not delivered.
+pub struct Api {
+    pub objects: Vec<Option<Object>>,
+    pub late: Vec<Write>,
+    pub undelivered: [VecDeque<Event>; 2],
+    version: u64,
+}
+
+impl Api {
+    pub fn new(names: usize, policy: ActiveJobPolicy) -> Self {
+        let mut api =
+            Self { objects: vec![None; names], late: Vec::new(), undelivered: Default::default(), version: 0 };
+        for name in 0..names {
+            api.create(name, policy);
+        }
+        api
+    }
+
+    pub fn create(&mut self, name: usize, policy: ActiveJobPolicy) {
+        let spec = RefreshSpec {
+            connection_ref: ConnectionReference::default(),
+            database_name: "default".into(),
+            collection_name: "products".into(),
+            active_job_policy: policy,
+        };
+        let mut refresh = ExternalCollectionRefresh::new("refresh", spec);
+        refresh.metadata.generation = Some(1);
+        self.version += 1;
+        let uid = format!("{name}-{}", self.version);
+        self.put(name, Object { uid, version: self.version, want: Desired::of(&refresh), status: None });
+    }
+
+    pub fn delete(&mut self, name: usize) {
+        if let Some(object) = self.objects[name].take() {
+            self.tell(&Event::Deleted(name, object.uid));
+        }
+    }
+
+    /// Another spec: another run is due once the current one is over.
+    pub fn edit(&mut self, name: usize) {
+        if let Some(mut object) = self.objects[name].clone() {
+            object.version = self.next_version();
+            object.want.generation += 1;
+            object.want.fingerprint = format!("v1:{}", object.want.generation);
+            self.put(name, object);
+        }
+    }
+
+    /// The whole status at the version that it was decided on.
+    pub fn apply(&mut self, write: &Write) -> Result<u64, Refusal> {
+        let Some(mut object) = self.objects[write.name].clone() else { return Err(Refusal::Gone) };
+        if object.version != write.version {
+            return Err(Refusal::Conflict);
+        }
+        object.version = self.next_version();
+        object.status = Some(write.status.clone());
+        let version = object.version;
+        self.put(write.name, object);
+        Ok(version)
+    }
+
+    fn next_version(&mut self) -> u64 {
+        self.version += 1;
+        self.version
+    }
+
+    fn put(&mut self, name: usize, object: Object) {
+        self.tell(&Event::Applied(name, object.clone()));
+        self.objects[name] = Some(object);
+    }
+
+    fn tell(&mut self, event: &Event) {
+        for watch in &mut self.undelivered {
+            watch.push_back(event.clone());
+        }
+    }
+
+    /// The runs that stand: claimed, or with a job that is not over.
+    pub fn standing(&self) -> impl Iterator<Item = (&Object, Recorded)> {
+        let records = self.objects.iter().flatten().map(|object| (object, object.record()));
+        records.filter(|(_, record)| record.claim().is_some() || (record.job.id.is_some() && !record.ended()))
+    }
+
+    /// At most one run of a collection stands.
+    pub fn check(&self) -> Result<(), Breach> {
+        let mut held: Vec<Option<i64>> =
+            self.standing().map(|(_, r)| r.run.and_then(|run| run.collection_id)).collect();
+        held.sort_unstable();
+        if held.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err(format!("two runs of one collection stand: {held:?}"));
+        }
+        Ok(())
+    }
+}
+
+/// The key of the object `name`.
+pub fn key(name: usize) -> Key {
+    Key { namespace: "default".into(), name: name.to_string() }
+}

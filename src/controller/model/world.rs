@@ -1,0 +1,192 @@
+//! What the processes of the model share: time, the API server, Milvus and the oracle.
+
+use std::{cell::RefCell, future::poll_fn, rc::Rc, task::Poll, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{
+    api::{Api, Refusal, Write},
+    choices::Choices,
+    milvus::{Milvus, SOURCE, Sender},
+};
+use crate::{
+    milvus::{ErrorKind, JobId, JobState, MilvusError},
+    refresh::{Recorded, Submission, limits::LANDING_MARGIN},
+};
+
+/// What must not be.
+pub type Breach = String;
+
+/// The world as the passes hold it, which all run on one thread.
+pub type Shared = Rc<RefCell<World>>;
+
+pub struct World {
+    pub choices: Choices,
+    /// Since the beginning, on a clock that nobody sets.
+    pub time: Duration,
+    pub api: Api,
+    pub milvus: Milvus,
+    /// Whether the connection is reported lost.
+    pub down: bool,
+    /// The first thing that must not be.
+    pub breach: Option<Breach>,
+    sent: Vec<Sender>,
+    beginning: Instant,
+}
+
+/// Lets the world go on elsewhere before the pass does.
+pub async fn await_turn() {
+    let mut waited = false;
+    poll_fn(|_| if std::mem::replace(&mut waited, true) { Poll::Ready(()) } else { Poll::Pending }).await;
+}
+
+impl World {
+    pub fn new(choices: Choices, api: Api) -> Self {
+        Self {
+            choices,
+            time: Duration::from_secs(10),
+            api,
+            milvus: Milvus::new(),
+            down: false,
+            breach: None,
+            sent: Vec::new(),
+            beginning: Instant::now(),
+        }
+    }
+
+    pub fn instant(&self, time: Duration) -> Instant {
+        self.beginning + time
+    }
+
+    /// One write of a status; `None` when no answer comes.
+    pub fn apply(&mut self, write: Write) -> Option<Result<u64, Refusal>> {
+        match self.choices.draw(&[80, 7, 7, 6]) {
+            0 => Some(self.take_effect(&write)),
+            1 => {
+                let _ = self.take_effect(&write);
+                None
+            }
+            2 => None,
+            _ => {
+                self.api.late.push(write);
+                None
+            }
+        }
+    }
+
+    pub fn take_effect(&mut self, write: &Write) -> Result<u64, Refusal> {
+        let taken = self.api.apply(write);
+        if taken.is_ok() {
+            let checked = self.api.check().and_then(|()| self.check_status(write.name));
+            self.note(checked);
+        }
+        taken
+    }
+
+    /// One start, with `left` of its deadline.
+    pub fn submit(&mut self, sender: Sender, left: Duration) -> Submission {
+        if self.sent.contains(&sender) {
+            self.note(Err(format!("{sender:?} was sent twice")));
+        }
+        self.sent.push(sender.clone());
+        let failed = |kind| Submission::Failed(MilvusError::new(kind, "Milvus said so"));
+        let outcome = self.choices.draw(&[50, 10, 10, 6, 6, 6, 6, 3, 3]);
+        match outcome {
+            2 => {
+                let window = (left + LANDING_MARGIN).as_millis();
+                let after = u64::try_from(window).unwrap() * self.choices.seconds(0..1000) / 1000;
+                self.milvus.in_flight.push((self.time + Duration::from_millis(after), sender));
+                return failed(ErrorKind::Timeout);
+            }
+            3 => return failed(ErrorKind::Unreachable),
+            4 => return failed(ErrorKind::NotSent),
+            5 => return Submission::Accepted(self.milvus.unused_id()),
+            _ => {}
+        }
+        let Some(id) = self.milvus.begin(self.time, SOURCE, Some(sender)) else {
+            return failed(ErrorKind::DuplicateJob);
+        };
+        self.check_starts();
+        match outcome {
+            1 => failed(ErrorKind::Timeout),
+            // Milvus' proxy asked again and met its own job.
+            6 => failed(ErrorKind::DuplicateJob),
+            7 => Submission::Accepted(JobId(0)),
+            8 => failed(ErrorKind::Busy),
+            _ => Submission::Accepted(id),
+        }
+    }
+
+    pub fn pass_time(&mut self, time: Duration) {
+        self.time += time;
+        self.milvus.land(self.time);
+        self.check_starts();
+    }
+
+    /// Milvus was made to begin at most one job for each run.
+    fn check_starts(&mut self) {
+        let twice = self
+            .milvus
+            .journal
+            .iter()
+            .filter_map(|job| job.sender.as_ref())
+            .find(|sender| self.milvus.of_run(&sender.uid, sender.claim.number).count() > 1);
+        let checked = twice.map_or(Ok(()), |sender| {
+            let jobs: Vec<_> = self.milvus.of_run(&sender.uid, sender.claim.number).collect();
+            Err(format!("one run has two jobs: {jobs:?}"))
+        });
+        self.note(checked);
+    }
+
+    /// What the status says happened is what the journal says.
+    fn check_status(&self, name: usize) -> Result<(), Breach> {
+        let Some(object) = &self.api.objects[name] else { return Ok(()) };
+        let record = object.record();
+        let (Some(run), Some(id)) = (&record.run, record.job.id) else { return Ok(()) };
+        let others = self.api.objects.iter().flatten().filter(|other| other.uid != object.uid);
+        if others.into_iter().any(|other| other.record().jobs().any(|job| job == id)) {
+            return Err(format!("job {id} is recorded by two objects"));
+        }
+        let Some(job) = self.milvus.journal.iter().find(|job| job.id == id) else {
+            return if record.job.state == Some(JobState::Completed) {
+                Err(format!("job {id}, which never was, is said to have completed"))
+            } else {
+                Ok(())
+            };
+        };
+        if !run.adopted && !job.is_of(&object.uid, run.number) {
+            return Err(format!("job {job:?} is said to be started by run {} of {}", run.number, object.uid));
+        }
+        if job.source != SOURCE {
+            return Err(format!("job {job:?} of another source was taken"));
+        }
+        if record.job.state == Some(JobState::Completed) && job.state(self.time) != JobState::Completed {
+            return Err(format!("job {job:?} is said to have completed"));
+        }
+        let seen_to_fail = record.failure.is_some_and(|class| !matches!(class.as_str(), "JobLost" | "OutcomeUnknown"));
+        if seen_to_fail && job.state(self.time) != JobState::Failed {
+            return Err(format!("job {job:?} is said to have failed"));
+        }
+        Ok(())
+    }
+
+    /// Once all is over: a job of ours that Milvus knows is the one that its run reports.
+    pub fn check_end(&mut self) {
+        let mut checked = Ok(());
+        for object in self.api.objects.iter().flatten() {
+            let Recorded { run: Some(run), job, .. } = object.record() else { continue };
+            let completed = job.state == Some(JobState::Completed);
+            let other = self.milvus.of_run(&object.uid, run.number).find(|ours| Some(ours.id) != job.id);
+            if let Some(other) = other.filter(|_| completed && !run.adopted) {
+                checked = Err(format!("{other:?} of a run that reports job {:?} was lost", job.id));
+            }
+        }
+        self.note(checked);
+    }
+
+    pub fn note(&mut self, checked: Result<(), Breach>) {
+        if let (None, Err(breach)) = (&self.breach, checked) {
+            self.breach = Some(breach);
+        }
+    }
+}
