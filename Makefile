@@ -7,7 +7,7 @@ TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/milvus-refresh-operator/tools
 # The one on PATH when it is of this version, else one that is built into the user's cache.
 CARGO_DENY := $(if $(filter $(CARGO_DENY_VERSION),$(shell cargo-deny --version 2>/dev/null)),cargo-deny,$(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny)
 
-.PHONY: demo dev test fmt fmt-check lint deny crds all-tests help programs
+.PHONY: demo dev test fmt fmt-check lint deny crds all-tests chaos help programs
 
 demo: programs ## run three refreshes on a real API server, watch them, leave nothing behind
 	@cargo run --quiet -p controlplane --bin demo
@@ -50,6 +50,9 @@ all-tests:
 	@echo "== Tests, also against a real etcd and kube-apiserver (built once, into the user's cache)"
 	@# Most of the long tests wait for the protocol's own times, not for a core.
 	RUST_TEST_THREADS=8 cargo test --workspace --features simulator
+
+chaos: ## the chaos run alone, e.g. SEED=7 N=500; prints its seed
+	CHAOS_SEED=$(or $(SEED),$$RANDOM) CHAOS_N=$(or $(N),500) cargo test --features simulator --test chaos -- --nocapture
 
 crds: ## write crds/ from the code
 	@echo "== Writing crds/"
