@@ -131,7 +131,7 @@ impl Context {
 
     /// Hands over the store of a scope's refreshes.
     pub(super) fn set_store(&self, scope: &Option<String>, store: Store<Guarded<ExternalCollectionRefresh>>) {
-        if let Some(scope) = self.scopes.iter().find(|known| known.namespace == *scope) {
+        if let Some(scope) = self.scope(scope) {
             // Set once, when the controllers start.
             let _ = scope.refreshes.set(store);
         }
@@ -139,21 +139,22 @@ impl Context {
 
     /// The newest of `object` that the watch has shown.
     pub(super) fn cached(&self, object: &Arc<ExternalCollectionRefresh>) -> Arc<ExternalCollectionRefresh> {
-        let key = Key::of(object.as_ref());
-        let stored = self.scope_of(&key).and_then(|scope| scope.refreshes.get()?.get(&key.into_ref()));
-        match stored.as_deref() {
-            Some(DeserializeGuard(Ok(stored))) if stored.metadata.uid == object.metadata.uid => {
-                Arc::new(stored.clone())
-            }
-            Some(_) | None => object.clone(),
+        match self.stored(object).as_deref() {
+            Some(DeserializeGuard(Ok(stored))) => Arc::new(stored.clone()),
+            Some(DeserializeGuard(Err(_))) | None => object.clone(),
         }
     }
 
     /// Whether the watch still shows `object`: not once it was deleted, whatever was created under its name since.
     pub(super) fn exists(&self, object: &ExternalCollectionRefresh) -> bool {
+        self.stored(object).is_some()
+    }
+
+    /// What the watch shows of `object`, and of none other of that name.
+    fn stored(&self, object: &ExternalCollectionRefresh) -> Option<Arc<Guarded<ExternalCollectionRefresh>>> {
         let key = Key::of(object);
-        let stored = self.scope_of(&key).and_then(|scope| scope.refreshes.get()?.get(&key.into_ref()));
-        stored.is_some_and(|stored| stored.meta().uid == object.metadata.uid)
+        let stored = self.scope_of(&key)?.refreshes.get()?.get(&key.into_ref())?;
+        (stored.meta().uid == object.metadata.uid).then_some(stored)
     }
 
     /// How `connection` looks to a run.
@@ -178,7 +179,7 @@ impl Context {
 
     /// All connections of `scope` have been told.
     pub(super) fn connections_listed(&self, scope: &Option<String>) {
-        if let Some(scope) = self.scopes.iter().find(|known| known.namespace == *scope) {
+        if let Some(scope) = self.scope(scope) {
             scope.connections_listed.store(true, Ordering::Release);
             scope.each_refresh(|refresh| self.wake_unless_ended(refresh));
         }
@@ -196,7 +197,7 @@ impl Context {
 
     /// All refreshes of `scope` have been told: those that are due wait until they carry this process' name.
     pub(super) fn refreshes_listed(&self, scope: &Option<String>) {
-        let Some(known) = self.scopes.iter().find(|known| known.namespace == *scope) else { return };
+        let Some(known) = self.scope(scope) else { return };
         let mut due = Vec::new();
         known.each_refresh(|refresh| {
             if is_due(&Desired::of(refresh), &Recorded::of(refresh.status.as_ref())) {
@@ -215,6 +216,10 @@ impl Context {
         if !Recorded::of(refresh.status.as_ref()).ended() {
             self.refreshes.wake(Key::of(refresh));
         }
+    }
+
+    fn scope(&self, namespace: &Option<String>) -> Option<&Scope> {
+        self.scopes.iter().find(|scope| scope.namespace == *namespace)
     }
 
     fn scope_of(&self, key: &Key) -> Option<&Scope> {
