@@ -269,6 +269,10 @@ pub struct FailureStatus {
     #[serde(default)]
     pub class: String,
 
+    /// Whether the operator tries again by itself, as far as the spec lets it.
+    #[serde(default)]
+    pub retryable: bool,
+
     /// What a person can do about it.
     #[serde(default)]
     pub remedy: String,

@@ -33,11 +33,17 @@ pub enum FailureClass {
     JobLost,
     /// Whether a start was accepted could not be found out.
     OutcomeUnknown,
+    /// The connection does not allow the source that the refresh asks for.
+    SourceNotAllowed,
+    /// The attempt ran longer than the refresh allows.
+    DeadlineExceeded,
+    /// The run was not started in the time that the refresh allows.
+    StartingDeadlineExceeded,
 }
 
 impl FailureClass {
     /// Every class.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::CollectionNotFound,
         Self::DatabaseNotFound,
         Self::SourceNotFound,
@@ -53,6 +59,9 @@ impl FailureClass {
         Self::IndexWaitTimeout,
         Self::JobLost,
         Self::OutcomeUnknown,
+        Self::SourceNotAllowed,
+        Self::DeadlineExceeded,
+        Self::StartingDeadlineExceeded,
     ];
 
     /// The class as conditions and status show it.
@@ -73,12 +82,39 @@ impl FailureClass {
             Self::IndexWaitTimeout => "IndexWaitTimeout",
             Self::JobLost => "JobLost",
             Self::OutcomeUnknown => "OutcomeUnknown",
+            Self::SourceNotAllowed => "SourceNotAllowed",
+            Self::DeadlineExceeded => "DeadlineExceeded",
+            Self::StartingDeadlineExceeded => "StartingDeadlineExceeded",
         }
     }
 
     /// The class with this name; `None` for a name that this version does not know.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|class| class.as_str() == name)
+    }
+
+    /// Whether the same run may succeed later although nobody changes anything in the refresh.
+    pub fn retryable(self) -> bool {
+        match self {
+            Self::CollectionNotFound
+            | Self::DatabaseNotFound
+            | Self::SourceNotFound
+            | Self::ServerInternal
+            | Self::Unknown => true,
+            Self::InvalidSpec
+            | Self::SourceNotAllowed
+            | Self::NotExternalCollection
+            | Self::SourceAccessDenied
+            | Self::SourceEmpty
+            | Self::SchemaMismatch
+            | Self::PermissionDenied
+            | Self::JobTimeout
+            | Self::IndexWaitTimeout
+            | Self::JobLost
+            | Self::OutcomeUnknown
+            | Self::DeadlineExceeded
+            | Self::StartingDeadlineExceeded => false,
+        }
     }
 
     /// What a person can do about it.
@@ -111,6 +147,15 @@ impl FailureClass {
             }
             Self::JobLost => {
                 "Check in Milvus whether the collection has the data; create the refresh anew to run it again."
+            }
+            Self::SourceNotAllowed => {
+                "Have the connection's owner add the source to its spec.allowedSources, or use a source that it allows."
+            }
+            Self::DeadlineExceeded => {
+                "The job may still finish in Milvus; look there, then raise spec.activeDeadlineSeconds."
+            }
+            Self::StartingDeadlineExceeded => {
+                "Find out what held the start back, or raise spec.startingDeadlineSeconds."
             }
             Self::OutcomeUnknown => {
                 "Check Milvus' job list for the collection, then create the refresh anew if it did not run."

@@ -25,9 +25,11 @@ pub fn project(record: &Recorded, before: &[Condition], now: Timestamp) -> Refre
         completion_time: job.completion_time.map(Time),
         run: record.run.as_ref().map(run_status),
         queue_position: record.queue_position.map(i64::from),
-        failure: record
-            .failure
-            .map(|class| FailureStatus { class: class.as_str().to_owned(), remedy: class.remedy().to_owned() }),
+        failure: record.failure.map(|class| FailureStatus {
+            class: class.as_str().to_owned(),
+            retryable: class.retryable(),
+            remedy: class.remedy().to_owned(),
+        }),
         last_successful_time: record.last_success.as_ref().map(|success| Time(success.time)),
         last_successful_job_id: record.last_success.as_ref().map(|success| success.job.to_string()),
         conditions: conditions_of(record, before, now),

@@ -68,3 +68,9 @@ fn names_are_unique_and_read_back() {
     assert_eq!(FailureClass::parse("MoonPhase"), None);
     assert_eq!(FailureClass::parse("unknown"), None);
 }
+
+#[test]
+fn only_what_may_pass_by_itself_is_retried() {
+    let retried: Vec<_> = FailureClass::ALL.into_iter().filter(|class| class.retryable()).collect();
+    assert_eq!(retried, [CollectionNotFound, DatabaseNotFound, SourceNotFound, ServerInternal, Unknown]);
+}
