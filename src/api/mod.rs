@@ -5,19 +5,21 @@ mod condition;
 mod connection;
 mod crds;
 mod refresh;
+mod refresh_status;
 
 pub use condition::{COMPLETE, FAILED, READY, RECONCILING, STALLED, SUSPENDED};
 pub use connection::{ConnectionAuth, ConnectionSpec, ConnectionStatus, MilvusConnection, SecretReference};
 pub use crds::{crds, crds_yaml};
-pub use refresh::{
-    ActiveJobPolicy, ConnectionKind, ConnectionReference, ExternalCollectionRefresh, FailureStatus, RefreshSpec,
-    RefreshStatus, RunStatus,
-};
+pub use refresh::{ActiveJobPolicy, ConnectionKind, ConnectionReference, ExternalCollectionRefresh, RefreshSpec};
+pub use refresh_status::{FailureStatus, PastRun, RefreshStatus, RunStatus};
 
 /// The API group of every kind.
 pub const GROUP: &str = "milvus-refresh.dev";
 /// The API version of every kind.
 pub const VERSION: &str = "v1alpha1";
+/// The annotation that asks for a run: a value that no run has captured yet makes one due. For people and tools that do
+/// not own the spec, as `kubectl annotate` by hand.
+pub const REQUESTED_AT: &str = "milvus-refresh.dev/requestedAt";
 /// The one field manager that writes status.
 pub const FIELD_MANAGER: &str = "milvus-refresh-operator";
 

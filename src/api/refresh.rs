@@ -2,10 +2,11 @@
 // The lint takes the printer columns of a CRD for repetitions.
 #![allow(clippy::duplicated_attributes)]
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::RefreshStatus;
 
 /// Runs one refresh of a Milvus external collection and reports it.
 #[derive(CustomResource, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
@@ -29,7 +30,9 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "Progress", type_ = "integer", json_path = ".status.progress"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Suspend", type_ = "boolean", json_path = ".spec.suspend", priority = 1),
     printcolumn(name = "Job", type_ = "string", json_path = ".status.jobID", priority = 1),
+    printcolumn(name = "Trigger", type_ = "string", json_path = ".status.run.trigger", priority = 1),
     printcolumn(name = "Attempt", type_ = "integer", json_path = ".status.run.attempt", priority = 1),
     printcolumn(name = "Completed", type_ = "date", json_path = ".status.completionTime", priority = 1),
     printcolumn(
@@ -65,6 +68,41 @@ pub struct RefreshSpec {
     /// `Adopt` it as ours if it reads the same source. An adopted job may have listed the files before they changed.
     #[serde(default)]
     pub active_job_policy: ActiveJobPolicy,
+
+    /// An opaque token, for example a commit or a date: a value that has not been handled yet asks for a new run. It is
+    /// captured when the run starts; one that comes while a run is under way asks for one more, and of several that come
+    /// meanwhile the newest counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128))]
+    pub trigger: Option<String>,
+
+    /// Holds the next start. A job that already runs in Milvus is tracked on, since Milvus cannot cancel one.
+    #[serde(default)]
+    pub suspend: bool,
+
+    /// How long a run may wait for its start, in seconds from when it became due to when Milvus accepted it; suspended
+    /// time does not count. Then it fails with `StartingDeadlineExceeded`. Absent: it waits as long as it takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 2_147_483_647_i64))]
+    pub starting_deadline_seconds: Option<i64>,
+
+    /// How long one attempt may take, in seconds from its accepted start. Then the job is no longer tracked and the run
+    /// fails with `DeadlineExceeded`, naming the job, which may still finish. Milvus itself gives a job up after 3600 s.
+    #[serde(default = "default_active_deadline")]
+    #[schemars(range(min = 1, max = 2_147_483_647_i64))]
+    pub active_deadline_seconds: i64,
+
+    /// How often a failed run is tried again, where its failure class is retryable: after 10 s, then twice as long each
+    /// time, at most 6 minutes.
+    #[serde(default = "default_backoff_limit")]
+    #[schemars(range(min = 0, max = 20))]
+    pub backoff_limit: i64,
+
+    /// Deletes the object so many seconds after its last run has ended. Ignored, with the Event `TTLSkipped`, on objects
+    /// that Argo CD, Flux or Helm own, which would create them anew and so refresh for ever. Absent: it is never deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 60, max = 2_147_483_647_i64))]
+    pub ttl_seconds_after_finished: Option<i64>,
 }
 
 /// What to do about a job that somebody else has started.
@@ -80,6 +118,16 @@ pub enum ActiveJobPolicy {
 /// Milvus' name for the database that exists everywhere.
 fn default_database() -> String {
     "default".to_owned()
+}
+
+/// A little longer than the 3600 s after which Milvus gives a job up by itself, so that its own verdict is heard.
+fn default_active_deadline() -> i64 {
+    4500
+}
+
+/// How often a failed run is tried again.
+fn default_backoff_limit() -> i64 {
+    3
 }
 
 /// Refers to the connection that a refresh goes through.
@@ -115,165 +163,4 @@ pub enum ConnectionKind {
     /// A `MilvusConnection` of the same namespace.
     #[default]
     MilvusConnection,
-}
-
-/// Milvus' record of the job, the operator's durable record of the run, and conditions that sum both up. It is the
-/// operator's only memory: everything that a restart needs is here.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct RefreshStatus {
-    /// The `metadata.generation` whose run this status reports; -1 until the operator has seen the object.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-
-    /// `RefreshPending`, `RefreshInProgress`, `RefreshCompleted` or `RefreshFailed`: Milvus' state of the job,
-    /// `RefreshPending` also before a job exists. Every run that has ended, and only that, is Completed or Failed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub state: Option<String>,
-
-    /// How far the job is, in percent. Never falls within one job.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0, max = 100))]
-    pub progress: Option<i64>,
-
-    /// Why the job failed, in Milvus' words, without credentials; empty in normal cases. At most 1 KiB.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-
-    /// Milvus' id of the job, as text: ids exceed 2^53, which JSON tools would round.
-    #[serde(rename = "jobID", default, skip_serializing_if = "Option::is_none")]
-    pub job_id: Option<String>,
-
-    /// The collection as Milvus reports it for the job; an alias stays the alias.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub collection_name: Option<String>,
-
-    /// The source that the job reads.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub external_source: Option<String>,
-
-    /// When Milvus recorded the job.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub start_time: Option<Time>,
-
-    /// When the run ended; set on every run that has ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub completion_time: Option<Time>,
-
-    /// The durable record of the run: what it was started with, and what makes a second start impossible.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub run: Option<RunStatus>,
-
-    /// The place among the runs that wait for the same collection, from 1; absent beyond 3 and while the run does not
-    /// wait for another.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 3))]
-    pub queue_position: Option<i64>,
-
-    /// Why the run failed and what to do about it; absent unless it did.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failure: Option<FailureStatus>,
-
-    /// When a run last completed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_successful_time: Option<Time>,
-
-    /// The job of the run that last completed.
-    #[serde(rename = "lastSuccessfulJobID", default, skip_serializing_if = "Option::is_none")]
-    pub last_successful_job_id: Option<String>,
-
-    /// `Ready` sums up, `Complete` and `Failed` are for `kubectl wait`, `Reconciling` and `Stalled` for GitOps tools,
-    /// `Suspended` says that starts are held. Each carries the generation of the run that it speaks of.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
-    pub conditions: Vec<Condition>,
-}
-
-/// The durable record of a run. Written before a start is sent to Milvus; a restart carries on from it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct RunStatus {
-    /// Counts the runs of this object, from 1.
-    #[serde(default)]
-    pub number: i64,
-
-    /// The `metadata.generation` that the run was opened for.
-    #[serde(default)]
-    pub generation: i64,
-
-    /// Stands for what the run was asked to do; a different one makes a new run due.
-    #[serde(default)]
-    pub fingerprint: String,
-
-    /// When the run became due.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub queued_time: Option<Time>,
-
-    /// The operator process that queued or claimed the run last. A process that takes over writes its own name on every
-    /// run that is due, so that a late claim of its predecessor meets a conflict.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub operator: Option<String>,
-
-    /// How many times the run has been claimed, refused and abandoned claims too.
-    #[serde(default)]
-    pub attempt: i64,
-
-    /// When the standing claim was made; absent while no claim stands. A claim without `jobID` means that a start may
-    /// have been sent whose outcome is not known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub submit_time: Option<Time>,
-
-    /// Milvus' id of the collection that was claimed, as text. Another one means another incarnation of the collection.
-    #[serde(rename = "collectionID", default, skip_serializing_if = "Option::is_none")]
-    pub collection_id: Option<String>,
-
-    /// The address of the Milvus that was claimed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub endpoint: Option<String>,
-
-    /// The source that the claimed run reads; jobs of another source are never taken for ours.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub external_source: Option<String>,
-
-    /// The highest job id that the collection had before the run's first claim, as text; `0` when it had none.
-    #[serde(rename = "jobIDWatermark", default, skip_serializing_if = "Option::is_none")]
-    pub job_id_watermark: Option<String>,
-
-    /// The newest start among those jobs, to the millisecond as Milvus has it: jobs of one second are told apart by it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub start_time_watermark: Option<MicroTime>,
-
-    /// Whether Milvus has shown the job at least once. A job that was accepted and never shown was never created.
-    #[serde(default)]
-    pub job_seen: bool,
-
-    /// The ids of this run's jobs that have ended or never came into being.
-    #[serde(rename = "endedJobIDs", default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 32))]
-    pub ended_job_ids: Vec<String>,
-
-    /// How many claims of this run were given up because no job of theirs could be found. At most 2.
-    #[serde(default)]
-    pub unproven_submits: i64,
-
-    /// Whether the job was found rather than started: the reply to our start was lost, or someone else started it.
-    #[serde(default)]
-    pub adopted: bool,
-}
-
-/// Why a run failed and what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct FailureStatus {
-    /// The failure class, from a closed set; also the reason of the conditions.
-    #[serde(default)]
-    pub class: String,
-
-    /// Whether the operator tries again by itself, as far as the spec lets it.
-    #[serde(default)]
-    pub retryable: bool,
-
-    /// What a person can do about it.
-    #[serde(default)]
-    pub remedy: String,
 }

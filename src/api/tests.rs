@@ -197,7 +197,7 @@ fn columns(kind: &str) -> (Vec<String>, Vec<String>) {
 fn the_table_shows_what_people_look_for() {
     let (narrow, wide) = columns("ExternalCollectionRefresh");
     assert_eq!(narrow, ["Collection", "State", "Progress", "Reason", "Age"]);
-    assert_eq!(wide, ["Job", "Attempt", "Completed", "Message"]);
+    assert_eq!(wide, ["Suspend", "Job", "Trigger", "Attempt", "Completed", "Message"]);
     let (narrow, wide) = columns("MilvusConnection");
     assert_eq!(narrow, ["Endpoint", "Version", "Ready", "Reason", "Age"]);
     assert_eq!(wide, ["Message"]);
@@ -243,6 +243,12 @@ fn the_smallest_refresh_needs_only_a_collection() {
         database_name: "default".into(),
         collection_name: "products".into(),
         active_job_policy: ActiveJobPolicy::Wait,
+        trigger: None,
+        suspend: false,
+        starting_deadline_seconds: None,
+        active_deadline_seconds: 4500,
+        backoff_limit: 3,
+        ttl_seconds_after_finished: None,
     };
     assert_eq!(spec, expected);
     let required = &schema("ExternalCollectionRefresh")["properties"]["spec"]["required"];
@@ -254,6 +260,9 @@ fn the_defaults_in_the_schema_are_those_of_the_code() {
     let spec = &schema("ExternalCollectionRefresh")["properties"]["spec"]["properties"];
     assert_eq!(spec["databaseName"]["default"], "default");
     assert_eq!(spec["activeJobPolicy"]["default"], "Wait");
+    assert_eq!(spec["suspend"]["default"], false);
+    assert_eq!(spec["activeDeadlineSeconds"]["default"], 4500);
+    assert_eq!(spec["backoffLimit"]["default"], 3);
     assert_eq!(spec["connectionRef"]["default"], json!({ "kind": "MilvusConnection", "name": "default" }));
     assert_eq!(spec["connectionRef"]["properties"]["name"]["default"], "default");
     assert_eq!(spec["connectionRef"]["properties"]["kind"]["default"], "MilvusConnection");

@@ -75,10 +75,9 @@ impl Index {
     pub fn settled(&self, uid: &str, key: &Key, want: &Desired, record: &Recorded) {
         let mut inner = self.lock();
         inner.own(uid, record);
-        let waits = record.summary.as_ref().is_some_and(|summary| summary.reason != Reason::ConnectionNotReady);
+        let waits = record.summary.as_ref().is_some_and(|summary| keeps_its_place(summary.reason));
         let freed = match standing(want, record) {
             Some(lock) => inner.hold(uid, lock),
-            // It keeps its place while what it waits for is the collection's or its own affair.
             None if !record.ended() && waits => inner.back_in_line(uid, key, record),
             None => inner.free(uid),
         };
@@ -149,6 +148,23 @@ impl Index {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a run that waits for this stays in line: it does while it waits for the collection, and is passed over while
+/// something else keeps it from starting.
+fn keeps_its_place(reason: Reason) -> bool {
+    match reason {
+        Reason::Queued
+        | Reason::WaitingForActiveJob
+        | Reason::Submitting
+        | Reason::RefreshInProgress
+        | Reason::OutcomeUnknown => true,
+        Reason::ConnectionNotReady
+        | Reason::Suspended
+        | Reason::Retrying(_)
+        | Reason::RefreshCompleted
+        | Reason::Failed(_) => false,
     }
 }
 

@@ -88,13 +88,17 @@ impl<'a> Pass<'a> {
                 decide(self.context.clock.now(), &self.want, &self.record, &seen);
             self.record = next;
             self.notices.extend(notices);
-            let must_write = effect.must_be_recorded_first() || effect == Effect::None;
+            let must_write = effect.must_be_recorded_first() || matches!(effect, Effect::None | Effect::Delete);
             if must_write && let Some(later) = self.write().await? {
                 return Ok(sooner(wake, later));
             }
+            if effect == Effect::Delete {
+                self.delete().await?;
+                return Ok(wake);
+            }
             let Some(server) = server else { return Ok(wake) };
             self.fact = match effect {
-                Effect::None => return Ok(wake),
+                Effect::None | Effect::Delete => return Ok(wake),
                 Effect::Find => Fact::Looked(self.look(&server, &connection).await),
                 Effect::Submit => Fact::Submitted(self.submit(&server, &connection, began).await),
                 Effect::Poll(job) => Fact::Sighted(self.follow(&server, &connection, job)),
@@ -120,9 +124,14 @@ impl<'a> Pass<'a> {
                 index.pass_over(&self.uid, &self.want, &self.durable);
             }
         }
-        if self.durable.ended()
-            && let Some((connection, refresh)) = memory.rest(&self.uid)
-        {
+        let followed = if self.durable.ended() {
+            memory.rest(&self.uid)
+        } else if self.durable.job.id.is_none() {
+            memory.with(&self.uid, |remembered| remembered.followed.take())
+        } else {
+            None
+        };
+        if let Some((connection, refresh)) = followed {
             servers.forget(&connection, &refresh);
         }
     }
@@ -136,6 +145,7 @@ impl<'a> Pass<'a> {
             permission: self.permission(),
             operator: self.context.operator.clone(),
             turn: self.context.index.turn(&self.uid),
+            luck: self.context.clock.random(),
             fact: std::mem::replace(&mut self.fact, Fact::Nothing),
         }
     }
@@ -189,6 +199,16 @@ impl<'a> Pass<'a> {
     async fn send(&self, resource_version: &str, status: &RefreshStatus) -> Result<String, WriteError> {
         let written = status::write(&self.api, &self.key.name, resource_version, status).await?;
         Ok(written.metadata.resource_version.unwrap_or_default())
+    }
+
+    /// Deletes the object, if it is still what was decided on.
+    async fn delete(&self) -> Result<(), WriteError> {
+        tracing::info!(
+            namespace = self.key.namespace,
+            refresh = self.key.name,
+            "deleted: spec.ttlSecondsAfterFinished has passed"
+        );
+        status::delete(&self.api, &self.key.name, &self.uid, &self.newest.resource_version).await
     }
 
     /// Publishes and logs what has become durable.

@@ -5,7 +5,7 @@ use std::{fmt::Debug, time::Duration};
 
 use kube::{
     Api, Resource,
-    api::{Patch, PatchParams},
+    api::{DeleteParams, Patch, PatchParams, Preconditions},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::timeout;
@@ -68,6 +68,28 @@ where
         }
     }
     Err(WriteError::Unanswered(last))
+}
+
+/// Deletes `name` if it is still this object at this version.
+///
+/// # Errors
+/// [`WriteError::Conflict`] when it has changed since. An object that is gone is no error.
+pub async fn delete<K>(api: &Api<K>, name: &str, uid: &str, resource_version: &str) -> Result<(), WriteError>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+{
+    let still = Preconditions { uid: Some(uid.to_owned()), resource_version: Some(resource_version.to_owned()) };
+    let params = DeleteParams { preconditions: Some(still), ..DeleteParams::default() };
+    match timeout(API_DEADLINE, api.delete(name, &params)).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(kube::Error::Api(refusal))) if refusal.code == 404 => Ok(()),
+        Ok(Err(kube::Error::Api(refusal))) if refusal.code == 409 => Err(WriteError::Conflict),
+        Ok(Err(kube::Error::Api(refusal))) if refusal.code < 500 && refusal.code != 429 => {
+            Err(WriteError::Refused(refusal.message.clone()))
+        }
+        Ok(Err(error)) => Err(WriteError::Unanswered(error.to_string())),
+        Err(_) => Err(WriteError::Unanswered(format!("no answer within {} s", API_DEADLINE.as_secs()))),
+    }
 }
 
 /// Reads the object as it is now.

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{
     Connection, Fact, FailureClass, Look, Permission, Reason, Run, Submission, Turn,
     decide::{Effect, Outcome, Step, Wake},
+    due::elapsed,
     find::{active, candidates},
     limits::{ABSENCE_WINDOW, GRACE, HOLD, LONGEST_SLEEP, LOOK_AGAIN, MAX_UNPROVEN_SUBMITS},
 };
@@ -33,7 +34,13 @@ impl Step<'_> {
                 Permission::Granted => self.claim(run, look, endpoint),
                 Permission::Withheld | Permission::Announce => self.hold(run),
             },
-            Fact::Looked(Err(error)) => self.refused(run, error),
+            Fact::Looked(Err(error)) => {
+                let mut run = run;
+                if class_of(error.kind).is_some() {
+                    self.capture(&mut run);
+                }
+                self.refused(run, error)
+            }
             // The record of the run is kept while the look is under way, and written with what comes of it.
             Fact::Looked(Ok(_)) | Fact::Nothing | Fact::Submitted(_) | Fact::Sighted(_) => {
                 self.next.run = Some(run);
@@ -45,7 +52,7 @@ impl Step<'_> {
     /// Another run has the collection, or comes first.
     fn queue(&mut self, run: Run, position: Option<u8>) -> Outcome {
         let message = format!("Another refresh of collection {} goes first.", self.want.collection);
-        if !self.summarised(Reason::Queued) {
+        if self.next.summary.as_ref().is_none_or(|summary| summary.message != message) {
             self.notice(false, "Queued", message.clone());
         }
         self.sum_up(run, Reason::Queued, message);
@@ -67,21 +74,28 @@ impl Step<'_> {
 
     /// Claims the run from a fresh look at the collection (rule 3 of the start protocol).
     fn claim(&mut self, mut run: Run, look: &Look, endpoint: &str) -> Outcome {
-        if let Some(own) = look.collection.as_ref().filter(|collection| !collection.external) {
-            let message = format!("Collection {} holds its own data and is not external.", own.name);
-            return self.fail(run, FailureClass::NotExternalCollection, &message);
-        }
         if run.attempt > 0 {
             if let Some(lost) = another_incarnation(&run, look, endpoint) {
-                return self.fail(run, FailureClass::JobLost, &lost);
+                if run.next_attempt_time.is_none() || run.unproven_submits > 0 {
+                    return self.fail(run, FailureClass::JobLost, &lost);
+                }
+                // The last attempt is proven to have failed, so nothing of it can appear here or there.
+                run.collection_id = None;
+                run.job_id_watermark = None;
+                run.start_time_watermark = None;
             }
             // An earlier claim's start may have come through after all; a later claim never overtakes it.
-            if !candidates(&run, look).is_empty() {
+            if !self.candidates(&run, look).is_empty() {
                 return self.adopt(run, look);
             }
         }
+        if let Some(own) = look.collection.as_ref().filter(|collection| !collection.external) {
+            let message = format!("Collection {} holds its own data and is not external.", own.name);
+            self.capture(&mut run);
+            return self.fail(run, FailureClass::NotExternalCollection, &message);
+        }
         let source = look.collection.as_ref().map(|collection| collection.source.clone()).unwrap_or_default();
-        if run.attempt == 0 {
+        if run.job_id_watermark.is_none() {
             run.collection_id = look.collection.as_ref().map(|collection| collection.id);
         }
         run.endpoint = Some(endpoint.to_owned());
@@ -89,17 +103,25 @@ impl Step<'_> {
         if let Some(job) = active(look) {
             return self.meet_foreign_job(run, job, look);
         }
+        self.capture(&mut run);
+        let Some(attempt) = run.attempt.checked_add(1) else {
+            let message = "The record of the run is damaged: its attempts cannot be counted any further.";
+            return self.fail(run, FailureClass::OutcomeUnknown, message);
+        };
         if run.job_id_watermark.is_none() {
             run.job_id_watermark = Some(look.jobs.iter().map(|job| job.id).max().unwrap_or(JobId(0)));
             run.start_time_watermark = look.jobs.iter().filter_map(|job| job.start_time).max();
         }
         run.operator = Some(self.seen.operator.clone());
-        run.attempt = run.attempt.saturating_add(1);
+        run.attempt = attempt;
         run.submit_time = Some(self.now);
+        run.next_attempt_time = None;
         run.job_seen = false;
+        self.next.failure = None;
+        self.next.job.reason.clear();
         self.next.job.source = source;
         self.next.job.collection.clone_from(&self.want.collection);
-        let message = format!("Starting the refresh of collection {}, attempt {}.", self.want.collection, run.attempt);
+        let message = format!("Starting the refresh of collection {}, attempt {attempt}.", self.want.collection);
         self.sum_up(run, Reason::Submitting, message);
         (Effect::Submit, Wake::After(Duration::ZERO))
     }
@@ -143,29 +165,13 @@ impl Step<'_> {
         (Effect::None, Wake::After(Duration::ZERO))
     }
 
-    /// Nothing was started, which is proven; no claim stands (rule 6).
+    /// Nothing was started, which is proven; no claim stands (rule 6). What is not the run's own fault is the connection's
+    /// trouble: its own probe finds out and wakes the run when it is over.
     fn refused(&mut self, run: Run, error: &MilvusError) -> Outcome {
-        let class = match error.kind {
-            ErrorKind::CollectionNotFound => FailureClass::CollectionNotFound,
-            ErrorKind::DatabaseNotFound => FailureClass::DatabaseNotFound,
-            ErrorKind::NotExternal => FailureClass::NotExternalCollection,
-            ErrorKind::InvalidRequest => FailureClass::InvalidSpec,
-            ErrorKind::PermissionDenied => FailureClass::PermissionDenied,
-            // The connection's trouble, not the run's: its own probe finds out and wakes the run when it is over.
-            ErrorKind::NotSent | ErrorKind::Unreachable | ErrorKind::Timeout | ErrorKind::Busy => {
-                return self.await_connection(run, "Unreachable", &error.message, LOOK_AGAIN);
-            }
-            ErrorKind::Unauthenticated => {
-                return self.await_connection(run, "Unauthenticated", &error.message, LOOK_AGAIN);
-            }
-            ErrorKind::Unsupported => {
-                return self.await_connection(run, "UnsupportedServer", &error.message, LOOK_AGAIN);
-            }
-            ErrorKind::DuplicateJob | ErrorKind::JobNotFound | ErrorKind::Malformed | ErrorKind::Internal => {
-                return self.await_connection(run, "ServerError", &error.message, LOOK_AGAIN);
-            }
-        };
-        self.fail(run, class, &error.message)
+        match class_of(error.kind) {
+            Some(class) => self.fail(run, class, &error.message),
+            None => self.await_connection(run, trouble_of(error.kind), &error.message, LOOK_AGAIN),
+        }
     }
 
     /// A start may have been accepted (rule 7): from here on only a find decides.
@@ -201,7 +207,7 @@ impl Step<'_> {
         if let Some(lost) = another_incarnation(&run, look, self.endpoint()) {
             return self.fail(run, FailureClass::JobLost, &lost);
         }
-        let found = candidates(&run, look);
+        let found = self.candidates(&run, look);
         if self.seen.claim_known < GRACE {
             let message = match found.first() {
                 // Our own start may still land and would then be another job, so taking this one has to wait.
@@ -241,6 +247,10 @@ impl Step<'_> {
         self.release(run, Reason::Submitting, "The last start left no job behind; starting again.")
     }
 
+    fn candidates<'a>(&self, run: &Run, look: &'a Look) -> Vec<&'a Job> {
+        candidates(run, &self.next.history, look)
+    }
+
     /// The address in use, or the claimed one while there is none.
     fn endpoint(&self) -> &str {
         match &self.seen.connection {
@@ -253,7 +263,7 @@ impl Step<'_> {
 
     /// Takes a job that our own start can have made.
     fn adopt(&mut self, run: Run, look: &Look) -> Outcome {
-        let found = candidates(&run, look);
+        let found = self.candidates(&run, look);
         let Some(job) = found.first() else { return (Effect::None, Wake::After(LOOK_AGAIN)) };
         if found.len() > 1 {
             let ids: Vec<String> = found.iter().take(5).map(|job| job.id.to_string()).collect();
@@ -264,9 +274,12 @@ impl Step<'_> {
     }
 
     /// Somebody else's job is active: waits for its end, or takes it where the spec says so and it reads the same source.
-    fn meet_foreign_job(&mut self, run: Run, job: &Job, look: &Look) -> Outcome {
+    fn meet_foreign_job(&mut self, mut run: Run, job: &Job, look: &Look) -> Outcome {
         match self.want.active_job_policy {
-            ActiveJobPolicy::Adopt if job.source == run.source && !look.taken.contains(&job.id) => self.take(run, job),
+            ActiveJobPolicy::Adopt if job.source == run.source && !look.taken.contains(&job.id) => {
+                self.capture(&mut run);
+                self.take(run, job)
+            }
             ActiveJobPolicy::Adopt | ActiveJobPolicy::Wait => self.await_foreign_job(run, job.id),
         }
     }
@@ -277,6 +290,9 @@ impl Step<'_> {
         run.adopted = true;
         run.job_seen = true;
         run.submit_time = run.submit_time.or(Some(self.now));
+        run.next_attempt_time = None;
+        self.next.failure = None;
+        self.next.job.reason.clear();
         self.next.job.id = Some(job.id);
         self.next.job.source.clone_from(&job.source);
         let message =
@@ -304,6 +320,45 @@ impl Step<'_> {
     }
 }
 
+/// The failure class of an error that proves that nothing was started and is the run's own; `None` for the connection's trouble.
+fn class_of(kind: ErrorKind) -> Option<FailureClass> {
+    match kind {
+        ErrorKind::CollectionNotFound => Some(FailureClass::CollectionNotFound),
+        ErrorKind::DatabaseNotFound => Some(FailureClass::DatabaseNotFound),
+        ErrorKind::NotExternal => Some(FailureClass::NotExternalCollection),
+        ErrorKind::InvalidRequest => Some(FailureClass::InvalidSpec),
+        ErrorKind::PermissionDenied => Some(FailureClass::PermissionDenied),
+        ErrorKind::NotSent
+        | ErrorKind::Unreachable
+        | ErrorKind::Timeout
+        | ErrorKind::Busy
+        | ErrorKind::Unauthenticated
+        | ErrorKind::Unsupported
+        | ErrorKind::DuplicateJob
+        | ErrorKind::JobNotFound
+        | ErrorKind::Malformed
+        | ErrorKind::Internal => None,
+    }
+}
+
+/// The connection's reason that such trouble goes by.
+fn trouble_of(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::NotSent | ErrorKind::Unreachable | ErrorKind::Timeout | ErrorKind::Busy => "Unreachable",
+        ErrorKind::Unauthenticated => "Unauthenticated",
+        ErrorKind::Unsupported => "UnsupportedServer",
+        ErrorKind::CollectionNotFound
+        | ErrorKind::DatabaseNotFound
+        | ErrorKind::NotExternal
+        | ErrorKind::InvalidRequest
+        | ErrorKind::PermissionDenied
+        | ErrorKind::DuplicateJob
+        | ErrorKind::JobNotFound
+        | ErrorKind::Malformed
+        | ErrorKind::Internal => "ServerError",
+    }
+}
+
 /// Says so when the collection is not the one that was claimed: what was started there can no longer be found here, and
 /// starting again could run twice (rule 11). Without the right to describe it, the address stands in for its id.
 fn another_incarnation(run: &Run, look: &Look, endpoint: &str) -> Option<String> {
@@ -325,6 +380,5 @@ fn another_incarnation(run: &Run, look: &Look, endpoint: &str) -> Option<String>
 
 /// A clock that was set back makes a claim look young, which only delays.
 fn is_older_than(time: Option<Timestamp>, now: Timestamp, age: Duration) -> bool {
-    let Some(time) = time else { return true };
-    SignedDuration::try_from(age).is_ok_and(|age| now.duration_since(time) >= age)
+    time.is_none_or(|time| elapsed(time, now) >= age)
 }

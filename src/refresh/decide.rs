@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Connection, Desired, FailureClass, JobRecord, Observation, Permission, Reason, Recorded, Run, Success, Summary,
-    limits::{LONGEST_SLEEP, MESSAGE_BYTES, bounded, cut},
+    Connection, Desired, Fact, Observation, Permission, Reason, Recorded, Run, Summary,
+    limits::{LONGEST_SLEEP, bounded},
     record::whole_second,
 };
 use crate::milvus::{JobId, JobState};
@@ -35,6 +35,8 @@ pub enum Effect {
     Submit,
     /// Have this job followed and hear the newest of it.
     Poll(JobId),
+    /// Delete the object: its time has come.
+    Delete,
 }
 
 impl Effect {
@@ -43,7 +45,7 @@ impl Effect {
     pub fn must_be_recorded_first(self) -> bool {
         match self {
             Self::Submit => true,
-            Self::None | Self::Find | Self::Poll(_) => false,
+            Self::None | Self::Find | Self::Poll(_) | Self::Delete => false,
         }
     }
 }
@@ -72,28 +74,22 @@ pub struct Notice {
 pub fn decide(now: Timestamp, want: &Desired, record: &Recorded, seen: &Observation) -> Decision {
     let mut step = Step { now: whole_second(now), want, seen, next: record.clone(), notices: Vec::new() };
     let (effect, wake) = match step.phase() {
-        Phase::Ended => step.ended(),
+        Phase::Ended(run) => step.rest(&run, record.observed_generation != Some(want.generation)),
         Phase::Due(run) if seen.permission == Permission::Announce => step.announce(run),
+        Phase::Due(run) if want.suspend => step.suspend(run),
+        // What came of a start is recorded whatever else is known.
+        Phase::Claimed(run) if matches!(seen.fact, Fact::Submitted(_)) => step.settle(run),
         // The process has just started; what a connection is like is known in a moment, and saying nothing until then
         // keeps a restart from rewriting every status.
         Phase::Due(_) | Phase::Claimed(_) | Phase::Tracked(..) if seen.connection == Connection::Unknown => {
-            step.next = record.clone();
-            (Effect::None, Wake::After(LONGEST_SLEEP))
+            let next = record.clone();
+            return Decision { next, effect: Effect::None, notices: Vec::new(), wake: Wake::After(LONGEST_SLEEP) };
         }
-        Phase::Due(run) => step.start(run),
+        Phase::Due(run) => step.wait_or_start(run),
         Phase::Claimed(run) => step.settle(run),
         Phase::Tracked(run, job) => step.track(run, job),
     };
     step.decision(effect, wake)
-}
-
-/// Whether a run of `want` is due that no claim stands for: what a process that takes over has to announce.
-pub fn is_due(want: &Desired, record: &Recorded) -> bool {
-    match &record.run {
-        None => true,
-        Some(run) if record.ended() => want.differs_from(&run.fingerprint),
-        Some(run) => run.submit_time.is_none() && record.job.id.is_none(),
-    }
 }
 
 /// What a step ends with.
@@ -110,7 +106,7 @@ pub(super) struct Step<'a> {
 
 /// Where a run stands, from what is durable of it.
 enum Phase {
-    Ended,
+    Ended(Run),
     Due(Run),
     Claimed(Run),
     Tracked(Run, JobId),
@@ -118,42 +114,40 @@ enum Phase {
 
 impl Step<'_> {
     fn phase(&mut self) -> Phase {
-        match self.next.run.clone() {
-            None => Phase::Due(self.open_run(0)),
-            Some(run) if self.next.ended() => {
-                if self.want.differs_from(&run.fingerprint) {
-                    Phase::Due(self.open_run(run.number))
-                } else {
-                    Phase::Ended
-                }
-            }
-            Some(run) => match (self.next.job.id, run.submit_time) {
-                (Some(job), _) => Phase::Tracked(run, job),
-                (None, Some(_)) => Phase::Claimed(run),
-                (None, None) => Phase::Due(run),
-            },
+        let Some(run) = self.next.run.clone() else { return Phase::Due(self.open_run(None)) };
+        if self.next.ended() {
+            return if self.want.asks_for_more_than(&run, &self.next.handled) {
+                Phase::Due(self.open_run(Some(&run)))
+            } else {
+                Phase::Ended(run)
+            };
         }
-    }
-
-    /// Opens the run after run `last`. Its first write also resets what the last one left.
-    fn open_run(&mut self, last: i64) -> Run {
-        self.next.observed_generation = Some(self.want.generation);
-        self.next.job = JobRecord { state: Some(JobState::Pending), ..JobRecord::default() };
-        self.next.failure = None;
-        self.next.summary = None;
-        Run {
-            number: last.saturating_add(1),
-            generation: self.want.generation,
-            fingerprint: self.want.fingerprint.clone(),
-            queued_time: Some(self.now),
-            ..Run::default()
+        match (self.next.job.id, run.submit_time) {
+            (None, None) => match self.withdraw(&run) {
+                Some(last) => Phase::Ended(last),
+                None => Phase::Due(run),
+            },
+            (None, Some(_)) => {
+                self.observe_what_needs_no_run(&run);
+                Phase::Claimed(run)
+            }
+            (Some(job), _) => {
+                self.observe_what_needs_no_run(&run);
+                Phase::Tracked(run, job)
+            }
         }
     }
 
     /// Writes this process' name on a run that is due.
     fn announce(&mut self, mut run: Run) -> Outcome {
         run.operator = Some(self.seen.operator.clone());
-        self.queue_up(run);
+        if self.want.suspend {
+            return self.suspend(run);
+        }
+        match self.next.summary {
+            Some(_) => self.next.run = Some(run),
+            None => self.queue_up(run),
+        }
         (Effect::None, Wake::After(Duration::ZERO))
     }
 
@@ -161,12 +155,6 @@ impl Step<'_> {
     pub(super) fn queue_up(&mut self, run: Run) {
         let message = format!("The refresh of collection {} is due.", self.want.collection);
         self.sum_up(run, Reason::Queued, message);
-    }
-
-    /// The run is over and none is due.
-    fn ended(&mut self) -> Outcome {
-        self.next.observed_generation = Some(self.want.generation);
-        (Effect::None, Wake::OnChange)
     }
 
     /// Waits for the connection, keeping what is known of the run.
@@ -179,47 +167,11 @@ impl Step<'_> {
         (Effect::None, Wake::After(again))
     }
 
-    /// Ends the run in success.
-    pub(super) fn complete(&mut self, run: Run, job: JobId) -> Outcome {
-        let time = self.next.job.completion_time.unwrap_or(self.now);
-        self.next.job.state = Some(JobState::Completed);
-        self.next.job.progress = 100;
-        self.next.job.completion_time = Some(time);
-        self.next.last_success = Some(Success { time, job });
-        let message = format!("Job {job} refreshed collection {}.", self.want.collection);
-        self.notice(false, "RefreshCompleted", message.clone());
-        self.close(run, Reason::RefreshCompleted, message)
-    }
-
-    /// Ends the run in failure. `message` is what Milvus or the operator says of it.
-    pub(super) fn fail(&mut self, run: Run, class: FailureClass, message: &str) -> Outcome {
-        self.next.job.state = Some(JobState::Failed);
-        self.next.job.completion_time = Some(self.next.job.completion_time.unwrap_or(self.now));
-        self.next.failure = Some(class);
-        if self.next.job.reason.is_empty() {
-            self.next.job.reason = bounded(message);
-        }
-        let message = if message.is_empty() { "Milvus gave no reason." } else { message };
-        // What to do is worth more than the end of a long reason; the two characters are a full stop and a space.
-        let room = MESSAGE_BYTES.saturating_sub(class.remedy().len() + 2);
-        let message = format!("{} {}", sentence(cut(message, room)), class.remedy());
-        self.notice(true, class.as_str(), message.clone());
-        self.close(run, Reason::Failed(class), message)
-    }
-
-    fn close(&mut self, mut run: Run, reason: Reason, message: String) -> Outcome {
-        if let Some(job) = self.next.job.id {
-            run.end_job(job);
-        }
-        self.sum_up(run, reason, message);
-        // A spec that was edited meanwhile has triggered its pass already, so nothing would come back for it.
-        let edited = self.next.observed_generation != Some(self.want.generation);
-        (Effect::None, if edited { Wake::After(Duration::ZERO) } else { Wake::OnChange })
-    }
-
     /// Records the run and what goes on with it.
     pub(super) fn sum_up(&mut self, run: Run, reason: Reason, message: impl AsRef<str>) {
         self.next.run = Some(run);
+        // A run that was suspended before it ever began has shown no state.
+        self.next.job.state = self.next.job.state.or(Some(JobState::Pending));
         self.next.queue_position = None;
         self.next.summary = Some(Summary { reason, message: bounded(message.as_ref()) });
     }
@@ -233,13 +185,8 @@ impl Step<'_> {
         self.notices.push(Notice { warning, reason, message: bounded(&message) });
     }
 
-    fn decision(self, effect: Effect, wake: Wake) -> Decision {
+    fn decision(mut self, effect: Effect, wake: Wake) -> Decision {
+        self.next.suspended = self.want.suspend;
         Decision { next: self.next, effect, notices: self.notices, wake }
     }
-}
-
-/// `text` with a full stop, so that another sentence can follow.
-fn sentence(text: &str) -> String {
-    let text = text.trim_end();
-    if text.ends_with(['.', '!', '?']) { text.to_owned() } else { format!("{text}.") }
 }

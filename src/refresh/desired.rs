@@ -1,10 +1,12 @@
 //! What an object asks for, parsed from its spec.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
+use kube::ResourceExt;
 use sha2::{Digest, Sha256};
 
-use crate::api::{ActiveJobPolicy, ExternalCollectionRefresh};
+use super::limits::cut;
+use crate::api::{ActiveJobPolicy, ExternalCollectionRefresh, REQUESTED_AT};
 
 /// The version of the fingerprint's recipe. A run of another version counts as equal: an upgrade starts nothing.
 const FINGERPRINT_VERSION: &str = "v1:";
@@ -22,7 +24,58 @@ pub struct Desired {
     pub active_job_policy: ActiveJobPolicy,
     /// Stands for what a run would be asked to do.
     pub fingerprint: String,
+    /// The token that asks for a run, if there is one.
+    pub trigger: Option<String>,
+    /// The request by annotation, likewise.
+    pub requested_at: Option<String>,
+    /// Whether starts are held.
+    pub suspend: bool,
+    /// How long a run may wait for its start.
+    pub starting_deadline: Option<Duration>,
+    /// How long one attempt may take.
+    pub active_deadline: Duration,
+    /// How often a failed run is tried again.
+    pub backoff_limit: i64,
+    /// How long the object stays after its last run has ended; `None` for ever.
+    pub ttl: Option<Duration>,
+    /// Who would bring the object back if it were deleted.
+    pub keeper: Option<Keeper>,
 }
+
+/// Who keeps an object, so that deleting it would be in vain or not ours to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeper {
+    /// A GitOps tool or Helm, by its name: it would create the object anew, which would refresh again, for ever.
+    Tool(&'static str),
+    /// Another object that controls this one and has limits of its own for what it keeps.
+    Owner,
+}
+
+impl Keeper {
+    /// Argo CD tracks by annotation or label, Flux and Helm label what they own.
+    fn of(object: &ExternalCollectionRefresh) -> Option<Self> {
+        let (labels, annotations) = (object.labels(), object.annotations());
+        if object.metadata.owner_references.iter().flatten().any(|owner| owner.controller == Some(true)) {
+            return Some(Self::Owner);
+        }
+        let flux = ["kustomize.toolkit.fluxcd.io/name", "helm.toolkit.fluxcd.io/name"];
+        let argo = ["argocd.argoproj.io/instance", "app.kubernetes.io/instance"];
+        if annotations.contains_key("argocd.argoproj.io/tracking-id") {
+            Some(Self::Tool("Argo CD"))
+        } else if flux.iter().any(|label| labels.contains_key(*label)) {
+            Some(Self::Tool("Flux"))
+        } else if labels.get("app.kubernetes.io/managed-by").is_some_and(|manager| manager == "Helm") {
+            Some(Self::Tool("Helm"))
+        } else if argo.iter().any(|label| labels.contains_key(*label)) {
+            Some(Self::Tool("Argo CD"))
+        } else {
+            None
+        }
+    }
+}
+
+/// The longest request that is told from others, in bytes.
+const REQUEST_BYTES: usize = 256;
 
 impl Desired {
     /// Parses an object. The API server has already refused what the schema and its rules forbid.
@@ -33,6 +86,18 @@ impl Desired {
             collection: object.spec.collection_name.clone(),
             active_job_policy: object.spec.active_job_policy,
             fingerprint: fingerprint(&[]),
+            trigger: object.spec.trigger.clone().filter(|token| !token.is_empty()),
+            requested_at: object
+                .annotations()
+                .get(REQUESTED_AT)
+                .map(|request| cut(request, REQUEST_BYTES).to_owned())
+                .filter(|request| !request.is_empty()),
+            suspend: object.spec.suspend,
+            starting_deadline: object.spec.starting_deadline_seconds.map(seconds),
+            active_deadline: seconds(object.spec.active_deadline_seconds),
+            backoff_limit: object.spec.backoff_limit,
+            ttl: object.spec.ttl_seconds_after_finished.map(seconds),
+            keeper: Keeper::of(object),
         }
     }
 
@@ -40,6 +105,11 @@ impl Desired {
     pub fn differs_from(&self, fingerprint: &str) -> bool {
         fingerprint.starts_with(FINGERPRINT_VERSION) && fingerprint != self.fingerprint
     }
+}
+
+/// The API server refuses negative times; one that came by anyway has passed.
+fn seconds(seconds: i64) -> Duration {
+    Duration::from_secs(u64::try_from(seconds).unwrap_or_default())
 }
 
 /// Hashes what decides what a run does: the parts are the source and the spec of an override, none for a refresh from the

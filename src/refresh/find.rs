@@ -1,13 +1,14 @@
 //! Which listed jobs can be the outcome of our own start.
 
-use super::{Look, Run};
+use super::{Look, PastRun, Run};
 use crate::milvus::Job;
 
 /// The jobs that can have come from a start of `run`, lowest id first: begun after the run's first claim listed the
-/// collection, of the claimed source, and nobody's so far. A foreign job that matches began after that listing, too, so its
-/// files are fresh enough to stand for ours. None without a watermark, which alone tells them from older jobs.
-pub(super) fn candidates<'a>(run: &Run, look: &'a Look) -> Vec<&'a Job> {
-    let mut found: Vec<&Job> = look.jobs.iter().filter(|job| is_candidate(run, look, job)).collect();
+/// collection, of the claimed source, and nobody's so far, not one of the `past` runs' either. A foreign job that matches
+/// began after that listing, too, so its files are fresh enough to stand for ours. None without a watermark, which alone tells them from older jobs.
+pub(super) fn candidates<'a>(run: &Run, past: &[PastRun], look: &'a Look) -> Vec<&'a Job> {
+    let ended = |job: &Job| past.iter().any(|run| run.job == Some(job.id));
+    let mut found: Vec<&Job> = look.jobs.iter().filter(|job| is_candidate(run, look, job) && !ended(job)).collect();
     found.sort_by_key(|job| job.id);
     found
 }

@@ -25,6 +25,28 @@ pub const MAX_UNPROVEN_SUBMITS: i64 = 2;
 /// How many ids of ended jobs a run keeps.
 pub const ENDED_JOBS_KEPT: usize = 32;
 
+/// How many handled tokens an object keeps.
+pub const TRIGGERS_KEPT: usize = 20;
+
+/// How many ended runs an object keeps.
+pub const HISTORY_KEPT: usize = 10;
+
+/// The longest message of an ended run, in bytes: ten of them stay small beside the rest of an object.
+pub const PAST_MESSAGE_BYTES: usize = 128;
+
+/// The pause before the first retry of a failed run; each further one is twice as long (Job's).
+pub const FIRST_RETRY: Duration = Duration::from_secs(10);
+
+/// The longest pause before a retry (Job's).
+pub const LONGEST_RETRY: Duration = Duration::from_secs(6 * 60);
+
+/// How long a process waits for a first word of a job before it judges the job by its deadline: after a restart the job
+/// may have ended long ago.
+pub const FIRST_WORD: Duration = Duration::from_secs(120);
+
+/// The longest wait that is slept in one piece; timers hold no years.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
+
 /// The longest a run that is not over sleeps. Changes wake it at once; this only bounds what a lost wake-up could cost.
 pub const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 

@@ -16,21 +16,26 @@ mod claim;
 mod conditions;
 mod decide;
 mod desired;
+mod due;
+mod ending;
 mod failure;
 mod find;
 pub mod limits;
 mod observation;
 mod project;
+mod read;
 mod record;
 mod track;
+mod waiting;
 
 pub use conditions::conditions;
-pub use decide::{Decision, Effect, Notice, Wake, decide, is_due};
-pub use desired::Desired;
+pub use decide::{Decision, Effect, Notice, Wake, decide};
+pub use desired::{Desired, Keeper};
+pub use due::is_due;
 pub use failure::FailureClass;
 pub use observation::{Connection, Fact, Look, Observation, Permission, Submission, Turn};
 pub use project::{differs_only_in_progress, project};
-pub use record::{ClaimKey, JobRecord, Reason, Recorded, Run, Success, Summary};
+pub use record::{ClaimKey, Handled, JobRecord, PastRun, Reason, Recorded, Run, Success, Summary};
 
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,8 @@ pub struct Observation {
     pub operator: String,
     /// Whose turn it is on the collection.
     pub turn: Turn,
+    /// Randomness, from 0 up to 1, for what must not happen everywhere at once.
+    pub luck: f64,
     /// What the last effect brought; [`Fact::Nothing`] at the start of a pass.
     pub fact: Fact,
 }

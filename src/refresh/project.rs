@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time};
 
-use super::{JobRecord, Reason, Recorded, Run, conditions};
+use super::{JobRecord, PastRun, Reason, Recorded, Run, conditions};
 use crate::{
-    api::{COMPLETE, FAILED, FailureStatus, READY, RECONCILING, RefreshStatus, RunStatus, STALLED, SUSPENDED},
+    api::{self, COMPLETE, FAILED, FailureStatus, READY, RECONCILING, RefreshStatus, RunStatus, STALLED, SUSPENDED},
     milvus::{JobId, JobState},
 };
 
@@ -30,6 +30,11 @@ pub fn project(record: &Recorded, before: &[Condition], now: Timestamp) -> Refre
             retryable: class.retryable(),
             remedy: class.remedy().to_owned(),
         }),
+        handled_triggers: record.handled.triggers.clone(),
+        last_handled_trigger: record.handled.last_trigger.clone(),
+        last_handled_request: record.handled.request.clone(),
+        last_completed_request: record.handled.completed_request.clone(),
+        history: record.history.iter().map(past_run).collect(),
         last_successful_time: record.last_success.as_ref().map(|success| Time(success.time)),
         last_successful_job_id: record.last_success.as_ref().map(|success| success.job.to_string()),
         conditions: conditions_of(record, before, now),
@@ -67,10 +72,16 @@ fn run_status(run: &Run) -> RunStatus {
     RunStatus {
         number: run.number,
         generation: run.generation,
+        trigger: run.trigger.clone(),
+        requested_at: run.requested_at.clone(),
         fingerprint: run.fingerprint.clone(),
         queued_time: run.queued_time.map(Time),
+        suspended_time: run.suspended_time.map(Time),
+        suspended_seconds: run.suspended_seconds,
         operator: run.operator.clone(),
         attempt: run.attempt,
+        failures: run.failures,
+        next_attempt_time: run.next_attempt_time.map(Time),
         submit_time: run.submit_time.map(Time),
         collection_id: run.collection_id.map(|id| id.to_string()),
         endpoint: run.endpoint.clone(),
@@ -84,29 +95,61 @@ fn run_status(run: &Run) -> RunStatus {
     }
 }
 
-/// The rows of the condition table: Ready, Complete, Failed, Reconciling, Stalled, Suspended.
-fn row(reason: Reason) -> [&'static str; 6] {
+fn past_run(run: &PastRun) -> api::PastRun {
+    let state = if run.failure.is_none() { JobState::Completed } else { JobState::Failed };
+    api::PastRun {
+        number: run.number,
+        trigger: run.trigger.clone(),
+        job_id: run.job.map(|id| id.to_string()),
+        state: state_name(state).unwrap_or_default().to_owned(),
+        class: run.failure.map(|class| class.as_str().to_owned()),
+        start_time: run.start_time.map(Time),
+        completion_time: run.completion_time.map(Time),
+        message: run.message.clone(),
+    }
+}
+
+/// The rows of the condition table: Ready, Complete, Failed, Reconciling, Stalled. A condition without a status is left out.
+fn row(reason: Reason, first_run: bool) -> [&'static str; 5] {
     match reason {
         Reason::Queued
         | Reason::WaitingForActiveJob
         | Reason::ConnectionNotReady
         | Reason::Submitting
         | Reason::RefreshInProgress
-        | Reason::OutcomeUnknown => ["Unknown", "False", "False", "True", "False", "False"],
-        Reason::RefreshCompleted => ["True", "True", "False", "False", "False", "False"],
-        Reason::Failed(_) => ["False", "False", "True", "False", "True", "False"],
+        | Reason::OutcomeUnknown => ["Unknown", "False", "False", "True", "False"],
+        Reason::Retrying(_) => ["False", "False", "False", "True", "False"],
+        // Nothing was ever asked of it in vain, so there is nothing that a tool should wait for.
+        Reason::Suspended if first_run => ["", "False", "False", "False", "False"],
+        Reason::Suspended => ["Unknown", "False", "False", "False", "False"],
+        Reason::RefreshCompleted => ["True", "True", "False", "False", "False"],
+        Reason::Failed(_) => ["False", "False", "True", "False", "True"],
     }
 }
 
 fn conditions_of(record: &Recorded, before: &[Condition], now: Timestamp) -> Vec<Condition> {
     let Some(summary) = &record.summary else { return before.to_vec() };
-    let types = [READY, COMPLETE, FAILED, RECONCILING, STALLED, SUSPENDED];
+    let first_run = record.run.as_ref().is_none_or(|run| run.number <= 1);
+    let rows = [READY, COMPLETE, FAILED, RECONCILING, STALLED].into_iter().zip(row(summary.reason, first_run));
+    let suspended = (SUSPENDED, if record.suspended { "True" } else { "False" });
     let says = (summary.reason.as_str(), summary.message.as_str());
-    conditions(
-        types.into_iter().zip(row(summary.reason)),
-        says,
-        record.run.as_ref().map(|run| run.generation),
-        before,
-        now,
-    )
+    let generation = record.run.as_ref().map(|run| run.generation);
+    let rows = rows.filter(|(_, status)| !status.is_empty()).chain([suspended]);
+    let mut conditions = conditions(rows, says, generation, before, now);
+    for condition in &mut conditions {
+        match (condition.type_.as_str(), summary.reason) {
+            (RECONCILING, Reason::Retrying(_)) => PROGRESSING_WITH_RETRY.clone_into(&mut condition.reason),
+            (SUSPENDED, _) if record.suspended => {
+                Reason::Suspended.as_str().clone_into(&mut condition.reason);
+                HELD.clone_into(&mut condition.message);
+            }
+            (_, _) => {}
+        }
+    }
+    conditions
 }
+
+/// kstatus' reason of a `Reconciling` that follows a failure.
+const PROGRESSING_WITH_RETRY: &str = "ProgressingWithRetry";
+/// What `Suspended` says while it is `True`.
+pub(super) const HELD: &str = "Starts are held by spec.suspend; set it to false to go on.";

@@ -1,13 +1,9 @@
 //! What is recorded of an object, rebuilt from its status alone: a restart knows exactly this much.
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{failure::FailureClass, limits::ENDED_JOBS_KEPT};
-use crate::{
-    api::{READY, RefreshStatus, RunStatus},
-    milvus::{JobId, JobState},
-};
+use crate::milvus::{JobId, JobState};
 
 /// The durable state of an object. Its times are whole seconds, except the watermark that tells jobs apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +22,45 @@ pub struct Recorded {
     pub last_success: Option<Success>,
     /// What goes on, in one reason and one sentence.
     pub summary: Option<Summary>,
+    /// Whether starts are held.
+    pub suspended: bool,
+    /// Which requests for a run have been answered.
+    pub handled: Handled,
+    /// The runs that have ended, newest first, at most [`super::limits::HISTORY_KEPT`].
+    pub history: Vec<PastRun>,
+}
+
+/// Which requests for a run have been answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Handled {
+    /// The tokens that were captured for the current fingerprint, oldest first, at most
+    /// [`super::limits::TRIGGERS_KEPT`].
+    pub triggers: Vec<String>,
+    /// The token of the last run that has ended.
+    pub last_trigger: Option<String>,
+    /// The last request that was captured.
+    pub request: Option<String>,
+    /// The request of the last run that has ended.
+    pub completed_request: Option<String>,
+}
+
+/// A run that has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PastRun {
+    /// Its number.
+    pub number: i64,
+    /// The token that it captured.
+    pub trigger: Option<String>,
+    /// Its last job, if one was started.
+    pub job: Option<JobId>,
+    /// Why it failed; `None` when it completed.
+    pub failure: Option<FailureClass>,
+    /// When Milvus recorded the job.
+    pub start_time: Option<Timestamp>,
+    /// When it ended.
+    pub completion_time: Option<Timestamp>,
+    /// How it ended, at most [`super::limits::PAST_MESSAGE_BYTES`].
+    pub message: String,
 }
 
 /// Milvus' record of a job, under the names of its API.
@@ -56,14 +91,26 @@ pub struct Run {
     pub number: i64,
     /// The generation it was opened for.
     pub generation: i64,
+    /// The token that it captured when it was claimed; until then that of the run before, as the next two.
+    pub trigger: Option<String>,
+    /// The request that it captured.
+    pub requested_at: Option<String>,
     /// What it was asked to do.
     pub fingerprint: String,
     /// When it became due.
     pub queued_time: Option<Timestamp>,
+    /// Since when its start is held by a suspension.
+    pub suspended_time: Option<Timestamp>,
+    /// How many seconds its start was held before.
+    pub suspended_seconds: i64,
     /// The process that queued or claimed it last.
     pub operator: Option<String>,
     /// How many claims it has had.
     pub attempt: i64,
+    /// How many of its attempts have failed in a class that is retried.
+    pub failures: i64,
+    /// When its next attempt is due, while a retry waits.
+    pub next_attempt_time: Option<Timestamp>,
     /// When the standing claim was made; `None` while none stands.
     pub submit_time: Option<Timestamp>,
     /// The incarnation of the collection that was claimed.
@@ -119,6 +166,10 @@ pub enum Reason {
     RefreshInProgress,
     /// A start was sent and its outcome is not known.
     OutcomeUnknown,
+    /// Its start is held by `spec.suspend`.
+    Suspended,
+    /// An attempt failed and the next one waits.
+    Retrying(FailureClass),
     /// The run completed.
     RefreshCompleted,
     /// The run failed for good.
@@ -126,14 +177,15 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// The reasons of a run that is not over.
-    pub const GOING_ON: [Self; 6] = [
+    /// The reasons of a run that is not over, but for a retry's.
+    pub const GOING_ON: [Self; 7] = [
         Self::Queued,
         Self::WaitingForActiveJob,
         Self::ConnectionNotReady,
         Self::Submitting,
         Self::RefreshInProgress,
         Self::OutcomeUnknown,
+        Self::Suspended,
     ];
 
     /// The reason as conditions show it.
@@ -145,8 +197,9 @@ impl Reason {
             Self::Submitting => "Submitting",
             Self::RefreshInProgress => "RefreshInProgress",
             Self::OutcomeUnknown => "OutcomeUnknown",
+            Self::Suspended => "Suspended",
             Self::RefreshCompleted => "RefreshCompleted",
-            Self::Failed(class) => class.as_str(),
+            Self::Retrying(class) | Self::Failed(class) => class.as_str(),
         }
     }
 }
@@ -175,44 +228,6 @@ impl Run {
 }
 
 impl Recorded {
-    /// Reads a status. Text that makes no sense (edited by hand, written by another version) counts as absent, which at
-    /// worst makes an outcome unknown and never repeats a start.
-    pub fn of(status: Option<&RefreshStatus>) -> Self {
-        let Some(status) = status else { return Self::default() };
-        let run = status.run.as_ref().map(Run::of);
-        let id = parse_id(status.job_id.as_deref());
-        let percent = status.progress.filter(|_| id.is_some()).unwrap_or_default().clamp(0, 100);
-        let job = JobRecord {
-            state: status.state.as_deref().filter(|_| run.is_some()).and_then(parse_state),
-            progress: u8::try_from(percent).unwrap_or_default(),
-            reason: status.reason.clone().unwrap_or_default(),
-            id,
-            collection: status.collection_name.clone().unwrap_or_default(),
-            source: status.external_source.clone().unwrap_or_default(),
-            start_time: status.start_time.as_ref().map(read_time),
-            completion_time: status.completion_time.as_ref().map(read_time),
-        };
-        let failure = status.failure.as_ref().filter(|_| job.state == Some(JobState::Failed));
-        let failure = failure.map(|failure| FailureClass::parse(&failure.class).unwrap_or(FailureClass::Unknown));
-        let last_success = match (&status.last_successful_time, parse_id(status.last_successful_job_id.as_deref())) {
-            (Some(time), Some(job)) => Some(Success { time: read_time(time), job }),
-            (Some(_) | None, _) => None,
-        };
-        let summary = status.conditions.iter().find(|c| c.type_ == READY).and_then(|ready| {
-            let reason = match (job.state, failure) {
-                (Some(JobState::Completed), _) => Some(Reason::RefreshCompleted),
-                (Some(JobState::Failed), class) => Some(Reason::Failed(class.unwrap_or(FailureClass::Unknown))),
-                (Some(JobState::Pending | JobState::InProgress | JobState::Unknown(_)) | None, _) => {
-                    Reason::GOING_ON.into_iter().find(|reason| reason.as_str() == ready.reason)
-                }
-            }?;
-            Some(Summary { reason, message: ready.message.clone() })
-        });
-        let queue_position = status.queue_position.and_then(|position| u8::try_from(position).ok());
-        let observed_generation = status.observed_generation.filter(|generation| *generation >= 0);
-        Self { observed_generation, run, job, queue_position, failure, last_success, summary }
-    }
-
     /// Whether the current run is over.
     pub fn ended(&self) -> bool {
         self.run.is_some() && self.job.state.is_some_and(JobState::is_terminal)
@@ -226,30 +241,8 @@ impl Recorded {
     /// Every job that this object has recorded as its own.
     pub fn jobs(&self) -> impl Iterator<Item = JobId> + '_ {
         let ended = self.run.iter().flat_map(|run| run.ended_job_ids.iter().copied());
-        self.job.id.into_iter().chain(ended).chain(self.last_success.iter().map(|success| success.job))
-    }
-}
-
-impl Run {
-    fn of(status: &RunStatus) -> Self {
-        Self {
-            number: status.number,
-            generation: status.generation,
-            fingerprint: status.fingerprint.clone(),
-            queued_time: status.queued_time.as_ref().map(read_time),
-            operator: status.operator.clone(),
-            attempt: status.attempt.max(0),
-            submit_time: status.submit_time.as_ref().map(read_time),
-            collection_id: status.collection_id.as_deref().and_then(|id| id.parse().ok()),
-            endpoint: status.endpoint.clone(),
-            source: status.external_source.clone().unwrap_or_default(),
-            job_id_watermark: parse_id(status.job_id_watermark.as_deref()),
-            start_time_watermark: status.start_time_watermark.as_ref().map(|time| time.0),
-            job_seen: status.job_seen,
-            ended_job_ids: status.ended_job_ids.iter().filter_map(|id| parse_id(Some(id))).collect(),
-            unproven_submits: status.unproven_submits.max(0),
-            adopted: status.adopted,
-        }
+        let past = self.history.iter().filter_map(|run| run.job);
+        self.job.id.into_iter().chain(ended).chain(past).chain(self.last_success.iter().map(|success| success.job))
     }
 }
 
@@ -257,22 +250,4 @@ impl Run {
 /// is read back of it.
 pub(super) fn whole_second(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
-}
-
-fn read_time(time: &Time) -> Timestamp {
-    whole_second(time.0)
-}
-
-fn parse_id(text: Option<&str>) -> Option<JobId> {
-    text.and_then(|text| text.parse().ok()).map(JobId)
-}
-
-fn parse_state(text: &str) -> Option<JobState> {
-    match text {
-        "RefreshPending" => Some(JobState::Pending),
-        "RefreshInProgress" => Some(JobState::InProgress),
-        "RefreshCompleted" => Some(JobState::Completed),
-        "RefreshFailed" => Some(JobState::Failed),
-        _ => None,
-    }
 }

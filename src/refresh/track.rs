@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::{
     Connection, Fact, FailureClass, JobRecord, Reason, Run,
     decide::{Effect, Outcome, Step, Wake},
-    limits::{LONGEST_SLEEP, bounded},
+    due::elapsed,
+    limits::{FIRST_WORD, LONGEST_SLEEP, bounded},
     record::whole_second,
 };
 use crate::milvus::{Answer, Job, JobId, JobState};
@@ -15,15 +16,41 @@ impl Step<'_> {
     pub(super) fn track(&mut self, run: Run, job: JobId) -> Outcome {
         match (&self.seen.connection, &self.seen.fact) {
             (Connection::Unknown, _) => (Effect::None, Wake::After(LONGEST_SLEEP)),
-            (Connection::NotReady { reason, message }, _) => self.await_connection(run, reason, message, LONGEST_SLEEP),
+            (Connection::NotReady { reason, message }, _) => {
+                let waits = self.await_connection(run.clone(), reason, message, LONGEST_SLEEP);
+                self.unless_too_long(run, job, waits)
+            }
             (Connection::Ready { .. }, Fact::Sighted(sighting)) => match sighting {
-                None => self.running(run, job),
+                None => {
+                    let waits = self.running(run.clone(), job);
+                    // After a restart the job may have ended long ago, which its first word will say.
+                    if self.seen.claim_known < FIRST_WORD { waits } else { self.unless_too_long(run, job, waits) }
+                }
                 Some(Answer::Job(seen)) => self.sighted(run, job, seen),
                 Some(Answer::NotFound) => self.vanished(run, job),
             },
             (Connection::Ready { .. }, Fact::Nothing | Fact::Looked(_) | Fact::Submitted(_)) => {
                 (Effect::Poll(job), Wake::After(LONGEST_SLEEP))
             }
+        }
+    }
+
+    /// Goes on as decided while the attempt has time left; else stops tracking the job and fails the run. The job itself goes
+    /// on in Milvus, which cannot cancel it.
+    fn unless_too_long(&mut self, run: Run, job: JobId, going_on: Outcome) -> Outcome {
+        let since = run.submit_time.or(run.queued_time).unwrap_or(self.now);
+        let left = self.want.active_deadline.saturating_sub(elapsed(since, self.now));
+        if left.is_zero() {
+            let limit = self.want.active_deadline.as_secs();
+            let progress = self.next.job.progress;
+            let message = format!(
+                "Job {job} has taken longer than the {limit} s that spec.activeDeadlineSeconds allows, at {progress}% when it was last seen; it is no longer tracked and may still finish."
+            );
+            return self.fail(run, FailureClass::DeadlineExceeded, &message);
+        }
+        match going_on {
+            (effect, Wake::After(pause)) => (effect, Wake::After(pause.min(left))),
+            (effect, Wake::OnChange) => (effect, Wake::After(left.min(LONGEST_SLEEP))),
         }
     }
 
@@ -35,6 +62,12 @@ impl Step<'_> {
         };
         self.sum_up(run, Reason::RefreshInProgress, message);
         (Effect::None, Wake::After(LONGEST_SLEEP))
+    }
+
+    /// The job runs, and may while its time lasts.
+    fn go_on(&mut self, run: Run, job: JobId) -> Outcome {
+        let running = self.running(run.clone(), job);
+        self.unless_too_long(run, job, running)
     }
 
     fn sighted(&mut self, mut run: Run, id: JobId, seen: &Job) -> Outcome {
@@ -61,10 +94,10 @@ impl Step<'_> {
             }
             JobState::InProgress => {
                 job.state = Some(JobState::InProgress);
-                self.running(run, id)
+                self.go_on(run, id)
             }
             // Milvus sets tasks back, and newer servers may know more states; neither is an end nor worth a write.
-            JobState::Pending | JobState::Unknown(_) => self.running(run, id),
+            JobState::Pending | JobState::Unknown(_) => self.go_on(run, id),
         }
     }
 

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use super::*;
 use crate::{
-    api::ActiveJobPolicy,
+    api::ExternalCollectionRefresh,
     milvus::JobState,
     refresh::{JobRecord, Run, Summary},
 };
@@ -20,13 +20,8 @@ fn due(second: i64) -> Option<Timestamp> {
 }
 
 fn want() -> Desired {
-    Desired {
-        generation: 1,
-        database: "default".to_owned(),
-        collection: "c".to_owned(),
-        active_job_policy: ActiveJobPolicy::Wait,
-        fingerprint: "v1:".to_owned(),
-    }
+    let spec = serde_json::from_value(serde_json::json!({ "collectionName": "c" })).unwrap();
+    Desired::of(&ExternalCollectionRefresh::new("r", spec))
 }
 
 fn record(state: JobState, job: Option<i64>, reason: Reason) -> Recorded {

@@ -2,9 +2,11 @@
 
 use std::collections::VecDeque;
 
+use serde_json::json;
+
 use super::world::Breach;
 use crate::{
-    api::{ActiveJobPolicy, ConnectionReference, ExternalCollectionRefresh, RefreshSpec, RefreshStatus},
+    api::{ActiveJobPolicy, ExternalCollectionRefresh, RefreshStatus},
     controller::Key,
     refresh::{Desired, Recorded},
 };
@@ -64,13 +66,8 @@ impl Api {
     }
 
     pub fn create(&mut self, name: usize, policy: ActiveJobPolicy) {
-        let spec = RefreshSpec {
-            connection_ref: ConnectionReference::default(),
-            database_name: "default".into(),
-            collection_name: "products".into(),
-            active_job_policy: policy,
-        };
-        let mut refresh = ExternalCollectionRefresh::new("refresh", spec);
+        let spec = json!({ "collectionName": "products", "activeJobPolicy": policy });
+        let mut refresh = ExternalCollectionRefresh::new("refresh", serde_json::from_value(spec).unwrap());
         refresh.metadata.generation = Some(1);
         self.version += 1;
         let uid = format!("{name}-{}", self.version);
@@ -83,13 +80,26 @@ impl Api {
         }
     }
 
-    /// Another spec: another run is due once the current one is over.
-    pub fn edit(&mut self, name: usize) {
-        if let Some(mut object) = self.objects[name].clone() {
-            object.version = self.next_version();
-            object.want.generation += 1;
-            object.want.fingerprint = format!("v1:{}", object.want.generation);
-            self.put(name, object);
+    /// Another spec: another source, a token (new or used before), or a suspension that begins or ends.
+    pub fn edit(&mut self, name: usize, kind: usize) {
+        let Some(mut object) = self.objects[name].clone() else { return };
+        object.version = self.next_version();
+        let want = &mut object.want;
+        want.generation += 1;
+        match kind {
+            0 => want.fingerprint = format!("v1:{}", want.generation),
+            1 => want.trigger = Some(want.generation.to_string()),
+            2 => want.trigger = Some((want.generation - 2).to_string()),
+            _ => want.suspend ^= true,
+        }
+        self.put(name, object);
+    }
+
+    /// Lets every object start.
+    pub fn resume(&mut self) {
+        let suspended = |object: &Option<Object>| object.as_ref().is_some_and(|object| object.want.suspend);
+        for name in (0..self.objects.len()).filter(|name| suspended(&self.objects[*name])).collect::<Vec<_>>() {
+            self.edit(name, 3);
         }
     }
 

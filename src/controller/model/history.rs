@@ -119,7 +119,7 @@ impl History {
     fn is_over(&self) -> bool {
         self.world.borrow().api.objects.iter().flatten().all(|object| {
             let record = object.record();
-            record.ended() && record.run.is_some_and(|run| run.fingerprint == object.want.fingerprint)
+            record.ended() && record.run.is_some_and(|run| !object.want.asks_for_more_than(&run, &record.handled))
         })
     }
 
@@ -132,7 +132,7 @@ impl History {
     /// One thing, of those that go wrong as well.
     fn happen(&mut self) {
         let names = self.processes[0].slots.len();
-        let action = self.choices(|c| c.draw(&[30, 30, 10, 8, 3, 4, 3, 2, 3, 4, 1, 3, 2, 2]));
+        let action = self.choices(|c| c.draw(&[30, 30, 10, 8, 3, 4, 3, 2, 3, 4, 1, 3, 2, 4]));
         let (process, name) = if action == 0 { (0, 0) } else { self.choices(|c| (c.below(2), c.below(names))) };
         match action {
             0 => return self.go_on(),
@@ -178,7 +178,10 @@ impl History {
             }
             11 => self.processes[process].renews ^= true,
             12 => self.world.borrow_mut().down ^= true,
-            _ => self.world.borrow_mut().api.edit(name),
+            _ => {
+                let kind = self.choices(|c| c.draw(&[2, 3, 1, 2]));
+                self.world.borrow_mut().api.edit(name, kind);
+            }
         }
         let what = [
             "",
@@ -206,6 +209,7 @@ impl History {
             self.land_late();
         }
         self.world.borrow_mut().down = false;
+        self.world.borrow_mut().api.resume();
         for process in &mut self.processes {
             process.paused_until = Duration::ZERO;
             process.renews = true;

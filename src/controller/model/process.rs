@@ -156,7 +156,7 @@ impl Pass {
                 return Ok(wake);
             }
             self.fact = match effect {
-                Effect::None => return Ok(wake),
+                Effect::None | Effect::Delete => return Ok(wake),
                 Effect::Find => Fact::Looked(self.look().await),
                 Effect::Submit => Fact::Submitted(self.submit(began).await),
                 Effect::Poll(job) => {
@@ -213,6 +213,7 @@ impl Pass {
             permission: self.shell.permission(&self.uid, self.now()),
             operator: self.shell.operator.clone(),
             turn: self.shell.index.turn(&self.uid),
+            luck: 0.5,
             fact: std::mem::replace(&mut self.fact, Fact::Nothing),
         }
     }

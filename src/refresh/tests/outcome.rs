@@ -110,11 +110,13 @@ fn a_crash_between_claim_and_answer_leads_to_a_find_and_not_to_a_start() {
 }
 
 #[test]
-fn a_spec_that_was_edited_in_mid_run_is_looked_at_again_at_once_when_the_run_ends() {
+fn a_spec_that_was_edited_in_mid_run_opens_the_next_run_in_the_write_that_ends_this_one() {
     let mut scene = Scene::running(40);
     scene.want = other_want();
     let decision = scene.play(sighted(job(NEW, JobState::Completed)));
-    assert_eq!(decision.reason(), Reason::RefreshCompleted);
+    assert_eq!((decision.run().number, decision.reason()), (2, Reason::Queued));
     assert!(decision.at_once());
-    assert_eq!(scene.see(Fact::Nothing).run().number, 2);
+    assert_eq!(decision.events(), ["RefreshCompleted"]);
+    let past = scene.record().history;
+    assert_eq!((past[0].number, past[0].failure), (1, None));
 }

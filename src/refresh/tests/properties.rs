@@ -11,12 +11,15 @@ use super::{
     strategy::{desired, now, observation, status},
 };
 use crate::{
-    api::{COMPLETE, FAILED, READY, RECONCILING, RefreshStatus, STALLED},
+    api::{COMPLETE, FAILED, READY, RECONCILING, RefreshStatus, STALLED, SUSPENDED},
     milvus::{Answer, JobState},
     refresh::{
         Connection, Decision, Desired, Effect, Fact, Observation, Permission, Reason, Recorded, Submission, Turn, Wake,
         decide,
-        limits::{ENDED_JOBS_KEPT, GRACE, LONGEST_SLEEP, MESSAGE_BYTES},
+        limits::{
+            ENDED_JOBS_KEPT, GRACE, HISTORY_KEPT, LONGEST_SLEEP, LONGEST_WAIT, MESSAGE_BYTES, PAST_MESSAGE_BYTES,
+            TRIGGERS_KEPT,
+        },
     },
 };
 
@@ -34,8 +37,8 @@ struct Case {
 impl Case {
     /// Whether the recorded run is over and no other is due.
     fn is_over(&self) -> bool {
-        let fingerprint = self.record.run.as_ref().map(|run| run.fingerprint.as_str()).unwrap_or_default();
-        self.record.ended() && !self.want.differs_from(fingerprint)
+        let run = self.record.run.as_ref();
+        self.record.ended() && run.is_some_and(|run| !self.want.asks_for_more_than(run, &self.record.handled))
     }
 
     /// Whether the decision is about the run that is recorded.
@@ -69,10 +72,11 @@ proptest! {
     #[test]
     fn an_ended_run_stays_as_it_is_until_another_is_due(case in case()) {
         if case.is_over() {
-            let next = Recorded { observed_generation: case.record.observed_generation, ..case.decision.next };
+            let Recorded { observed_generation, suspended, .. } = case.record;
+            let next = Recorded { observed_generation, suspended, ..case.decision.next };
             prop_assert_eq!(next, case.record);
             prop_assert_eq!((case.decision.effect, case.decision.wake), (Effect::None, Wake::OnChange));
-            prop_assert!(case.decision.notices.is_empty());
+            prop_assert!(case.decision.notices.iter().all(|notice| notice.reason == "TriggerAlreadyHandled"));
         }
     }
 
@@ -86,10 +90,14 @@ proptest! {
     }
 
     #[test]
-    fn a_run_that_is_not_over_wakes_within_a_minute_and_one_that_is_does_not(case in case()) {
+    fn a_run_that_waits_for_nobody_wakes_by_itself(case in case()) {
+        let reason = case.decision.next.summary.as_ref().map(|summary| summary.reason);
         match case.decision.wake {
+            Wake::After(pause) if case.decision.next.run.iter().any(|run| run.next_attempt_time.is_some()) => {
+                prop_assert!(pause <= LONGEST_WAIT);
+            }
             Wake::After(pause) => prop_assert!(pause <= LONGEST_SLEEP && !case.is_over()),
-            Wake::OnChange => prop_assert!(case.decision.next.ended()),
+            Wake::OnChange => prop_assert!(case.decision.next.ended() || reason == Some(Reason::Suspended)),
         }
     }
 
@@ -122,7 +130,7 @@ proptest! {
     fn a_job_is_taken_only_with_permission(case in case()) {
         let (before, after) = (case.record.job.id, case.decision.next.job.id);
         let told = matches!(case.seen.fact, Fact::Submitted(Submission::Accepted(id)) if Some(id) == after);
-        if after.is_some() && after != before && !told {
+        if case.same_run() && after.is_some() && after != before && !told {
             prop_assert_eq!(case.seen.permission, Permission::Granted);
             prop_assert!(case.record.claim().is_none() || case.seen.claim_known >= GRACE);
             prop_assert!(case.decision.next.claim().is_some() && case.decision.run().adopted);
@@ -132,12 +140,13 @@ proptest! {
     #[test]
     fn a_claim_is_given_up_only_on_proof_that_no_start_of_it_is_left(case in case()) {
         let (before, after) = (case.record.claim(), case.decision.next.claim());
-        if before.is_some() && after != before && !case.decision.next.ended() {
+        if case.same_run() && before.is_some() && after != before && !case.decision.next.ended() {
             prop_assert_eq!(after, None);
             let proven = match &case.seen.fact {
                 Fact::Submitted(Submission::Withheld) => true,
                 Fact::Submitted(Submission::Failed(error)) => error.kind.proves_refusal(),
                 Fact::Looked(Ok(_)) => case.seen.claim_known >= GRACE,
+                Fact::Sighted(Some(Answer::Job(job))) => job.state == JobState::Failed,
                 Fact::Looked(Err(_)) | Fact::Submitted(Submission::Accepted(_)) => false,
                 Fact::Nothing | Fact::Sighted(_) => false,
             };
@@ -147,7 +156,7 @@ proptest! {
 
     #[test]
     fn a_run_completes_only_when_milvus_says_so_of_its_own_job(case in case()) {
-        if !case.record.ended() && case.decision.next.job.state == Some(JobState::Completed) {
+        if case.same_run() && !case.record.ended() && case.decision.next.job.state == Some(JobState::Completed) {
             let own = match &case.seen.fact {
                 Fact::Sighted(Some(Answer::Job(job))) => job.state == JobState::Completed && Some(job.id) == case.record.job.id,
                 Fact::Sighted(_) | Fact::Nothing | Fact::Looked(_) | Fact::Submitted(_) => false,
@@ -180,9 +189,12 @@ proptest! {
         prop_assert_eq!(is(COMPLETE) == Some("True"), completed);
         prop_assert_eq!(is(FAILED) == Some("True"), failed);
         prop_assert_eq!(is(STALLED) == Some("True"), failed);
-        prop_assert_eq!(is(RECONCILING) == Some("True"), !completed && !failed);
+        let suspended = summary.reason == Reason::Suspended;
+        prop_assert_eq!(is(RECONCILING) == Some("True"), !completed && !failed && !suspended);
+        prop_assert_eq!(is(SUSPENDED) == Some("True"), case.decision.next.suspended);
         prop_assert_eq!(matches!(summary.reason, Reason::Failed(_)), failed);
-        prop_assert!(status.failure.is_none() || failed);
+        let retries = case.decision.next.run.iter().any(|run| run.next_attempt_time.is_some());
+        prop_assert!(status.failure.is_none() || failed || retries);
     }
 
     #[test]
@@ -200,5 +212,7 @@ proptest! {
         prop_assert!(case.decision.notices.iter().all(|notice| notice.message.len() <= MESSAGE_BYTES));
         prop_assert!(next.run.iter().all(|run| run.ended_job_ids.len() <= ENDED_JOBS_KEPT));
         prop_assert!(next.run.iter().all(|run| run.attempt >= 0));
+        prop_assert!(next.history.len() <= HISTORY_KEPT && next.handled.triggers.len() <= TRIGGERS_KEPT);
+        prop_assert!(next.history.iter().all(|run| run.message.len() <= PAST_MESSAGE_BYTES));
     }
 }

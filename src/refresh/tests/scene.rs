@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::{
-    api::{ActiveJobPolicy, ConnectionReference, ExternalCollectionRefresh, RefreshSpec, RefreshStatus},
+    api::{ExternalCollectionRefresh, RefreshStatus},
     milvus::{Answer, Collection, ErrorKind, Job, JobId, JobState, MilvusError},
     refresh::{
         Connection, Decision, Desired, Effect, Fact, Look, Observation, Permission, Reason, Recorded, Run, Submission,
@@ -28,16 +28,17 @@ pub fn at(millis: i64) -> Timestamp {
     Timestamp::from_millisecond(1_790_000_000_250 + millis).unwrap()
 }
 
-pub fn want() -> Desired {
-    let spec = RefreshSpec {
-        connection_ref: ConnectionReference::default(),
-        database_name: "default".into(),
-        collection_name: "products".into(),
-        active_job_policy: ActiveJobPolicy::Wait,
-    };
-    let mut object = ExternalCollectionRefresh::new("products", spec);
+/// The object with this spec, beyond the collection's name.
+pub fn object(spec: serde_json::Value) -> ExternalCollectionRefresh {
+    let mut whole = serde_json::json!({ "collectionName": "products" });
+    whole.as_object_mut().unwrap().append(&mut spec.as_object().unwrap().clone());
+    let mut object = ExternalCollectionRefresh::new("products", serde_json::from_value(whole).unwrap());
     object.metadata.generation = Some(1);
-    Desired::of(&object)
+    object
+}
+
+pub fn want() -> Desired {
+    Desired::of(&object(serde_json::json!({ "backoffLimit": 0 })))
 }
 
 /// What another spec would ask for: a run is due again.
@@ -124,6 +125,7 @@ pub struct Scene {
     pub claim_known: Duration,
     pub permission: Permission,
     pub turn: Turn,
+    pub luck: f64,
     pub status: RefreshStatus,
 }
 
@@ -137,6 +139,7 @@ impl Scene {
             claim_known: Duration::ZERO,
             permission: Permission::Granted,
             turn: Turn::Mine,
+            luck: 0.0,
             status: RefreshStatus { observed_generation: Some(-1), ..RefreshStatus::default() },
         }
     }
@@ -204,6 +207,7 @@ impl Scene {
             permission: self.permission,
             operator: OPERATOR.into(),
             turn: self.turn,
+            luck: self.luck,
             fact,
         };
         decide(self.now, &self.want, &self.record(), &seen)

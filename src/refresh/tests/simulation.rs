@@ -268,6 +268,7 @@ impl World {
                 permission: self.permission(),
                 operator: OPERATOR.into(),
                 turn: Turn::Mine,
+                luck: 0.5,
                 fact,
             };
             let announces = seen.permission == Permission::Announce;
@@ -289,7 +290,7 @@ impl World {
                 }
             }
             fact = match decision.effect {
-                Effect::None => {
+                Effect::None | Effect::Delete => {
                     if let Wake::After(pause) = decision.wake {
                         self.pass_time(pause);
                     }

@@ -43,12 +43,27 @@ pub fn now() -> impl Strategy<Value = Timestamp> {
 pub fn desired() -> impl Strategy<Value = Desired> {
     let fingerprint = select(vec![want().fingerprint, "v1:another".to_owned(), "v9:later".to_owned()]);
     let policy = select(vec![ActiveJobPolicy::Wait, ActiveJobPolicy::Adopt]);
-    (1..4_i64, fingerprint, policy).prop_map(|(generation, fingerprint, active_job_policy)| Desired {
-        generation,
-        active_job_policy,
-        fingerprint,
-        ..want()
-    })
+    let requests = (token(), token(), prop::bool::weighted(0.2));
+    let limits = (option::weighted(0.2, 1..100_u64), select(vec![1, 60, 4500]), select(vec![0, 3]));
+    (1..4_i64, fingerprint, policy, requests, limits).prop_map(
+        |(generation, fingerprint, active_job_policy, (trigger, requested_at, suspend), limits)| Desired {
+            generation,
+            active_job_policy,
+            fingerprint,
+            trigger,
+            requested_at,
+            suspend,
+            starting_deadline: limits.0.map(Duration::from_secs),
+            active_deadline: Duration::from_secs(limits.1),
+            backoff_limit: limits.2,
+            ..want()
+        },
+    )
+}
+
+/// Mostly none, so that most objects ask for nothing new.
+fn token() -> impl Strategy<Value = Option<String>> {
+    option::weighted(0.2, select(vec!["a", "b"])).prop_map(|token| token.map(str::to_owned))
 }
 
 fn id() -> impl Strategy<Value = i64> {
@@ -85,13 +100,18 @@ fn run() -> impl Strategy<Value = Value> {
     let claim =
         (-2..6_i64, time_text(), number_text(COLLECTION), option::weighted(0.9, Just(ENDPOINT)), option::of(source()));
     let marks = (number_text(OLD), time_text(), prop_oneof![2 => Just(Vec::new()), 1 => vec(id_text(), 0..=32)]);
-    (-1..4_i64, 0..4_i64, fingerprint, time_text(), claim, marks, any::<(bool, bool)>(), -1..5_i64).prop_map(
-        |(number, generation, fingerprint, queued, claim, marks, (seen, adopted), unproven)| {
+    let waits = (token(), token(), option::weighted(0.2, now()), -1..90_i64, -1..4_i64, option::weighted(0.2, now()));
+    (-1..4_i64, 0..4_i64, fingerprint, time_text(), claim, marks, any::<(bool, bool)>(), -1..5_i64, waits).prop_map(
+        |(number, generation, fingerprint, queued, claim, marks, (seen, adopted), unproven, waits)| {
+            let (trigger, requested, suspended, held, failures, next_attempt) = waits;
             let ended: Vec<String> = marks.2.into_iter().flatten().collect();
             json!({
                 "number": number, "generation": generation, "fingerprint": fingerprint, "queuedTime": queued,
                 "attempt": claim.0, "submitTime": claim.1, "collectionID": claim.2,
                 "endpoint": claim.3, "externalSource": claim.4, "jobIDWatermark": marks.0, "startTimeWatermark": marks.1,
+                "trigger": trigger, "requestedAt": requested, "suspendedSeconds": held, "failures": failures,
+                "suspendedTime": suspended.map(|time| time.to_string()),
+                "nextAttemptTime": next_attempt.map(|time| time.to_string()),
                 "jobSeen": seen, "endedJobIDs": ended, "unprovenSubmits": unproven, "adopted": adopted,
             })
         },
@@ -106,9 +126,10 @@ fn conditions() -> impl Strategy<Value = Value> {
         .map(|reason| reason.as_str().to_owned())
         .chain(["ThatOfALaterVersion".to_owned()])
         .collect();
-    option::of((select(reasons), select(vec!["True", "False", "Unknown"]))).prop_map(|ready| {
-        ready.map_or(json!([]), |(reason, status)| {
-            json!([{ "type": "Ready", "status": status, "reason": reason, "message": "As it stood.",
+    let types = mostly("Ready", vec!["Suspended"]);
+    option::of((types, select(reasons), select(vec!["True", "False", "Unknown"]))).prop_map(|condition| {
+        condition.map_or(json!([]), |(type_, reason, status)| {
+            json!([{ "type": type_, "status": status, "reason": reason, "message": "As it stood.",
                      "lastTransitionTime": "2026-01-01T00:00:00Z" }])
         })
     })
@@ -123,18 +144,38 @@ pub fn status() -> impl Strategy<Value = RefreshStatus> {
     let class = option::of(select(vec!["JobLost", "Unknown", "MoonPhase"]));
     let success = (id_text(), time_text());
     let queue = option::of(1..=3);
-    (option::of(-1..4_i64), job, option::weighted(0.9, run()), queue, class, conditions(), success).prop_map(
-        |(observed, (state, progress, job, start, end), run, queue, class, conditions, (success, success_time))| {
+    let handled = (vec(select(vec!["a", "b", "c"]), 0..3), token(), past_runs());
+    (option::of(-1..4_i64), job, option::weighted(0.9, run()), queue, class, conditions(), success, handled).prop_map(
+        |(
+            observed,
+            (state, progress, job, start, end),
+            run,
+            queue,
+            class,
+            conditions,
+            (success, success_time),
+            handled,
+        )| {
             let failure = class.map(|class| json!({ "class": class }));
             let status = json!({
                 "observedGeneration": observed, "state": state, "progress": progress, "jobID": job, "startTime": start,
                 "completionTime": end, "run": run, "queuePosition": queue, "failure": failure,
                 "conditions": conditions,
+                "handledTriggers": handled.0, "lastHandledRequest": handled.1, "history": handled.2,
                 "lastSuccessfulJobID": success, "lastSuccessfulTime": success_time,
             });
             serde_json::from_value(status).expect("every status decodes")
         },
     )
+}
+
+fn past_runs() -> impl Strategy<Value = Vec<Value>> {
+    let states = select(vec!["RefreshCompleted", "RefreshFailed", "RefreshExploded"]);
+    let run = (-1..4_i64, states, id_text(), option::of(select(vec!["JobLost", "MoonPhase"])), time_text());
+    let run = run.prop_map(|(number, state, job, class, end)| {
+        json!({ "number": number, "state": state, "jobID": job, "class": class, "completionTime": end })
+    });
+    vec(run, 0..=12)
 }
 
 fn job() -> impl Strategy<Value = Job> {
@@ -205,6 +246,6 @@ pub fn observation() -> impl Strategy<Value = Observation> {
         1 => option::of(1..=3_u8).prop_map(|position| Turn::Behind { position }),
     ];
     (connection, known, permission, turn, fact()).prop_map(|(connection, claim_known, permission, turn, fact)| {
-        Observation { connection, claim_known, permission, operator: OPERATOR.into(), turn, fact }
+        Observation { connection, claim_known, permission, operator: OPERATOR.into(), turn, luck: 0.5, fact }
     })
 }

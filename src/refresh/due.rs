@@ -1,0 +1,128 @@
+//! What makes a run due, and what a run captures when it starts. Decisions are by level: what stands in the object when
+//! a run could start counts, not what came and went before.
+
+use jiff::Timestamp;
+
+use super::{
+    Desired, Handled, JobRecord, Reason, Recorded, Run, Summary, decide::Step, limits::TRIGGERS_KEPT, record::PastRun,
+};
+use crate::milvus::JobState;
+
+/// Whether a run of `want` is due that no claim stands for: what a process that takes over has to announce.
+pub fn is_due(want: &Desired, record: &Recorded) -> bool {
+    match &record.run {
+        None => true,
+        Some(run) if record.ended() => want.asks_for_more_than(run, &record.handled),
+        Some(run) => run.submit_time.is_none() && record.job.id.is_none(),
+    }
+}
+
+impl Desired {
+    /// Whether this asks for something that `run`, which captured what it did, and the runs before it have not answered:
+    /// another source, a token that was never captured for it, or a new request by annotation.
+    pub fn asks_for_more_than(&self, run: &Run, handled: &Handled) -> bool {
+        let new_trigger = self.trigger.as_ref().is_some_and(|trigger| {
+            run.trigger.as_ref() != Some(trigger) && !handled.triggers.iter().any(|handled| handled == trigger)
+        });
+        let new_request = self.requested_at.is_some() && self.requested_at != handled.request;
+        self.differs_from(&run.fingerprint) || new_trigger || new_request
+    }
+}
+
+impl Step<'_> {
+    /// Opens the run after `last`. Its first write also resets what the last one left; what that one captured stands until
+    /// this one is claimed.
+    pub(super) fn open_run(&mut self, last: Option<&Run>) -> Run {
+        self.next.observed_generation = Some(self.want.generation);
+        self.next.job = JobRecord { state: Some(JobState::Pending), ..JobRecord::default() };
+        self.next.failure = None;
+        self.next.summary = None;
+        let captured = last.cloned().unwrap_or_default();
+        Run {
+            number: captured.number.saturating_add(1),
+            generation: self.want.generation,
+            trigger: captured.trigger,
+            requested_at: captured.requested_at,
+            fingerprint: captured.fingerprint,
+            queued_time: Some(self.now),
+            ..Run::default()
+        }
+    }
+
+    /// Takes into the run what is asked for now. From here on it is this that the run answers, whatever the object says later.
+    pub(super) fn capture(&mut self, run: &mut Run) {
+        let Handled { triggers, request, .. } = &mut self.next.handled;
+        if self.want.differs_from(&run.fingerprint) {
+            triggers.clear();
+        }
+        if let Some(trigger) = &self.want.trigger
+            && !triggers.contains(trigger)
+        {
+            triggers.push(trigger.clone());
+            let excess = triggers.len().saturating_sub(TRIGGERS_KEPT);
+            triggers.drain(..excess);
+        }
+        if self.want.requested_at.is_some() {
+            request.clone_from(&self.want.requested_at);
+        }
+        run.generation = self.want.generation;
+        run.trigger.clone_from(&self.want.trigger);
+        run.requested_at.clone_from(&self.want.requested_at);
+        run.fingerprint.clone_from(&self.want.fingerprint);
+        self.next.observed_generation = Some(self.want.generation);
+    }
+
+    /// An edit that asks for no run is seen as soon as it is made. One that does is seen together with its run: a tool that
+    /// finds the new generation observed takes the conditions for those of the new run.
+    pub(super) fn observe_what_needs_no_run(&mut self, run: &Run) {
+        if !self.want.asks_for_more_than(run, &self.next.handled) {
+            self.next.observed_generation = Some(self.want.generation);
+        }
+    }
+
+    /// Takes back a run that nothing was done for and that nothing asks for any more: what asked for it was reverted. Gives the
+    /// last run, whose result stands again.
+    pub(super) fn withdraw(&mut self, run: &Run) -> Option<Run> {
+        let untouched = run.attempt == 0 && run.failures == 0;
+        if !untouched || self.want.asks_for_more_than(run, &self.next.handled) {
+            return None;
+        }
+        let past = self.next.history.first().filter(|past| past.number.checked_add(1) == Some(run.number))?.clone();
+        let (state, reason) = match past.failure {
+            None => (JobState::Completed, Reason::RefreshCompleted),
+            Some(class) => (JobState::Failed, Reason::Failed(class)),
+        };
+        let last = Run {
+            number: past.number,
+            generation: run.generation,
+            trigger: run.trigger.clone(),
+            requested_at: run.requested_at.clone(),
+            fingerprint: run.fingerprint.clone(),
+            ..Run::default()
+        };
+        self.next.job = result_of(&past, state);
+        self.next.failure = past.failure;
+        self.next.summary = Some(Summary { reason, message: past.message });
+        self.next.queue_position = None;
+        self.next.run = Some(last.clone());
+        Some(last)
+    }
+}
+
+/// What the history keeps of a job.
+fn result_of(past: &PastRun, state: JobState) -> JobRecord {
+    JobRecord {
+        state: Some(state),
+        progress: if state == JobState::Completed && past.job.is_some() { 100 } else { 0 },
+        reason: if state == JobState::Failed { past.message.clone() } else { String::new() },
+        id: past.job,
+        start_time: past.start_time,
+        completion_time: past.completion_time,
+        ..JobRecord::default()
+    }
+}
+
+/// The time from `since` to `now`; none when the clock was set back.
+pub(super) fn elapsed(since: Timestamp, now: Timestamp) -> std::time::Duration {
+    std::time::Duration::try_from(now.duration_since(since)).unwrap_or_default()
+}

@@ -1,0 +1,164 @@
+//! How an attempt ends: in success, in another attempt, or in failure; and what becomes of the object afterwards.
+
+use std::time::Duration;
+
+use super::{
+    FailureClass, JobRecord, Reason, Run, Success,
+    decide::{Effect, Outcome, Step, Wake},
+    desired::Keeper,
+    due::elapsed,
+    limits::{
+        FIRST_RETRY, HISTORY_KEPT, HOLD, LONGEST_RETRY, LONGEST_WAIT, MESSAGE_BYTES, PAST_MESSAGE_BYTES, bounded, cut,
+    },
+    observation::Permission,
+    record::{PastRun, whole_second},
+};
+use crate::milvus::{JobId, JobState};
+
+impl Step<'_> {
+    /// Ends the run in success.
+    pub(super) fn complete(&mut self, run: Run, job: JobId) -> Outcome {
+        let time = self.next.job.completion_time.unwrap_or(self.now);
+        self.next.job.state = Some(JobState::Completed);
+        self.next.job.progress = 100;
+        self.next.job.completion_time = Some(time);
+        self.next.last_success = Some(Success { time, job });
+        let message = format!("Job {job} refreshed collection {}.", self.want.collection);
+        self.notice(false, "RefreshCompleted", message.clone());
+        self.close(run, Reason::RefreshCompleted, message)
+    }
+
+    /// Ends the attempt in failure, and with it the run where nothing speaks for another one. `message` is what Milvus or the
+    /// operator says of it.
+    pub(super) fn fail(&mut self, run: Run, class: FailureClass, message: &str) -> Outcome {
+        if self.next.job.reason.is_empty() {
+            self.next.job.reason = bounded(message);
+        }
+        self.next.failure = Some(class);
+        let message = if message.is_empty() { "Milvus gave no reason." } else { message };
+        if class.retryable() && run.failures < self.want.backoff_limit {
+            return self.retry(run, class, message);
+        }
+        self.next.job.state = Some(JobState::Failed);
+        self.next.job.completion_time = Some(self.next.job.completion_time.unwrap_or(self.now));
+        let message = with_advice(message, class.remedy());
+        self.notice(true, class.as_str(), message.clone());
+        self.close(run, Reason::Failed(class), message)
+    }
+
+    /// Waits before the next attempt. Every claim so far is proven to be over.
+    fn retry(&mut self, mut run: Run, class: FailureClass, message: &str) -> Outcome {
+        if let Some(job) = self.next.job.id {
+            run.end_job(job);
+        }
+        run.failures = run.failures.saturating_add(1);
+        let pause = self.backoff(run.failures);
+        run.submit_time = None;
+        run.job_seen = false;
+        run.adopted = false;
+        run.next_attempt_time = self.now.checked_add(pause).ok().map(whole_second);
+        let reason = std::mem::take(&mut self.next.job.reason);
+        self.next.job = JobRecord { state: Some(JobState::Pending), reason, ..JobRecord::default() };
+        let advice = format!("It is tried again by itself, retry {} of {}.", run.failures, self.want.backoff_limit);
+        let message = with_advice(message, &advice);
+        self.notice(true, class.as_str(), message.clone());
+        self.sum_up(run, Reason::Retrying(class), message);
+        (Effect::None, Wake::After(pause))
+    }
+
+    /// The pause before the next attempt, in whole seconds: twice as long after each failure, and up to a tenth longer so that
+    /// runs that failed together do not come back together.
+    fn backoff(&self, failures: i64) -> Duration {
+        let doublings = u32::try_from(failures.saturating_sub(1)).unwrap_or(u32::MAX).min(6);
+        let pause = FIRST_RETRY.saturating_mul(1 << doublings).min(LONGEST_RETRY);
+        Duration::from_secs(pause.mul_f64(1.0 + self.seen.luck.clamp(0.0, 1.0) / 10.0).as_secs())
+    }
+
+    /// The run is over. A run that is due after it is opened in the same step, so that nothing in between reads as done.
+    fn close(&mut self, mut run: Run, reason: Reason, message: String) -> Outcome {
+        if let Some(job) = self.next.job.id {
+            run.end_job(job);
+        }
+        run.next_attempt_time = None;
+        self.remember(&run, &message);
+        if self.want.asks_for_more_than(&run, &self.next.handled) {
+            let next = self.open_run(Some(&run));
+            if self.want.suspend {
+                return self.suspend(next);
+            }
+            self.queue_up(next);
+            return (Effect::None, Wake::After(Duration::ZERO));
+        }
+        self.sum_up(run.clone(), reason, message);
+        self.rest(&run, true)
+    }
+
+    /// Puts the run into the history and answers what asked for it.
+    fn remember(&mut self, run: &Run, message: &str) {
+        let handled = &mut self.next.handled;
+        if run.trigger.is_some() {
+            handled.last_trigger.clone_from(&run.trigger);
+        }
+        if run.requested_at.is_some() {
+            handled.completed_request.clone_from(&run.requested_at);
+        }
+        let past = PastRun {
+            number: run.number,
+            trigger: run.trigger.clone(),
+            job: self.next.job.id.or(run.ended_job_ids.last().copied()),
+            failure: self.next.failure.filter(|_| self.next.job.state == Some(JobState::Failed)),
+            start_time: self.next.job.start_time,
+            completion_time: self.next.job.completion_time,
+            message: cut(message, PAST_MESSAGE_BYTES).to_owned(),
+        };
+        self.next.history.insert(0, past);
+        self.next.history.truncate(HISTORY_KEPT);
+    }
+
+    /// The run is over and none is due: the object rests until it is edited or its time has come. `newly` when this is the first
+    /// look at the object as it is.
+    pub(super) fn rest(&mut self, run: &Run, newly: bool) -> Outcome {
+        self.next.observed_generation = Some(self.want.generation);
+        if newly && self.want.trigger.is_some() && self.want.trigger != run.trigger {
+            let message = "spec.trigger was set to a token that a run has answered before; nothing is started for it.";
+            self.notice(false, "TriggerAlreadyHandled", message.to_owned());
+        }
+        let Some(ttl) = self.want.ttl else { return (Effect::None, Wake::OnChange) };
+        match self.want.keeper {
+            Some(Keeper::Owner) => (Effect::None, Wake::OnChange),
+            Some(Keeper::Tool(tool)) => {
+                let message = format!(
+                    "spec.ttlSecondsAfterFinished is ignored: {tool} owns the object and would create it again, which would refresh again, for ever."
+                );
+                if newly {
+                    self.notice(true, "TTLSkipped", message);
+                }
+                (Effect::None, Wake::OnChange)
+            }
+            None => {
+                let ended = self.next.job.completion_time.unwrap_or(self.now);
+                let left = ttl.saturating_sub(elapsed(ended, self.now));
+                if !left.is_zero() {
+                    return (Effect::None, Wake::After(left.min(LONGEST_WAIT)));
+                }
+                match self.seen.permission {
+                    Permission::Granted => (Effect::Delete, Wake::OnChange),
+                    Permission::Withheld | Permission::Announce => (Effect::None, Wake::After(HOLD)),
+                }
+            }
+        }
+    }
+}
+
+/// `message` and what follows from it, which is worth more than the end of a long message.
+fn with_advice(message: &str, advice: &str) -> String {
+    // The two characters are a full stop and a space.
+    let room = MESSAGE_BYTES.saturating_sub(advice.len() + 2);
+    format!("{} {advice}", sentence(cut(message, room)))
+}
+
+/// `text` with a full stop, so that another sentence can follow.
+fn sentence(text: &str) -> String {
+    let text = text.trim_end();
+    if text.ends_with(['.', '!', '?']) { text.to_owned() } else { format!("{text}.") }
+}

@@ -1,0 +1,149 @@
+//! From a status to the record: what a restart knows.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+use super::{
+    FailureClass, Handled, JobRecord, PastRun, Reason, Recorded, Run, Success, Summary, limits::HISTORY_KEPT,
+    project::HELD, record::whole_second,
+};
+use crate::{
+    api::{self, READY, RefreshStatus, RunStatus, SUSPENDED},
+    milvus::{JobId, JobState},
+};
+
+impl Recorded {
+    /// Reads a status. Text that makes no sense (edited by hand, written by another version) counts as absent, which at
+    /// worst makes an outcome unknown and never repeats a start.
+    pub fn of(status: Option<&RefreshStatus>) -> Self {
+        let Some(status) = status else { return Self::default() };
+        let run = status.run.as_ref().map(Run::of);
+        let id = parse_id(status.job_id.as_deref());
+        let percent = status.progress.filter(|_| id.is_some()).unwrap_or_default().clamp(0, 100);
+        let job = JobRecord {
+            state: status.state.as_deref().filter(|_| run.is_some()).and_then(parse_state),
+            progress: u8::try_from(percent).unwrap_or_default(),
+            reason: status.reason.clone().unwrap_or_default(),
+            id,
+            collection: status.collection_name.clone().unwrap_or_default(),
+            source: status.external_source.clone().unwrap_or_default(),
+            start_time: status.start_time.as_ref().map(read_time),
+            completion_time: status.completion_time.as_ref().map(read_time),
+        };
+        let retries = run.as_ref().is_some_and(|run| run.next_attempt_time.is_some());
+        let failure = status.failure.as_ref().filter(|_| job.state == Some(JobState::Failed) || retries);
+        let failure = failure.map(|failure| FailureClass::parse(&failure.class).unwrap_or(FailureClass::Unknown));
+        let last_success = match (&status.last_successful_time, parse_id(status.last_successful_job_id.as_deref())) {
+            (Some(time), Some(job)) => Some(Success { time: read_time(time), job }),
+            (Some(_) | None, _) => None,
+        };
+        let summary = summary_of(status, &job, failure);
+        let queue_position = status.queue_position.and_then(|position| u8::try_from(position).ok());
+        let observed_generation = status.observed_generation.filter(|generation| *generation >= 0);
+        Self {
+            observed_generation,
+            run,
+            job,
+            queue_position,
+            failure,
+            last_success,
+            summary,
+            suspended: is_suspended(status),
+            handled: Handled {
+                triggers: status.handled_triggers.clone(),
+                last_trigger: status.last_handled_trigger.clone(),
+                request: status.last_handled_request.clone(),
+                completed_request: status.last_completed_request.clone(),
+            },
+            history: status.history.iter().take(HISTORY_KEPT).map(PastRun::of).collect(),
+        }
+    }
+}
+
+fn condition<'a>(status: &'a RefreshStatus, type_: &str) -> Option<&'a Condition> {
+    status.conditions.iter().find(|condition| condition.type_ == type_)
+}
+
+fn is_suspended(status: &RefreshStatus) -> bool {
+    condition(status, SUSPENDED).is_some_and(|suspended| suspended.status == "True")
+}
+
+/// What the conditions say. An object that was suspended before its first run has no `Ready`.
+fn summary_of(status: &RefreshStatus, job: &JobRecord, failure: Option<FailureClass>) -> Option<Summary> {
+    let says = condition(status, READY).or_else(|| condition(status, SUSPENDED))?;
+    let reason = match (job.state, failure) {
+        (Some(JobState::Completed), _) => Some(Reason::RefreshCompleted),
+        (Some(JobState::Failed), class) => Some(Reason::Failed(class.unwrap_or(FailureClass::Unknown))),
+        (Some(JobState::Pending | JobState::InProgress | JobState::Unknown(_)) | None, class) => {
+            let retrying = class.map(Reason::Retrying);
+            Reason::GOING_ON.into_iter().chain(retrying).find(|reason| reason.as_str() == says.reason)
+        }
+    }?;
+    match reason {
+        Reason::Suspended => is_suspended(status).then(|| Summary { reason, message: HELD.to_owned() }),
+        _ => Some(Summary { reason, message: says.message.clone() }),
+    }
+}
+
+impl Run {
+    fn of(status: &RunStatus) -> Self {
+        Self {
+            number: status.number,
+            generation: status.generation,
+            trigger: status.trigger.clone(),
+            requested_at: status.requested_at.clone(),
+            fingerprint: status.fingerprint.clone(),
+            queued_time: status.queued_time.as_ref().map(read_time),
+            suspended_time: status.suspended_time.as_ref().map(read_time),
+            suspended_seconds: status.suspended_seconds.max(0),
+            operator: status.operator.clone(),
+            attempt: status.attempt.max(0),
+            failures: status.failures.max(0),
+            next_attempt_time: status.next_attempt_time.as_ref().map(read_time),
+            submit_time: status.submit_time.as_ref().map(read_time),
+            collection_id: status.collection_id.as_deref().and_then(|id| id.parse().ok()),
+            endpoint: status.endpoint.clone(),
+            source: status.external_source.clone().unwrap_or_default(),
+            job_id_watermark: parse_id(status.job_id_watermark.as_deref()),
+            start_time_watermark: status.start_time_watermark.as_ref().map(|time| time.0),
+            job_seen: status.job_seen,
+            ended_job_ids: status.ended_job_ids.iter().filter_map(|id| parse_id(Some(id))).collect(),
+            unproven_submits: status.unproven_submits.max(0),
+            adopted: status.adopted,
+        }
+    }
+}
+
+impl PastRun {
+    fn of(status: &api::PastRun) -> Self {
+        let failed = parse_state(&status.state) != Some(JobState::Completed);
+        let class = status.class.as_deref().and_then(FailureClass::parse).unwrap_or(FailureClass::Unknown);
+        Self {
+            number: status.number,
+            trigger: status.trigger.clone(),
+            job: parse_id(status.job_id.as_deref()),
+            failure: failed.then_some(class),
+            start_time: status.start_time.as_ref().map(read_time),
+            completion_time: status.completion_time.as_ref().map(read_time),
+            message: status.message.clone(),
+        }
+    }
+}
+
+fn read_time(time: &Time) -> Timestamp {
+    whole_second(time.0)
+}
+
+fn parse_id(text: Option<&str>) -> Option<JobId> {
+    text.and_then(|text| text.parse().ok()).map(JobId)
+}
+
+fn parse_state(text: &str) -> Option<JobState> {
+    match text {
+        "RefreshPending" => Some(JobState::Pending),
+        "RefreshInProgress" => Some(JobState::InProgress),
+        "RefreshCompleted" => Some(JobState::Completed),
+        "RefreshFailed" => Some(JobState::Failed),
+        _ => None,
+    }
+}
