@@ -22,6 +22,8 @@ pub mod limits;
 mod observation;
 mod project;
 mod record;
+pub mod source;
+pub mod spec;
 mod track;
 
 pub use conditions::conditions;
