@@ -10,8 +10,8 @@ pub use condition::{COMPLETE, FAILED, READY, RECONCILING, STALLED, SUSPENDED};
 pub use connection::{ConnectionAuth, ConnectionSpec, ConnectionStatus, MilvusConnection, SecretReference};
 pub use crds::{crds, crds_yaml};
 pub use refresh::{
-    ActiveJobPolicy, ConnectionKind, ConnectionReference, ExternalCollectionRefresh, FailureStatus, RefreshSpec,
-    RefreshStatus, RunStatus,
+    ActiveJobPolicy, ConnectionKind, ConnectionReference, ExternalCollectionRefresh, ExternalSpecSource, FailureStatus,
+    RefreshSpec, RefreshStatus, RunStatus, SecretKeyReference,
 };
 
 /// The API group of every kind.

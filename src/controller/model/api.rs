@@ -68,6 +68,9 @@ impl Api {
             connection_ref: ConnectionReference::default(),
             database_name: "default".into(),
             collection_name: "products".into(),
+            external_source: None,
+            external_spec: None,
+            external_spec_from: None,
             active_job_policy: policy,
         };
         let mut refresh = ExternalCollectionRefresh::new("refresh", spec);

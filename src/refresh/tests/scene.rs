@@ -33,6 +33,9 @@ pub fn want() -> Desired {
         connection_ref: ConnectionReference::default(),
         database_name: "default".into(),
         collection_name: "products".into(),
+        external_source: None,
+        external_spec: None,
+        external_spec_from: None,
         active_job_policy: ActiveJobPolicy::Wait,
     };
     let mut object = ExternalCollectionRefresh::new("products", spec);
