@@ -10,7 +10,10 @@ mod refresh_status;
 pub use condition::{COMPLETE, FAILED, READY, RECONCILING, STALLED, SUSPENDED};
 pub use connection::{ConnectionAuth, ConnectionSpec, ConnectionStatus, MilvusConnection, SecretReference};
 pub use crds::{crds, crds_yaml};
-pub use refresh::{ActiveJobPolicy, ConnectionKind, ConnectionReference, ExternalCollectionRefresh, RefreshSpec};
+pub use refresh::{
+    ActiveJobPolicy, ConnectionKind, ConnectionReference, ExternalCollectionRefresh, ExternalSpecSource, RefreshSpec,
+    SecretKeyReference,
+};
 pub use refresh_status::{FailureStatus, PastRun, RefreshStatus, RunStatus};
 
 /// The API group of every kind.

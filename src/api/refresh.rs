@@ -43,6 +43,8 @@ use super::RefreshStatus;
     )
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.externalSource) ? has(self.externalSpec) != has(self.externalSpecFrom) : !has(self.externalSpec) && !has(self.externalSpecFrom)")
+    .message("set externalSource together with either externalSpec or externalSpecFrom, or none of the three"))]
 pub struct RefreshSpec {
     /// The connection to refresh through, of the same namespace. Immutable.
     #[serde(default)]
@@ -63,6 +65,28 @@ pub struct RefreshSpec {
         .message("must begin with a letter or _ and hold only letters, digits and _ (Milvus' rule for names)"))]
     #[x_kube(validation = Rule::new("self == oldSelf").message("is immutable: create another ExternalCollectionRefresh instead"))]
     pub collection_name: String,
+
+    /// Where Milvus reads the files from now on, instead of from the source that it has stored for the collection; for
+    /// example `s3://bucket/path`. Needs a spec, and a connection whose `allowedSources` has it. Once such a run has
+    /// completed, Milvus keeps source and spec for later refreshes, also for those that name none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 2048))]
+    #[x_kube(validation = Rule::new(r"self.matches(r'^(s3|s3a|aws|minio|oss|cos|obs|gs|gcs|azure)://[^/?#@\\\x00-\x20]+(/[^?#\\\x00-\x20]*)?$')")
+        .message("must be a URI with a host or bucket and one of the schemes s3, s3a, aws, minio, oss, cos, obs, gs, gcs, azure; without login, query, fragment, backslash or white space"))]
+    pub external_source: Option<String>,
+
+    /// How to read `externalSource`: Milvus' external spec, a JSON object of at most 64 KiB with `format`, `columns` and
+    /// `extfs`. For specs without credentials: whoever may read this object can read it, and so can etcd and Git.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 65_536))]
+    #[x_kube(validation = Rule::new(r#"!self.matches(r'(?i)"(access_key_id|access_key_val|access_key_value|account_key|credential_json|external_id|sas_token|secret_access_key|session_token|ssl_ca_cert)"\s*:')"#)
+        .message("must not hold credentials. The text may be in Git by now: rotate the credential, put the spec with the new one into a Secret and name that in externalSpecFrom"))]
+    pub external_spec: Option<String>,
+
+    /// Where the spec stands that says how to read `externalSource`. For specs with credentials. It is read when a run
+    /// starts; changing it alone starts none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_spec_from: Option<ExternalSpecSource>,
 
     /// What to do when a job of somebody else is active on the collection: `Wait` for its end and then start our own, or
     /// `Adopt` it as ours if it reads the same source. An adopted job may have listed the files before they changed.
@@ -103,6 +127,31 @@ pub struct RefreshSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 60, max = 2_147_483_647_i64))]
     pub ttl_seconds_after_finished: Option<i64>,
+}
+
+/// Where an external spec with credentials stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ExternalSpecSource {
+    /// A key of a Secret of the same namespace that holds the whole spec as JSON text.
+    pub secret_key_ref: SecretKeyReference,
+}
+
+/// Refers to one key of a Secret of the same namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretKeyReference {
+    /// The Secret's name.
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')")
+        .message("must be the name of a Secret: lower-case letters, digits, - and ., beginning and ending with a letter or digit"))]
+    pub name: String,
+
+    /// The key within the Secret.
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = Rule::new("self.matches('^[-._a-zA-Z0-9]+$') && self != '.' && !self.startsWith('..')")
+        .message("must be a key of a Secret: letters, digits, -, _ and ., not . alone and not beginning with .."))]
+    pub key: String,
 }
 
 /// What to do about a job that somebody else has started.

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::{fs, path::PathBuf};
+use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde_json::{Value, json};
@@ -10,6 +10,10 @@ use serde_json::{Value, json};
 use super::{
     ActiveJobPolicy, ConnectionKind, ConnectionReference, ExternalCollectionRefresh, GROUP, MilvusConnection,
     RefreshSpec, VERSION, crds, crds_yaml,
+};
+use crate::{
+    milvus::scrub::CREDENTIAL_KEYS,
+    refresh::{source::MAX_SOURCE, spec::MAX_SPEC},
 };
 
 fn folder(name: &str) -> PathBuf {
@@ -97,13 +101,26 @@ fn every_string_of_a_spec_is_bounded() {
             if property["type"] == "string" && property.get("enum").is_none() {
                 let longest =
                     property["maxLength"].as_u64().unwrap_or_else(|| panic!("{kind}: {path} has no maxLength"));
-                assert!(longest <= 512, "{kind}: {path} may be {longest} long");
+                let most = match path {
+                    "spec.externalSource" => MAX_SOURCE,
+                    "spec.externalSpec" => MAX_SPEC,
+                    _ => 512,
+                };
+                assert!(longest <= most as u64, "{kind}: {path} may be {longest} long");
                 assert_eq!(property["minLength"], 1, "{kind}: {path} may be empty");
                 strings += 1;
             }
         });
         assert!(strings >= 2, "{kind}: only {strings} strings were looked at");
     }
+}
+
+#[test]
+fn the_rule_for_plain_specs_knows_every_credential_key() {
+    let spec = &schema("ExternalCollectionRefresh")["properties"]["spec"]["properties"]["externalSpec"];
+    let rule = spec["x-kubernetes-validations"][0]["rule"].as_str().unwrap();
+    let keys: BTreeSet<&str> = rule.split(['(', ')']).find(|part| part.contains('|')).unwrap().split('|').collect();
+    assert_eq!(keys, BTreeSet::from(CREDENTIAL_KEYS));
 }
 
 #[test]
@@ -242,6 +259,9 @@ fn the_smallest_refresh_needs_only_a_collection() {
         connection_ref,
         database_name: "default".into(),
         collection_name: "products".into(),
+        external_source: None,
+        external_spec: None,
+        external_spec_from: None,
         active_job_policy: ActiveJobPolicy::Wait,
         trigger: None,
         suspend: false,

@@ -17,10 +17,12 @@ const MAX_DEPTH: u8 = 3;
 /// A shorter secret is only removed where it stands alone: masking every "a" would destroy the text and tell the secret.
 const MIN_LENGTH: usize = 4;
 
-/// The keys of an external spec whose values are secret, those that Milvus itself redacts and their relatives.
-const CREDENTIAL_KEYS: [&str; 9] = [
+/// The keys of an external spec whose values are secret: those that Milvus itself redacts, their relatives, and
+/// `access_key_val`, which Milvus' documentation has in places. A key comes before its own beginnings.
+pub const CREDENTIAL_KEYS: [&str; 10] = [
     "access_key_id",
     "access_key_value",
+    "access_key_val",
     "account_key",
     "credential_json",
     "external_id",

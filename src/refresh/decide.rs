@@ -144,6 +144,7 @@ impl Step<'_> {
         if self.want.suspend {
             return self.suspend(run);
         }
+        self.resume(&mut run);
         match self.next.summary {
             Some(_) => self.next.run = Some(run),
             None => self.queue_up(run),

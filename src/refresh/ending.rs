@@ -21,6 +21,7 @@ impl Step<'_> {
         let time = self.next.job.completion_time.unwrap_or(self.now);
         self.next.job.state = Some(JobState::Completed);
         self.next.job.progress = 100;
+        self.next.failure = None;
         self.next.job.completion_time = Some(time);
         self.next.last_success = Some(Success { time, job });
         let message = format!("Job {job} refreshed collection {}.", self.want.collection);

@@ -25,6 +25,8 @@ mod observation;
 mod project;
 mod read;
 mod record;
+pub mod source;
+pub mod spec;
 mod track;
 mod waiting;
 

@@ -27,13 +27,19 @@ impl Step<'_> {
         (Effect::None, Wake::OnChange)
     }
 
-    /// Starts the run unless it has to wait for its next attempt, and fails it when it has waited too long.
-    pub(super) fn wait_or_start(&mut self, mut run: Run) -> Outcome {
+    /// Ends a suspension; what else the run waits for is said anew.
+    pub(super) fn resume(&mut self, run: &mut Run) {
         if let Some(since) = run.suspended_time.take() {
             let held = i64::try_from(elapsed(since, self.now).as_secs()).unwrap_or(i64::MAX);
             run.suspended_seconds = run.suspended_seconds.saturating_add(held);
             self.notice(false, "Resumed", "Starts are no longer held.".to_owned());
         }
+        self.next.summary.take_if(|summary| summary.reason == Reason::Suspended);
+    }
+
+    /// Starts the run unless it has to wait for its next attempt, and fails it when it has waited too long.
+    pub(super) fn wait_or_start(&mut self, mut run: Run) -> Outcome {
+        self.resume(&mut run);
         if run.attempt == 0 && run.failures == 0 {
             run.generation = self.want.generation;
             self.next.observed_generation = Some(self.want.generation);

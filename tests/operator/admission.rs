@@ -124,3 +124,75 @@ async fn what_a_refresh_is_about_cannot_be_changed() {
     let labelled = world.refreshes().patch("fixed", &PatchParams::default(), &labelled).await.unwrap();
     assert_eq!(labelled.uid(), object.uid());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_comes_with_one_spec_or_not_at_all() {
+    let world = World::without_operator().await;
+    let from = json!({ "secretKeyRef": { "name": "lake", "key": "spec.json" } });
+    let source = "s3://lake/products";
+    for overrides in [
+        json!({}),
+        json!({ "externalSource": source, "externalSpec": "{}" }),
+        json!({ "externalSource": source, "externalSpecFrom": from }),
+        json!({ "externalSource": null, "externalSpec": null, "externalSpecFrom": null }),
+        json!({ "externalSource": source, "externalSpec": "{}", "externalSpecFrom": null }),
+        json!({ "externalSource": format!("s3://{}", "a".repeat(2043)), "externalSpec": "x".repeat(65_536) }),
+        json!({ "externalSource": "minio://store.data.svc:9000/lake/größe/a%20b", "externalSpec": "{}" }),
+        json!({ "externalSource": source, "externalSpec": r#"{"columns":["access_key_id"],"extfs":{"use_iam":"true"}}"# }),
+        json!({ "externalSource": source, "externalSpecFrom": { "secretKeyRef": { "name": "a.b-1", "key": "A_b-.c" } } }),
+    ] {
+        let accepted = dry_run(&world, with_source(&overrides)).await;
+        accepted.unwrap_or_else(|error| panic!("{overrides}: {error}"));
+    }
+    let together = "set externalSource together with either externalSpec or externalSpecFrom";
+    let (uri, login, name) =
+        ("must be a URI with a host or bucket", "must not hold credentials", "must be the name of a Secret");
+    let secret = |name: &str, key: &str| json!({ "secretKeyRef": { "name": name, "key": key } });
+    for (overrides, says) in [
+        (json!({ "externalSource": source }), together),
+        (json!({ "externalSpec": "{}" }), together),
+        (json!({ "externalSpecFrom": from }), together),
+        (json!({ "externalSpec": "{}", "externalSpecFrom": from }), together),
+        (json!({ "externalSource": source, "externalSpec": "{}", "externalSpecFrom": from }), together),
+        (json!({ "externalSource": source, "externalSpec": null }), together),
+        (json!({ "externalSource": "", "externalSpec": "{}" }), "should be at least 1 chars long"),
+        (json!({ "externalSource": source, "externalSpec": "" }), "should be at least 1 chars long"),
+        (json!({ "externalSource": format!("s3://{}", "a".repeat(2044)), "externalSpec": "{}" }), "2048"),
+        (json!({ "externalSource": source, "externalSpec": "x".repeat(65_537) }), "65536"),
+        (json!({ "externalSource": "lake/products", "externalSpec": "{}" }), uri),
+        (json!({ "externalSource": "file:///etc", "externalSpec": "{}" }), uri),
+        (json!({ "externalSource": "https://lake/x", "externalSpec": "{}" }), uri),
+        (json!({ "externalSource": "S3://lake/x", "externalSpec": "{}" }), uri),
+        (json!({ "externalSource": "s3:///x", "externalSpec": "{}" }), uri),
+        (json!({ "externalSource": "s3://user:pass@lake/x", "externalSpec": "{}" }), uri),
+        (json!({ "externalSource": "s3://lake\\@evil/x", "externalSpec": "{}" }), uri),
+        (json!({ "externalSource": "s3://lake/x?X-Amz-Signature=1", "externalSpec": "{}" }), uri),
+        (json!({ "externalSource": "s3://lake/a b", "externalSpec": "{}" }), uri),
+        (json!({ "externalSource": "s3://lake/a\n", "externalSpec": "{}" }), uri),
+        (json!({ "externalSource": source, "externalSpec": r#"{"extfs":{"access_key_id":"x"}}"# }), login),
+        (json!({ "externalSource": source, "externalSpec": r#"{"extfs":{"access_key_value" : "x"}}"# }), login),
+        (json!({ "externalSource": source, "externalSpec": r#"{"extfs":{"EXTERNAL_ID":"x"}}"# }), login),
+        (json!({ "externalSource": source, "externalSpec": "{\"ssl_ca_cert\"\n:\"x\"}" }), login),
+        (json!({ "externalSource": source, "externalSpec": {} }), "must be of type string"),
+        (json!({ "externalSource": source, "externalSpecFrom": {} }), "secretKeyRef: Required value"),
+        (
+            json!({ "externalSource": source, "externalSpecFrom": { "secretKeyRef": { "name": "x" } } }),
+            "key: Required value",
+        ),
+        (json!({ "externalSource": source, "externalSpecFrom": secret("A", "k") }), name),
+        (json!({ "externalSource": source, "externalSpecFrom": secret(&"a".repeat(254), "k") }), "253"),
+        (json!({ "externalSource": source, "externalSpecFrom": secret("a", "") }), "should be at least 1 chars long"),
+        (json!({ "externalSource": source, "externalSpecFrom": secret("a", "k/l") }), "must be a key of a Secret"),
+        (json!({ "externalSource": source, "externalSpecFrom": secret("a", "..") }), "must be a key of a Secret"),
+        (json!({ "externalSource": source, "externalSpecFrom": secret("a", ".") }), "must be a key of a Secret"),
+    ] {
+        let refused = dry_run(&world, with_source(&overrides)).await.expect_err(&overrides.to_string());
+        assert!(refused.contains(says), "{overrides}: {refused}");
+    }
+}
+
+fn with_source(overrides: &Value) -> Value {
+    let mut spec = json!({ "collectionName": "products" });
+    spec.as_object_mut().unwrap().extend(overrides.as_object().unwrap().clone());
+    refresh("x", spec)
+}

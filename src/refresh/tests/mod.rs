@@ -13,6 +13,8 @@ mod outcome;
 mod properties;
 mod scene;
 mod simulation;
+mod source;
+mod spec;
 mod status;
 mod strategy;
 mod tracking;
