@@ -27,7 +27,7 @@ mod track;
 pub use conditions::conditions;
 pub use decide::{Decision, Effect, Notice, Wake, decide, is_due};
 pub use desired::Desired;
-pub use failure::FailureClass;
+pub use failure::{FailureClass, page as failures_page};
 pub use observation::{Connection, Fact, Look, Observation, Permission, Submission, Turn};
 pub use project::{differs_only_in_progress, project};
 pub use record::{ClaimKey, JobRecord, Reason, Recorded, Run, Success, Summary};
