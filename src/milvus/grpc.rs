@@ -18,7 +18,7 @@ use super::{
     classify::{self, chain},
     connect::{ConnectError, ConnectOptions},
     convert::{self, malformed},
-    scrub::Scrubber,
+    scrub::{Scrubber, cut},
     sending::withdrawable,
     wire::{common, milvus},
 };
@@ -157,14 +157,16 @@ impl GrpcMilvus {
     /// A sentence about a call that gRPC failed. Where Milvus itself refused, these are its own words.
     fn failure(&self, kind: ErrorKind, text: &str, budget: Duration) -> MilvusError {
         let address = &self.address;
-        let text = match kind {
+        // Our own words are not searched: a password that is one of them ("Milvus") would be told by its gap.
+        let text = self.scrubbed(text, || "Milvus gave no reason.".to_owned());
+        let message = match kind {
             ErrorKind::NotSent => format!("There is no connection to Milvus at {address}: {text}"),
             ErrorKind::Unreachable => format!("Milvus at {address} cannot be reached: {text}"),
             ErrorKind::Timeout => format!("Milvus at {address} did not answer within {budget:?}."),
             ErrorKind::Malformed => format!("The answer from {address} cannot be read: {text}"),
-            _ => text.to_owned(),
+            _ => text,
         };
-        MilvusError::new(kind, self.scrubbed(&text, || "Milvus gave no reason.".to_owned()))
+        MilvusError::new(kind, cut(&message))
     }
 
     fn scrubbed(&self, text: &str, otherwise: impl FnOnce() -> String) -> String {
