@@ -68,7 +68,7 @@ const RULES: [(FailureClass, &[&str]); 11] = [
             "schema mismatch",
             "schema * does not match",
             "schema invalid",
-            // What servers before 3.0.1 say of a column that is not in the files.
+            // What older servers say of a column that is not in the files.
             "external field size sampling failed * refusing to emit",
         ],
     ),

@@ -146,8 +146,7 @@ impl FailureClass {
                 steps: &[
                     "Compare `spec.externalSource` with `kubectl get milvusconn NAME -o jsonpath='{.spec.allowedSources}'`: \
                      it must begin with one of these, whole path segments.",
-                    "Either change the source, which runs it again,",
-                    "or have the connection changed and set a new `spec.trigger`.",
+                    "Change the source, which runs it again; or have the connection changed and set a new `spec.trigger`.",
                 ],
             },
             Self::SourceNotFound => &Entry {
@@ -229,8 +228,8 @@ impl FailureClass {
                 remedy: "Make the files' columns and types fit the collection's schema, then set a new spec.trigger. \
                          More: docs/failures.md#schemamismatch",
                 meaning: "The files do not fit the collection's schema.",
-                happened: "A column is missing (upper and lower case count) or has another type. Versions before 3.0.1 \
-                           do not name it; the log of the data node does.",
+                happened: "A column is missing (upper and lower case count) or has another type. Older \
+                           versions of Milvus do not name it; the log of the data node does.",
                 words: &[
                     Reason(
                         "external field size sampling failed for all 1 segment(s): Invalid: Column 'price' not found \
