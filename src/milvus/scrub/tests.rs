@@ -235,7 +235,7 @@ fn secrets_can_be_added_for_one_request() {
 
 #[test]
 fn the_secrets_of_a_spec_are_its_text_and_what_is_below_credential_keys() {
-    let key_file = r#"{"type":"service_account","private_key":"-----BEGIN KEY-----\nMII7q9Z\n"}"#;
+    let key_file = r#"{"type":"service_account","blob":"-----BEGIN KEY-----\nMII7q9Z\n"}"#;
     let spec = serde_json::json!({
         "format": "parquet",
         "extfs": { "region": "us-east-1", "access_key_value": "value7q9Z", "azure_client_secret": ["listed7q9Z"] },
