@@ -7,7 +7,7 @@ TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/milvus-refresh-operator/tools
 # The one on PATH when it is of this version, else one that is built into the user's cache.
 CARGO_DENY := $(if $(filter $(CARGO_DENY_VERSION),$(shell cargo-deny --version 2>/dev/null)),cargo-deny,$(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny)
 
-.PHONY: demo dev test fmt fmt-check lint deny crds all-tests chaos help programs
+.PHONY: demo dev test fmt fmt-check lint deny crds docs all-tests chaos help programs
 
 demo: programs ## run three refreshes on a real API server, watch them, leave nothing behind
 	@cargo run --quiet -p controlplane --bin demo
@@ -61,6 +61,10 @@ crds: ## write crds/ from the code
 		{ text[n] = text[n] $$0 "\n" } \
 		/^  name: [a-z]+\.milvus-refresh\.dev$$/ { split($$2, name, "."); file[n] = "crds/" name[1] ".yaml" } \
 		END { for (i in text) printf "%s", text[i] > file[i] }'
+
+docs: ## write docs/failures.md from the code
+	@echo "== Writing docs/failures.md"
+	@page=$$(cargo run --quiet -- failures) && printf '%s\n' "$$page" > docs/failures.md
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile

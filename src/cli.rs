@@ -20,6 +20,8 @@ pub enum Command {
     Run(Run),
     /// Print the custom resource definitions as YAML.
     Crds,
+    /// Print what every failure class means and what to do about it, as Markdown.
+    Failures,
 }
 
 /// How to run the controllers.

@@ -12,7 +12,7 @@ use milvus_refresh_operator::{
     http,
     leader::{self, Candidate, Ended, Leadership},
     metrics::Metrics,
-    shutdown, telemetry,
+    refresh, shutdown, telemetry,
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -23,11 +23,13 @@ const LEASE_LOST: i32 = 3;
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Run(options) => run(options),
-        Command::Crds => {
-            std::io::stdout().write_all(api::crds_yaml()?.as_bytes())?;
-            Ok(())
-        }
+        Command::Crds => print(&api::crds_yaml()?),
+        Command::Failures => print(&refresh::failures_page()),
     }
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    Ok(std::io::stdout().write_all(text.as_bytes())?)
 }
 
 #[tokio::main]

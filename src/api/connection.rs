@@ -39,6 +39,12 @@ pub struct ConnectionSpec {
         .message("must be http://host:port, with the port written out, no path and no login; for example http://milvus.default.svc:19530"))]
     pub address: String,
 
+    /// The sources that a refresh may bring along in `externalSource`: URI prefixes, matched on whole path segments. Empty:
+    /// none. `["*"]`: every source with a scheme that Milvus takes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 512)))]
+    pub allowed_sources: Vec<String>,
+
     /// How to log in. Absent: the operator sends no login.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<ConnectionAuth>,

@@ -5,15 +5,17 @@ use tokio::time::Instant;
 use super::{Key, index::Lock, pass::Pass, servers::Server};
 use crate::{
     milvus::{self, Answer, Collection, ErrorKind, Job, JobId, MilvusError},
-    refresh::{Desired, Look, Permission, Submission, limits::SUBMIT_BUDGET},
+    refresh::{Desired, Look, OwnSourceCheck, Permission, Submission, limits::SUBMIT_BUDGET},
 };
 
 impl Pass<'_> {
     /// Describes the collection, lists its jobs, and gets in line for it.
-    pub(super) async fn look(&self, server: &Server, connection: &Key) -> milvus::Result<Look> {
+    pub(super) async fn look(&mut self, server: &Server, connection: &Key) -> milvus::Result<Look> {
         let asked = self.ask(server).await.inspect_err(|error| self.suspect(connection, error));
         let (collection, jobs) = asked?;
+        let mut own_source = OwnSourceCheck::None;
         if self.record.claim().is_none() {
+            own_source = self.own_source(server).await;
             let Desired { database, collection: name, .. } = &self.want;
             let lock = collection.as_ref().map_or_else(
                 || Lock::Name(server.endpoint.clone(), database.clone(), name.clone()),
@@ -23,30 +25,49 @@ impl Pass<'_> {
             self.context.index.join(&self.uid, &self.key, lock, due);
         }
         let taken = self.context.index.of_others(&self.uid, &jobs);
-        Ok(Look { collection, jobs, taken })
+        Ok(Look { collection, jobs, taken, own_source })
     }
 
-    /// Describes before it lists, so that a job of another incarnation is never listed for the described one.
+    /// Describes the collection before and after it lists the jobs, so that no job of another incarnation is listed for the
+    /// described one.
     async fn ask(&self, server: &Server) -> milvus::Result<(Option<Collection>, Vec<Job>)> {
-        let Desired { database, collection, .. } = &self.want;
-        let described = match server.milvus.describe(database, collection).await {
-            Ok(described) if !described.external => return Ok((Some(described), Vec::new())),
-            Ok(described) => Some(described),
-            Err(error) if error.kind == ErrorKind::PermissionDenied => None,
-            Err(error) => return Err(error),
-        };
-        Ok((described, server.milvus.list(database, collection).await?))
+        let before = self.describe(server).await?;
+        if before.as_ref().is_some_and(|collection| !collection.external) {
+            return Ok((before, Vec::new()));
+        }
+        let jobs = server.milvus.list(&self.want.database, &self.want.collection).await?;
+        // An ended job is never taken for a run that has no claim yet, so most looks need no second answer.
+        if self.record.run.as_ref().is_none_or(|run| run.attempt == 0) && jobs.iter().all(|job| job.state.is_terminal())
+        {
+            return Ok((before, jobs));
+        }
+        let after = self.describe(server).await?;
+        if before.as_ref().map(|collection| collection.id) == after.as_ref().map(|collection| collection.id) {
+            return Ok((after, jobs));
+        }
+        let message = format!("Collection {} was replaced while it was looked at.", self.want.collection);
+        Err(MilvusError::new(ErrorKind::Busy, message))
+    }
+
+    /// The collection, or `None` where the account may not describe it.
+    async fn describe(&self, server: &Server) -> milvus::Result<Option<Collection>> {
+        match server.milvus.describe(&self.want.database, &self.want.collection).await {
+            Ok(described) => Ok(Some(described)),
+            Err(error) if error.kind == ErrorKind::PermissionDenied => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Sends the start of the claim that was just written. Its outcome is kept until it is recorded, whatever happens to
     /// the write.
     pub(super) async fn submit(&self, server: &Server, connection: &Key, claiming_began: Instant) -> Submission {
         let Some(claim) = self.record.claim() else { return Submission::Withheld };
+        let Desired { database, collection, .. } = &self.want;
         let left = SUBMIT_BUDGET.saturating_sub(claiming_began.elapsed());
         let outcome = if left.is_zero() || self.context.permission(&self.uid) != Permission::Granted {
             Submission::Withheld
         } else {
-            match server.milvus.submit(&self.want.database, &self.want.collection, left).await {
+            match server.milvus.submit(database, collection, self.source.as_ref(), left).await {
                 Ok(job) => Submission::Accepted(job),
                 Err(error) => {
                     self.suspect(connection, &error);

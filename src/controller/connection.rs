@@ -152,7 +152,7 @@ fn build(connection: &MilvusConnection, context: &Arc<Context>, login: Option<Lo
     let milvus: Arc<dyn Milvus> = Arc::new(GrpcMilvus::connect(options)?);
     let refreshes = context.refreshes.clone();
     let poller = Poller::new(milvus.clone(), move |refresh| refreshes.wake(refresh), context.clock.random);
-    Ok(Server { milvus, poller, endpoint })
+    Ok(Server { milvus, poller, endpoint, allowed_sources: connection.spec.allowed_sources.clone() })
 }
 
 async fn probe(milvus: &dyn Milvus) -> Health {

@@ -1,7 +1,8 @@
 //! The shell: watches, observes, acts, and writes status. All I/O of the operator is here and in [`crate::milvus`].
 //!
 //! * `stream`: watch, guard, strip, reflect, filter. Deletions are taken before the filter.
-//! * `refresh`, `connection`: one reconciler a kind; `pass` and `act`: what a pass over a refresh does.
+//! * `refresh`, `connection`: one reconciler a kind; `pass` and `act`: what a pass over a refresh does; `own_source`: the
+//!   source that a refresh brings along.
 //! * `servers`: what is known of each connection: its view, its client, its poller.
 //! * `secrets`: one field-selected watch per Secret that a connection names.
 //! * `index`: who has a collection, and who waits for it.
@@ -18,6 +19,7 @@ mod index;
 mod memory;
 #[cfg(test)]
 mod model;
+mod own_source;
 mod pace;
 mod pass;
 mod progress;

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     api::{ExternalCollectionRefresh, RefreshStatus},
+    milvus::Source,
     refresh::{
         Connection, Decision, Desired, Effect, Fact, Notice, Observation, Permission, Recorded, Submission, Wake,
         decide, differs_only_in_progress, is_due, project,
@@ -32,6 +33,8 @@ pub(super) struct Pass<'a> {
     pub(super) record: Recorded,
     /// What the last effect brought.
     pub(super) fact: Fact,
+    /// The source that the refresh brings along, from the look that a claim is made of until its start is sent.
+    pub(super) source: Option<Source>,
     /// When that effect began: what a listing shows counts from before it was asked for, not from its answer.
     asked: Instant,
     object: &'a ExternalCollectionRefresh,
@@ -63,6 +66,7 @@ impl<'a> Pass<'a> {
             want: Desired::of(object),
             fact: outcome.map_or(Fact::Nothing, Fact::Submitted),
             record: durable.clone(),
+            source: None,
             notices: Vec::new(),
             asked: Instant::now(),
             context,

@@ -4,6 +4,7 @@ use std::{panic::AssertUnwindSafe, time::Duration};
 
 use async_trait::async_trait;
 use futures::FutureExt;
+use secrecy::ExposeSecret;
 use tonic::{
     Request, Status,
     client::Grpc,
@@ -14,11 +15,11 @@ use tonic::{
 use tonic_prost::ProstCodec;
 
 use super::{
-    Collection, ErrorKind, Job, JobId, Milvus, MilvusError, Result,
+    Collection, ErrorKind, Job, JobId, Milvus, MilvusError, Result, Source,
     classify::{self, chain},
     connect::{ConnectError, ConnectOptions},
     convert::{self, malformed},
-    scrub::Scrubber,
+    scrub::{Scrubber, cut, spec_secrets},
     sending::withdrawable,
     wire::{common, milvus},
 };
@@ -157,14 +158,16 @@ impl GrpcMilvus {
     /// A sentence about a call that gRPC failed. Where Milvus itself refused, these are its own words.
     fn failure(&self, kind: ErrorKind, text: &str, budget: Duration) -> MilvusError {
         let address = &self.address;
-        let text = match kind {
+        // Our own words are not searched: a password that is one of them ("Milvus") would be told by its gap.
+        let text = self.scrubbed(text, || "Milvus gave no reason.".to_owned());
+        let message = match kind {
             ErrorKind::NotSent => format!("There is no connection to Milvus at {address}: {text}"),
             ErrorKind::Unreachable => format!("Milvus at {address} cannot be reached: {text}"),
             ErrorKind::Timeout => format!("Milvus at {address} did not answer within {budget:?}."),
             ErrorKind::Malformed => format!("The answer from {address} cannot be read: {text}"),
-            _ => text.to_owned(),
+            _ => text,
         };
-        MilvusError::new(kind, self.scrubbed(&text, || "Milvus gave no reason.".to_owned()))
+        MilvusError::new(kind, cut(&message))
     }
 
     fn scrubbed(&self, text: &str, otherwise: impl FnOnce() -> String) -> String {
@@ -232,11 +235,22 @@ impl Milvus for GrpcMilvus {
         self.jobs("", "").await
     }
 
-    async fn submit(&self, database: &str, collection: &str, budget: Duration) -> Result<JobId> {
+    async fn submit(
+        &self,
+        database: &str,
+        collection: &str,
+        source: Option<&Source>,
+        budget: Duration,
+    ) -> Result<JobId> {
+        if let Some(source) = source {
+            // Milvus may quote the spec in its answer, and later in what it says of the job.
+            self.scrubber.learn(spec_secrets(source.spec.expose_secret()));
+        }
         let message = milvus::RefreshExternalCollectionRequest {
             db_name: database.to_owned(),
             collection_name: collection.to_owned(),
-            ..Default::default()
+            external_source: source.map(|source| source.uri.clone()).unwrap_or_default(),
+            external_spec: source.map(|source| source.spec.expose_secret().to_owned()).unwrap_or_default(),
         };
         let answer: milvus::RefreshExternalCollectionResponse = self.call(REFRESH, database, message, budget).await?;
         if answer.job_id > 0 {

@@ -6,6 +6,7 @@ use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use secrecy::SecretString;
 
 mod classify;
 pub mod connect;
@@ -83,6 +84,15 @@ pub struct Collection {
     pub external: bool,
     /// The persisted source; empty when it was deferred at creation.
     pub source: String,
+}
+
+/// A source that replaces the persisted one, together with its spec: Milvus takes both or neither.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The URI.
+    pub uri: String,
+    /// The external spec, which may hold credentials.
+    pub spec: SecretString,
 }
 
 /// Which call failed in which way. The classes are those that the operator acts on differently.
@@ -185,11 +195,17 @@ pub trait Milvus: Send + Sync + fmt::Debug {
     /// Every job of every database that Milvus still remembers.
     async fn list_all(&self) -> Result<Vec<Job>>;
 
-    /// Starts a refresh with the persisted source. `budget` is both the client's and the server's deadline
-    /// (`grpc-timeout`); where it is zero, nothing is sent.
+    /// Starts a refresh, from the persisted source unless `source` is given. `budget` is both the client's and the server's
+    /// deadline (`grpc-timeout`); where it is zero, nothing is sent.
     ///
     /// Never repeated by the adapter: Milvus has no idempotency key.
-    async fn submit(&self, database: &str, collection: &str, budget: Duration) -> Result<JobId>;
+    async fn submit(
+        &self,
+        database: &str,
+        collection: &str,
+        source: Option<&Source>,
+        budget: Duration,
+    ) -> Result<JobId>;
 
     /// One job by id (`GetRefreshExternalCollectionProgress`). A returned job has that id.
     async fn progress(&self, job: JobId) -> Result<Job>;

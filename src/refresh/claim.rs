@@ -5,11 +5,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Connection, Fact, FailureClass, Look, Permission, Reason, Run, Submission, Turn,
+    Connection, Fact, FailureClass, Look, OwnSourceCheck, Permission, Reason, Run, Submission, Turn,
     decide::{Effect, Outcome, Step, Wake},
     due::elapsed,
     find::{active, candidates},
-    limits::{ABSENCE_WINDOW, GRACE, HOLD, LONGEST_SLEEP, LOOK_AGAIN, MAX_UNPROVEN_SUBMITS},
+    limits::{ABSENCE_WINDOW, GRACE, HOLD, LONGEST_SLEEP, LOOK_AGAIN, LOOK_FOR_SECRET, MAX_UNPROVEN_SUBMITS},
 };
 use crate::{
     api::ActiveJobPolicy,
@@ -94,7 +94,16 @@ impl Step<'_> {
             self.capture(&mut run);
             return self.fail(run, FailureClass::NotExternalCollection, &message);
         }
-        let source = look.collection.as_ref().map(|collection| collection.source.clone()).unwrap_or_default();
+        match &look.own_source {
+            OwnSourceCheck::None | OwnSourceCheck::Usable => {}
+            OwnSourceCheck::Missing(problem) => return self.await_spec(run, problem),
+            OwnSourceCheck::Refused(class, problem) => {
+                self.capture(&mut run);
+                return self.fail(run, *class, problem);
+            }
+        }
+        let stored = || look.collection.as_ref().map(|collection| collection.source.clone()).unwrap_or_default();
+        let source = self.want.own_source.as_ref().map_or_else(stored, |own| own.source.clone());
         if run.job_id_watermark.is_none() {
             run.collection_id = look.collection.as_ref().map(|collection| collection.id);
         }
@@ -124,6 +133,15 @@ impl Step<'_> {
         let message = format!("Starting the refresh of collection {}, attempt {attempt}.", self.want.collection);
         self.sum_up(run, Reason::Submitting, message);
         (Effect::Submit, Wake::After(Duration::ZERO))
+    }
+
+    /// Waits for the Secret with the spec of the refresh's own source. Git applies in any order, so its absence is no failure.
+    fn await_spec(&mut self, run: Run, problem: &str) -> Outcome {
+        if !self.summarised(Reason::SecretNotFound) {
+            self.notice(true, Reason::SecretNotFound.as_str(), problem.to_owned());
+        }
+        self.sum_up(run, Reason::SecretNotFound, problem);
+        (Effect::None, Wake::After(LOOK_FOR_SECRET))
     }
 
     /// A claim stands and no job is known for it.

@@ -6,7 +6,7 @@ use kube::ResourceExt;
 use sha2::{Digest, Sha256};
 
 use super::limits::cut;
-use crate::api::{ActiveJobPolicy, ExternalCollectionRefresh, REQUESTED_AT};
+use crate::api::{ActiveJobPolicy, ExternalCollectionRefresh, REQUESTED_AT, RefreshSpec, SecretKeyReference};
 
 /// The version of the fingerprint's recipe. A run of another version counts as equal: an upgrade starts nothing.
 const FINGERPRINT_VERSION: &str = "v1:";
@@ -22,6 +22,8 @@ pub struct Desired {
     pub collection: String,
     /// What to do about a job that somebody else has started.
     pub active_job_policy: ActiveJobPolicy,
+    /// The source and spec of the refresh's own; `None` to refresh from what Milvus has stored.
+    pub own_source: Option<OwnSource>,
     /// Stands for what a run would be asked to do.
     pub fingerprint: String,
     /// The token that asks for a run, if there is one.
@@ -40,6 +42,52 @@ pub struct Desired {
     pub ttl: Option<Duration>,
     /// Who would bring the object back if it were deleted.
     pub keeper: Option<Keeper>,
+}
+
+/// A source that a refresh brings along, and how to read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnSource {
+    /// The URI.
+    pub source: String,
+    /// Where the external spec stands.
+    pub spec: SpecPlace,
+}
+
+/// Where an external spec stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SpecPlace {
+    /// In the object, without credentials.
+    Object(String),
+    /// Under a key of a Secret of the same namespace.
+    Secret {
+        /// The Secret.
+        name: String,
+        /// The key.
+        key: String,
+    },
+}
+
+impl OwnSource {
+    /// The API server has already refused halves.
+    fn of(spec: &RefreshSpec) -> Option<Self> {
+        let place = match (&spec.external_spec, &spec.external_spec_from) {
+            (Some(text), _) => SpecPlace::Object(text.clone()),
+            (None, Some(from)) => {
+                let SecretKeyReference { name, key } = from.secret_key_ref.clone();
+                SpecPlace::Secret { name, key }
+            }
+            (None, None) => return None,
+        };
+        Some(Self { source: spec.external_source.clone()?, spec: place })
+    }
+
+    /// Stands for the source and where its spec stands, never for a Secret's content: editing that alone starts nothing.
+    fn fingerprint(&self) -> String {
+        match &self.spec {
+            SpecPlace::Object(text) => fingerprint(&[&self.source, "object", text]),
+            SpecPlace::Secret { name, key } => fingerprint(&[&self.source, "secret", name, key]),
+        }
+    }
 }
 
 /// Who keeps an object, so that deleting it would be in vain or not ours to do.
@@ -80,12 +128,14 @@ const REQUEST_BYTES: usize = 256;
 impl Desired {
     /// Parses an object. The API server has already refused what the schema and its rules forbid.
     pub fn of(object: &ExternalCollectionRefresh) -> Self {
+        let own_source = OwnSource::of(&object.spec);
         Self {
             generation: object.metadata.generation.unwrap_or_default(),
             database: object.spec.database_name.clone(),
             collection: object.spec.collection_name.clone(),
             active_job_policy: object.spec.active_job_policy,
-            fingerprint: fingerprint(&[]),
+            fingerprint: own_source.as_ref().map_or_else(|| fingerprint(&[]), OwnSource::fingerprint),
+            own_source,
             trigger: object.spec.trigger.clone().filter(|token| !token.is_empty()),
             requested_at: object
                 .annotations()
@@ -112,7 +162,7 @@ fn seconds(seconds: i64) -> Duration {
     Duration::from_secs(u64::try_from(seconds).unwrap_or_default())
 }
 
-/// Hashes what decides what a run does: the parts are the source and the spec of an override, none for a refresh from the
+/// Hashes what decides what a run does: the parts are the source and the spec of the refresh's own, none for a refresh from the
 /// persisted source. Keyless and the same in every process, so that no restart and no upgrade makes a run due.
 fn fingerprint(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
@@ -130,11 +180,27 @@ fn fingerprint(parts: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
     fn the_fingerprint_of_a_refresh_without_override_never_changes() {
         assert_eq!(fingerprint(&[]), "v1:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    }
+
+    #[test]
+    fn the_fingerprint_tells_sources_and_places_of_specs_apart() {
+        let object = |spec: &str| OwnSource { source: "s3://b/p".to_owned(), spec: SpecPlace::Object(spec.to_owned()) };
+        let secret = |name: &str, key: &str| OwnSource {
+            source: "s3://b/p".to_owned(),
+            spec: SpecPlace::Secret { name: name.to_owned(), key: key.to_owned() },
+        };
+        let elsewhere = OwnSource { source: "s3://b/q".to_owned(), ..object("{}") };
+        let all = [object("{}"), object("secret"), elsewhere, secret("a", "b"), secret("b", "a"), secret("ab", "")];
+        let prints: HashSet<String> = all.iter().map(OwnSource::fingerprint).collect();
+        assert_eq!(prints.len(), all.len());
+        assert_eq!(object("{}").fingerprint(), "FILLME", "the same in every release: an upgrade starts nothing");
     }
 
     #[test]

@@ -53,6 +53,9 @@ pub const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// How often a run looks for a job whose start has an unknown outcome, and for the end of somebody else's job.
 pub const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
+/// How often a run looks for the Secret with its spec, which is not watched: it is read when a run starts and never else.
+pub const LOOK_FOR_SECRET: Duration = Duration::from_secs(15);
+
 /// How soon a process that may not start anything looks whether it may again.
 pub const HOLD: Duration = Duration::from_secs(1);
 

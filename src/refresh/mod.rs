@@ -32,10 +32,10 @@ mod waiting;
 
 pub use conditions::conditions;
 pub use decide::{Decision, Effect, Notice, Wake, decide};
-pub use desired::{Desired, Keeper};
+pub use desired::{Desired, Keeper, OwnSource, SpecPlace};
 pub use due::is_due;
-pub use failure::FailureClass;
-pub use observation::{Connection, Fact, Look, Observation, Permission, Submission, Turn};
+pub use failure::{FailureClass, page as failures_page};
+pub use observation::{Connection, Fact, Look, Observation, OwnSourceCheck, Permission, Submission, Turn};
 pub use project::{differs_only_in_progress, project};
 pub use record::{ClaimKey, Handled, JobRecord, PastRun, Reason, Recorded, Run, Success, Summary};
 

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use super::FailureClass;
 use crate::milvus::{Answer, Collection, Job, JobId, MilvusError};
 
 /// Everything that a decision may look at besides what is wanted and recorded.
@@ -91,6 +92,21 @@ pub struct Look {
     pub jobs: Vec<Job>,
     /// Jobs that other objects have recorded as theirs.
     pub taken: BTreeSet<JobId>,
+    /// What became of the refresh's own source, if it brings one along and a claim may be made of this look.
+    pub own_source: OwnSourceCheck,
+}
+
+/// Whether the source that a refresh brings along can be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OwnSourceCheck {
+    /// It brings none.
+    None,
+    /// It is allowed and its spec is at hand.
+    Usable,
+    /// Its spec cannot be had (yet): why, and what to do.
+    Missing(String),
+    /// It is wrong or not allowed: the class, and what is wrong.
+    Refused(FailureClass, String),
 }
 
 /// What came of a start.

@@ -117,7 +117,8 @@ fn row(reason: Reason, first_run: bool) -> [&'static str; 5] {
         | Reason::ConnectionNotReady
         | Reason::Submitting
         | Reason::RefreshInProgress
-        | Reason::OutcomeUnknown => ["Unknown", "False", "False", "True", "False"],
+        | Reason::OutcomeUnknown
+        | Reason::SecretNotFound => ["Unknown", "False", "False", "True", "False"],
         Reason::Retrying(_) => ["False", "False", "False", "True", "False"],
         // Nothing was ever asked of it in vain, so there is nothing that a tool should wait for.
         Reason::Suspended if first_run => ["", "False", "False", "False", "False"],

@@ -166,6 +166,8 @@ pub enum Reason {
     RefreshInProgress,
     /// A start was sent and its outcome is not known.
     OutcomeUnknown,
+    /// The Secret with the spec of its own source cannot be read.
+    SecretNotFound,
     /// Its start is held by `spec.suspend`.
     Suspended,
     /// An attempt failed and the next one waits.
@@ -178,13 +180,14 @@ pub enum Reason {
 
 impl Reason {
     /// The reasons of a run that is not over, but for a retry's.
-    pub const GOING_ON: [Self; 7] = [
+    pub const GOING_ON: [Self; 8] = [
         Self::Queued,
         Self::WaitingForActiveJob,
         Self::ConnectionNotReady,
         Self::Submitting,
         Self::RefreshInProgress,
         Self::OutcomeUnknown,
+        Self::SecretNotFound,
         Self::Suspended,
     ];
 
@@ -197,6 +200,7 @@ impl Reason {
             Self::Submitting => "Submitting",
             Self::RefreshInProgress => "RefreshInProgress",
             Self::OutcomeUnknown => "OutcomeUnknown",
+            Self::SecretNotFound => "SecretNotFound",
             Self::Suspended => "Suspended",
             Self::RefreshCompleted => "RefreshCompleted",
             Self::Retrying(class) | Self::Failed(class) => class.as_str(),

@@ -37,9 +37,9 @@ pub fn check(text: &str) -> Result<(), String> {
 /// # Errors
 /// A sentence that says what is wrong and what to do.
 pub fn check_plain(text: &str) -> Result<(), String> {
-    match parse(text)?.keys().into_iter().find(|(key, _)| is_credential(key)) {
+    match parse(text)?.keys().into_iter().find(|key| is_credential(key)) {
         None => Ok(()),
-        Some((key, _)) => Err(format!(
+        Some(key) => Err(format!(
             "externalSpec holds the credential key {}. The text is in etcd by now, and in Git if it came from there: \
              rotate that credential, put the spec with the new one into a Secret, and name it in externalSpecFrom instead.",
             shown(key)
@@ -47,20 +47,10 @@ pub fn check_plain(text: &str) -> Result<(), String> {
     }
 }
 
-/// The values of the credential keys in `text`, to keep them out of messages. None where it is no spec, which is not sent.
-pub fn secret_values(text: &str) -> Vec<String> {
-    let Ok(spec) = parse(text) else { return Vec::new() };
-    let mut values = Vec::new();
-    for (_, value) in spec.keys().into_iter().filter(|(key, _)| is_credential(key)) {
-        value.each_text(&mut |text| values.push(text.to_owned()));
-    }
-    values
-}
-
 /// A key of `text` that leads Milvus to another place than the source. None where it is no spec.
 pub(super) fn detour(text: &str) -> Option<&'static str> {
     let spec = parse(text).ok()?;
-    let found: Vec<String> = spec.keys().into_iter().map(|(key, _)| folded(key)).collect();
+    let found: Vec<String> = spec.keys().into_iter().map(folded).collect();
     DETOURS.into_iter().find(|detour| found.iter().any(|key| key == detour))
 }
 
@@ -87,7 +77,7 @@ fn parse(text: &str) -> Result<Json, String> {
             ));
         }
         let texts =
-            |value: &Json| matches!(value, Json::Object(all) if all.iter().all(|(_, v)| matches!(v, Json::Text(_))));
+            |value: &Json| matches!(value, Json::Object(all) if all.iter().all(|(_, v)| matches!(v, Json::Text)));
         if key == "extfs" && !texts(value) {
             return Err("The external spec's extfs must be an object whose values are all in quotes, numbers and \
                         true or false, too. Correct it."
@@ -115,40 +105,30 @@ fn shown(key: &str) -> String {
 /// JSON whose objects have no two keys that could be taken for one another.
 #[derive(Debug)]
 enum Json {
-    Text(String),
-    Number(String),
-    Word,
+    Text,
+    Other,
     List(Vec<Json>),
     Object(Vec<(String, Json)>),
 }
 
 impl Json {
-    /// Every key at any depth, with its value.
-    fn keys(&self) -> Vec<(&str, &Json)> {
+    /// Every key at any depth.
+    fn keys(&self) -> Vec<&str> {
         let mut found = Vec::new();
-        self.each_key(&mut |key, value| found.push((key, value)));
+        self.each_key(&mut |key| found.push(key));
         found
     }
 
-    fn each_key<'a>(&'a self, visit: &mut impl FnMut(&'a str, &'a Json)) {
+    fn each_key<'a>(&'a self, visit: &mut impl FnMut(&'a str)) {
         match self {
             Self::Object(members) => {
                 for (key, value) in members {
-                    visit(key, value);
+                    visit(key);
                     value.each_key(visit);
                 }
             }
             Self::List(items) => items.iter().for_each(|item| item.each_key(visit)),
-            Self::Text(_) | Self::Number(_) | Self::Word => {}
-        }
-    }
-
-    fn each_text<'a>(&'a self, visit: &mut impl FnMut(&'a str)) {
-        match self {
-            Self::Text(text) | Self::Number(text) => visit(text),
-            Self::List(items) => items.iter().for_each(|item| item.each_text(visit)),
-            Self::Object(members) => members.iter().for_each(|(_, value)| value.each_text(visit)),
-            Self::Word => {}
+            Self::Text | Self::Other => {}
         }
     }
 }
@@ -169,27 +149,27 @@ impl<'de> Visitor<'de> for Reader {
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<Json, E> {
-        Ok(Json::Word)
+        Ok(Json::Other)
     }
 
     fn visit_unit<E>(self) -> Result<Json, E> {
-        Ok(Json::Word)
+        Ok(Json::Other)
     }
 
-    fn visit_i64<E>(self, number: i64) -> Result<Json, E> {
-        Ok(Json::Number(number.to_string()))
+    fn visit_i64<E>(self, _: i64) -> Result<Json, E> {
+        Ok(Json::Other)
     }
 
-    fn visit_u64<E>(self, number: u64) -> Result<Json, E> {
-        Ok(Json::Number(number.to_string()))
+    fn visit_u64<E>(self, _: u64) -> Result<Json, E> {
+        Ok(Json::Other)
     }
 
-    fn visit_f64<E>(self, number: f64) -> Result<Json, E> {
-        Ok(Json::Number(number.to_string()))
+    fn visit_f64<E>(self, _: f64) -> Result<Json, E> {
+        Ok(Json::Other)
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Json, E> {
-        Ok(Json::Text(text.to_owned()))
+    fn visit_str<E>(self, _: &str) -> Result<Json, E> {
+        Ok(Json::Text)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {

@@ -24,8 +24,8 @@ use crate::{
     },
     milvus::{ErrorKind, MilvusError},
     refresh::{
-        Connection, Decision, Desired, Effect, Fact, Look, Observation, Permission, Recorded, Submission, Wake, decide,
-        differs_only_in_progress, is_due, limits::SUBMIT_BUDGET, project,
+        Connection, Decision, Desired, Effect, Fact, Look, Observation, OwnSourceCheck, Permission, Recorded,
+        Submission, Wake, decide, differs_only_in_progress, is_due, limits::SUBMIT_BUDGET, project,
     },
 };
 
@@ -317,7 +317,7 @@ impl Pass {
             self.shell.index.join(&self.uid, &key(self.name), Lock::Collection(collection.id), due);
         }
         let taken: BTreeSet<_> = self.shell.index.of_others(&self.uid, &jobs);
-        Ok(Look { collection: Some(collection), jobs, taken })
+        Ok(Look { collection: Some(collection), jobs, taken, own_source: OwnSourceCheck::None })
     }
 
     async fn submit(&self, claiming_began: Duration) -> Submission {

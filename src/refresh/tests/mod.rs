@@ -11,6 +11,8 @@ mod finding;
 mod garbage;
 mod outcome;
 mod properties;
+#[cfg(feature = "simulator")]
+mod refusals;
 mod scene;
 mod simulation;
 mod source;

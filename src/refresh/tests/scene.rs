@@ -9,8 +9,8 @@ use crate::{
     api::{ExternalCollectionRefresh, RefreshStatus},
     milvus::{Answer, Collection, ErrorKind, Job, JobId, JobState, MilvusError},
     refresh::{
-        Connection, Decision, Desired, Effect, Fact, Look, Observation, Permission, Reason, Recorded, Run, Submission,
-        Turn, Wake, decide, limits::GRACE, project,
+        Connection, Decision, Desired, Effect, Fact, Look, Observation, OwnSourceCheck, Permission, Reason, Recorded,
+        Run, Submission, Turn, Wake, decide, limits::GRACE, project,
     },
 };
 
@@ -70,7 +70,7 @@ pub fn old() -> Job {
 }
 
 pub fn listed(jobs: Vec<Job>) -> Look {
-    Look { collection: Some(collection()), jobs, taken: BTreeSet::new() }
+    Look { collection: Some(collection()), jobs, taken: BTreeSet::new(), own_source: OwnSourceCheck::None }
 }
 
 pub fn looked(jobs: Vec<Job>) -> Fact {

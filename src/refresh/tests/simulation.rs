@@ -13,8 +13,8 @@ use crate::{
     api::{ActiveJobPolicy, RefreshStatus},
     milvus::{Answer, ErrorKind, Job, JobId, JobState},
     refresh::{
-        ClaimKey, Connection, Desired, Effect, Fact, Look, Observation, Permission, Recorded, Submission, Turn, Wake,
-        decide, is_due,
+        ClaimKey, Connection, Desired, Effect, Fact, Look, Observation, OwnSourceCheck, Permission, Recorded,
+        Submission, Turn, Wake, decide, is_due,
         limits::{LANDING_MARGIN, SUBMIT_BUDGET},
     },
 };
@@ -183,7 +183,12 @@ impl World {
             return Fact::Looked(Err(error(kind)));
         }
         let jobs = self.jobs.iter().map(|entry| self.show(entry)).collect();
-        Fact::Looked(Ok(Look { collection: Some(collection()), jobs, taken: BTreeSet::new() }))
+        Fact::Looked(Ok(Look {
+            collection: Some(collection()),
+            jobs,
+            taken: BTreeSet::new(),
+            own_source: OwnSourceCheck::None,
+        }))
     }
 
     fn poll(&self, id: JobId) -> Fact {

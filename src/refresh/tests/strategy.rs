@@ -12,7 +12,8 @@ use crate::{
     api::{ActiveJobPolicy, RefreshStatus},
     milvus::{Answer, Collection, ErrorKind, Job, JobId, JobState, MilvusError},
     refresh::{
-        Connection, Desired, Fact, FailureClass, Look, Observation, Permission, Reason, Submission, Turn,
+        Connection, Desired, Fact, FailureClass, Look, Observation, OwnSourceCheck, Permission, Reason, Submission,
+        Turn,
         limits::{ABSENCE_WINDOW, GRACE},
     },
 };
@@ -206,6 +207,7 @@ fn look() -> impl Strategy<Value = Look> {
         collection,
         jobs,
         taken: taken.into_iter().map(JobId).collect::<BTreeSet<_>>(),
+        own_source: OwnSourceCheck::None,
     })
 }
 

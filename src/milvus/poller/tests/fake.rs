@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use crate::milvus::{
-    Collection, ErrorKind, Job, JobId, JobState, Milvus, MilvusError, Result,
+    Collection, ErrorKind, Job, JobId, JobState, Milvus, MilvusError, Result, Source,
     poller::{Answer, Poller, Sighting},
 };
 
@@ -96,7 +96,7 @@ impl Milvus for Fake {
         unreachable!("a poller only polls")
     }
 
-    async fn submit(&self, _: &str, _: &str, _: Duration) -> Result<JobId> {
+    async fn submit(&self, _: &str, _: &str, _: Option<&Source>, _: Duration) -> Result<JobId> {
         unreachable!("a poller only polls")
     }
 

@@ -1,0 +1,78 @@
+//! The source that a refresh brings along: its spec is read once, when a run is about to start, and checked.
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::timeout;
+
+use super::{API_DEADLINE, pass::Pass, servers::Server};
+use crate::{
+    milvus::Source,
+    refresh::{FailureClass, OwnSource, OwnSourceCheck, SpecPlace, source, spec},
+};
+
+impl Pass<'_> {
+    /// Gets the refresh's own source ready for a start, if it brings one along.
+    pub(super) async fn own_source(&mut self, server: &Server) -> OwnSourceCheck {
+        self.source = None;
+        let Some(own) = self.want.own_source.clone() else { return OwnSourceCheck::None };
+        let text = match &own.spec {
+            SpecPlace::Object(text) => Ok(SecretString::from(text.as_str())),
+            SpecPlace::Secret { name, key } => self.read_spec(name, key).await,
+        };
+        match text.and_then(|text| check(&own, &text, &server.allowed_sources).map(|()| text)) {
+            Ok(text) => {
+                self.source = Some(Source { uri: own.source, spec: text });
+                OwnSourceCheck::Usable
+            }
+            Err(problem) => problem,
+        }
+    }
+
+    /// Reads the spec from a Secret of the refresh's namespace.
+    async fn read_spec(&self, name: &str, key: &str) -> Result<SecretString, OwnSourceCheck> {
+        let secrets: Api<Secret> = Api::namespaced(self.context.client.clone(), &self.key.namespace);
+        let missing = |problem: String| OwnSourceCheck::Missing(problem);
+        let secret = match timeout(API_DEADLINE, secrets.get_opt(name)).await {
+            Ok(Ok(Some(secret))) => secret,
+            Ok(Ok(None)) => {
+                return Err(missing(format!(
+                    "Secret {name}, which spec.externalSpecFrom names, does not exist in this namespace. Create it; it is looked for again all the time."
+                )));
+            }
+            Ok(Err(kube::Error::Api(refusal))) if refusal.code == 403 => {
+                return Err(missing(format!(
+                    "The operator may not read Secret {name}, which spec.externalSpecFrom names. Grant it get on secrets in this namespace; it is tried again all the time."
+                )));
+            }
+            Ok(Err(error)) => {
+                return Err(missing(format!("Secret {name} could not be read: {error}. It is tried again by itself.")));
+            }
+            Err(_) => {
+                return Err(missing(format!("Secret {name} could not be read in time. It is tried again by itself.")));
+            }
+        };
+        let Some(value) = secret.data.unwrap_or_default().remove(key) else {
+            return Err(missing(format!(
+                "Secret {name} has no key {key}, which spec.externalSpecFrom names. Add it; it is looked for again all the time."
+            )));
+        };
+        let text = String::from_utf8(value.0).ok().filter(|text| !text.trim().is_empty());
+        text.map(SecretString::from).ok_or_else(|| {
+            let problem = format!("Key {key} of Secret {name} must hold the external spec as JSON text in UTF-8.");
+            OwnSourceCheck::Refused(FailureClass::InvalidSpec, problem)
+        })
+    }
+}
+
+/// What Milvus would find wrong with it, and what the connection's owner does not want.
+fn check(own: &OwnSource, text: &SecretString, allowed: &[String]) -> Result<(), OwnSourceCheck> {
+    let text = text.expose_secret();
+    let checked = match &own.spec {
+        SpecPlace::Object(_) => spec::check_plain(text),
+        SpecPlace::Secret { .. } => spec::check(text),
+    };
+    checked.map_err(|problem| OwnSourceCheck::Refused(FailureClass::InvalidSpec, problem))?;
+    let allowed = source::allows(allowed, &own.source, text);
+    allowed.map_err(|problem| OwnSourceCheck::Refused(FailureClass::SourceNotAllowed, problem))
+}
