@@ -13,7 +13,7 @@ mod escaping;
 #[cfg(test)]
 mod tests;
 
-pub use credentials::spec_secrets;
+pub use credentials::{CREDENTIAL_KEYS, spec_secrets};
 use escaping::{MAX_DEPTH, next};
 
 /// Longest message that leaves this module, in bytes.

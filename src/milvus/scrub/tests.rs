@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 
-use super::{credentials::KEYS, *};
+use super::*;
 
 fn scrubber(secrets: &[&str]) -> Scrubber {
     Scrubber::new(secrets.iter().map(|secret| SecretString::from(*secret)))
@@ -77,15 +77,16 @@ const MARK: &str = "7q9Z";
 /// A spec with credential keys anywhere, whose values all hold [`MARK`] and whatever may be in a string.
 fn spec() -> impl Strategy<Value = serde_json::Value> {
     use serde_json::{Value, json};
-    let credential = (0..KEYS.len(), any::<bool>(), ".{0,8}", ".{0,8}").prop_map(|(key, upper, before, after)| {
-        let key = if upper { KEYS[key].to_uppercase() } else { KEYS[key].to_owned() };
-        json!({ "format": "parquet", key: format!("{before}{MARK}{after}"), "region": "eu" })
-    });
+    let credential =
+        (0..CREDENTIAL_KEYS.len(), any::<bool>(), ".{0,8}", ".{0,8}").prop_map(|(key, upper, before, after)| {
+            let key = if upper { CREDENTIAL_KEYS[key].to_uppercase() } else { CREDENTIAL_KEYS[key].to_owned() };
+            json!({ "format": "parquet", key: format!("{before}{MARK}{after}"), "region": "eu" })
+        });
     credential.prop_recursive(4, 16, 3, |inner| {
         prop_oneof![
             ("[a-z_\"\\\\ ]{1,8}", inner.clone()).prop_map(|(key, value)| json!({ "a": 1, key: value })),
             proptest::collection::vec(inner.clone(), 1..3).prop_map(Value::Array),
-            (inner, 0..KEYS.len()).prop_map(|(value, key)| json!({ KEYS[key]: value })),
+            (inner, 0..CREDENTIAL_KEYS.len()).prop_map(|(value, key)| json!({ CREDENTIAL_KEYS[key]: value })),
         ]
     })
 }
@@ -114,9 +115,9 @@ proptest! {
     }
 
     #[test]
-    fn the_value_of_a_credential_key_never_survives(value in "[ -~]{0,20}", key in 0..KEYS.len()) {
+    fn the_value_of_a_credential_key_never_survives(value in "[ -~]{0,20}", key in 0..CREDENTIAL_KEYS.len()) {
         let value = format!("{value}7q9Z");
-        let spec = serde_json::json!({ "extfs": { "region": "eu", KEYS[key]: value } }).to_string();
+        let spec = serde_json::json!({ "extfs": { "region": "eu", CREDENTIAL_KEYS[key]: value } }).to_string();
         for text in [spec.clone(), go_quoted(&spec), serde_json::to_string(&go_quoted(&spec)).unwrap()] {
             let out = scrubber(&[]).message(&format!("bad spec {text} given"));
             prop_assert!(!out.contains("7q9Z"), "{out:?}");
@@ -208,6 +209,7 @@ fn keys_and_separators_may_be_escaped_in_any_way() {
         r#"{"ACCESS_KEY_VALUE" :\n\t"7q9Z"}"#,
         r#"{\"access_key_value\"\u003a\"7q9Z\"}"#,
         r#"{\\\"sas_token\\\":\\\"sv=1&sig=7q9Z\\\"}"#,
+        r#"{"secret_key":"7q9Z"}"#,
         "map[sas_token:sv=1&sig=7q9Z region:eu]",
         "{\"access_key_value\":\n    \"7q9Z\"}",
         r#"{"access_key_value":{"inner":"7q9Z"}}"#,
