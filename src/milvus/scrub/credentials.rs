@@ -8,22 +8,27 @@ use super::{
     escaping::{MAX_DEPTH, next},
 };
 
-/// The keys whose values are secret: those of an external spec that Milvus itself redacts, and their relatives.
-pub const CREDENTIAL_KEYS: [&str; 13] = [
+/// The keys of an external spec whose values are secret: those that Milvus itself redacts, their relatives, and
+/// `access_key_val`, which Milvus' documentation has in places.
+pub const CREDENTIAL_KEYS: [&str; 10] = [
     "access_key_id",
-    "access_key_val",
     "access_key_value",
+    "access_key_val",
     "account_key",
-    "client_secret",
     "credential_json",
     "external_id",
-    "private_key",
     "sas_token",
     "secret_access_key",
-    "secret_key",
     "session_token",
     "ssl_ca_cert",
 ];
+
+/// What people write in their place, or inside a key file.
+const RELATIVES: [&str; 3] = ["client_secret", "private_key", "secret_key"];
+
+fn keys() -> impl Iterator<Item = &'static str> {
+    CREDENTIAL_KEYS.into_iter().chain(RELATIVES)
+}
 
 /// The secrets in an external spec that came from a Secret: the text itself and every text below a credential key.
 /// One that is no JSON is secret as a whole.
@@ -48,7 +53,7 @@ fn collect(value: &Value, secret: bool, secrets: &mut Vec<SecretString>) {
         Value::Object(fields) => fields.iter().for_each(|(key, value)| {
             // As Go matches keys: without case, which includes the long s and the Kelvin sign.
             let key = key.to_uppercase().to_lowercase();
-            collect(value, secret || CREDENTIAL_KEYS.iter().any(|known| key.contains(known)), secrets);
+            collect(value, secret || keys().any(|known| key.contains(known)), secrets);
         }),
         Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
@@ -75,8 +80,7 @@ pub(super) fn mask(text: &str) -> String {
 fn value_at(text: &str) -> Option<(&str, &str)> {
     let may_begin_a_key = |c: char| c.is_ascii_alphabetic() || c == '\\';
     text.starts_with(may_begin_a_key).then_some(())?;
-    let keys =
-        (0..=MAX_DEPTH).flat_map(|depth| CREDENTIAL_KEYS.iter().filter_map(move |key| after_key(text, key, depth)));
+    let keys = (0..=MAX_DEPTH).flat_map(|depth| keys().filter_map(move |key| after_key(text, key, depth)));
     keys.filter_map(value_after).next()
 }
 

@@ -209,6 +209,7 @@ fn keys_and_separators_may_be_escaped_in_any_way() {
         r#"{"ACCESS_KEY_VALUE" :\n\t"7q9Z"}"#,
         r#"{\"access_key_value\"\u003a\"7q9Z\"}"#,
         r#"{\\\"sas_token\\\":\\\"sv=1&sig=7q9Z\\\"}"#,
+        r#"{"secret_key":"7q9Z"}"#,
         "map[sas_token:sv=1&sig=7q9Z region:eu]",
         "{\"access_key_value\":\n    \"7q9Z\"}",
         r#"{"access_key_value":{"inner":"7q9Z"}}"#,
