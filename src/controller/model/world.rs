@@ -5,9 +5,9 @@ use std::{cell::RefCell, future::poll_fn, rc::Rc, task::Poll, time::Duration};
 use tokio::time::Instant;
 
 use super::{
-    api::{Api, Refusal, Write},
+    api::{Api, Object, Refusal, Write},
     choices::Choices,
-    milvus::{Milvus, SOURCE, Sender},
+    milvus::{Entry, Milvus, SOURCE, Sender},
 };
 use crate::{
     milvus::{ErrorKind, JobId, JobState, MilvusError},
@@ -127,8 +127,8 @@ impl World {
     fn check_starts(&mut self) {
         let Some(last) = self.milvus.journal.last() else { return };
         let Some(sender) = &last.sender else { return };
-        let earlier = self.milvus.of_run(&sender.uid, sender.claim.number).filter(|job| job.id != last.id);
-        let unproven = earlier.filter(|job| job.state(last.started) != JobState::Failed).next();
+        let failed_before = |job: &&Entry| job.id == last.id || job.state(last.started) == JobState::Failed;
+        let unproven = self.milvus.of_run(&sender.uid, sender.claim.number).find(|job| !failed_before(job));
         let checked = unproven.map_or(Ok(()), |job| Err(format!("one run has two jobs: {job:?} and {last:?}")));
         self.note(checked);
     }
@@ -139,7 +139,14 @@ impl World {
         let record = object.record();
         let (Some(run), Some(id)) = (&record.run, record.job.id) else { return Ok(()) };
         let others = self.api.objects.iter().flatten().filter(|other| other.uid != object.uid);
-        if others.into_iter().any(|other| other.record().jobs().any(|job| job == id)) {
+        // A start can land on a collection that was re-created after its claim. Another run that has that collection and adopts
+        // jobs may take it before its id is recorded, since nothing tells it from somebody else's; both then report one job.
+        let landed_elsewhere = |record: &Recorded| {
+            let claimed = record.run.as_ref().and_then(|run| run.collection_id);
+            self.milvus.journal.iter().any(|job| job.id == id && Some(job.collection) != claimed)
+        };
+        let shared = others.into_iter().map(Object::record).find(|other| other.jobs().any(|job| job == id));
+        if shared.is_some_and(|other| !landed_elsewhere(&other) && !landed_elsewhere(&record)) {
             return Err(format!("job {id} is recorded by two objects"));
         }
         let Some(job) = self.milvus.journal.iter().find(|job| job.id == id) else {
