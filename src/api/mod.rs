@@ -7,7 +7,9 @@ mod crds;
 mod refresh;
 
 pub use condition::{COMPLETE, FAILED, READY, RECONCILING, STALLED, SUSPENDED};
-pub use connection::{ConnectionAuth, ConnectionSpec, ConnectionStatus, MilvusConnection, SecretReference};
+pub use connection::{
+    ConnectionAuth, ConnectionSpec, ConnectionStatus, MilvusConnection, MilvusReference, SecretReference,
+};
 pub use crds::{crds, crds_yaml};
 pub use refresh::{
     ActiveJobPolicy, ConnectionKind, ConnectionReference, ExternalCollectionRefresh, ExternalSpecSource, FailureStatus,

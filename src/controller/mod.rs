@@ -4,6 +4,7 @@
 //! * `refresh`, `connection`: one reconciler a kind; `pass` and `act`: what a pass over a refresh does.
 //! * `servers`: what is known of each connection: its view, its client, its poller.
 //! * `secrets`: one field-selected watch per Secret that a connection names.
+//! * `milvus_ref`: the same per `Milvus` of milvus-operator.
 //! * `index`: who has a collection, and who waits for it.
 //! * `fence`: what a process does before it starts anything.
 //! * `memory`: what this process remembers of an object beyond its status.
@@ -16,6 +17,7 @@ mod events;
 mod fence;
 mod index;
 mod memory;
+mod milvus_ref;
 #[cfg(test)]
 mod model;
 mod pace;

@@ -49,6 +49,8 @@ async fn good_objects_are_accepted() {
         json!({ "address": "http://milvus:19530" }),
         json!({ "address": "http://10.0.0.1:19530" }),
         json!({ "address": "http://[::1]:19530" }),
+        json!({ "milvusRef": { "name": "a".repeat(56) } }),
+        json!({ "address": null, "milvusRef": { "name": "main-1" } }),
         json!({ "address": "http://milvus.ns.svc:1", "auth": { "secretRef": { "name": "login" } } }),
     ] {
         dry_run(&world, connection(spec.clone())).await.unwrap_or_else(|error| panic!("{spec}: {error}"));
@@ -86,7 +88,14 @@ async fn bad_objects_are_refused_and_the_message_says_what_to_write() {
         assert!(refused.contains(says), "{spec}: {refused}");
     }
     for (spec, says) in [
-        (json!({}), "spec.address: Required value"),
+        (json!({}), "set either address or milvusRef"),
+        (json!({ "address": null }), "set either address or milvusRef"),
+        (json!({ "address": "http://m:1", "milvusRef": { "name": "main" } }), "set either address or milvusRef"),
+        (json!({ "milvusRef": {} }), "name: Required value"),
+        (json!({ "milvusRef": { "name": "a.b" } }), "must be the name of a Milvus"),
+        (json!({ "milvusRef": { "name": "1a" } }), "must be the name of a Milvus"),
+        (json!({ "milvusRef": { "name": "a-" } }), "must be the name of a Milvus"),
+        (json!({ "milvusRef": { "name": "a".repeat(57) } }), "56"),
         (json!({ "address": "milvus:19530" }), "must be http://host:port"),
         (json!({ "address": "http://milvus" }), "must be http://host:port"),
         (json!({ "address": "http://milvus:19530/" }), "must be http://host:port"),
