@@ -45,6 +45,16 @@ pub struct ConnectionSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub milvus_ref: Option<MilvusReference>,
 
+    /// The sources that a refresh may bring along in `externalSource`: URI prefixes, matched on whole path segments. Empty:
+    /// none. `["*"]`: every source with a scheme that Milvus takes. In `s3://bucket` the refresh's spec chooses provider and
+    /// region; a prefix with the endpoint, such as `s3://s3.eu-central-1.amazonaws.com/bucket`, pins them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 512)))]
+    #[x_kube(validation = Rule::new("size(self) == 1 || self.all(prefix, prefix != '*')").message("must hold * alone, or prefixes only"))]
+    #[x_kube(validation = Rule::new(r"self.all(prefix, prefix.matches(r'^(\*|(s3|s3a|aws|minio|oss|cos|obs|gs|gcs|azure)://[a-z0-9_-]+([.][a-z0-9_-]+)*(:[1-9][0-9]{0,4})?(/[A-Za-z0-9._~!$&()*+,;=:@-]+)*/?)$') && !prefix.matches(r'/[.][.]?(/|$)'))")
+        .message("must hold prefixes such as s3://bucket/path in their plainest form: scheme and host in lower case, no login, no % or other encoding, no query, no empty segments and none that are . or .."))]
+    pub allowed_sources: Vec<String>,
+
     /// How to log in. Absent: the operator sends no login.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<ConnectionAuth>,

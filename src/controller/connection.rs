@@ -163,7 +163,7 @@ async fn look(
     let origin = Origin { spec, address: address.to_owned(), secret };
     let server = match context.servers.built_from(&key, &origin) {
         Some(server) => server,
-        None => match build(context, address, login) {
+        None => match build(connection, context, address, login) {
             Ok(server) => Arc::new(server),
             Err(error) => return (Health::not_ready(INVALID_SPEC, error.to_string()), None),
         },
@@ -172,13 +172,18 @@ async fn look(
     (health, Some((origin, server)))
 }
 
-fn build(context: &Arc<Context>, address: &str, login: Option<Login>) -> Result<Server, ConnectError> {
+fn build(
+    connection: &MilvusConnection,
+    context: &Arc<Context>,
+    address: &str,
+    login: Option<Login>,
+) -> Result<Server, ConnectError> {
     let endpoint = address.to_owned();
     let options = ConnectOptions { address: endpoint.clone(), login, request_timeout: REQUEST_TIMEOUT };
     let milvus: Arc<dyn Milvus> = Arc::new(GrpcMilvus::connect(options)?);
     let refreshes = context.refreshes.clone();
     let poller = Poller::new(milvus.clone(), move |refresh| refreshes.wake(refresh), context.clock.random);
-    Ok(Server { milvus, poller, endpoint })
+    Ok(Server { milvus, poller, endpoint, allowed_sources: connection.spec.allowed_sources.clone() })
 }
 
 async fn probe(milvus: &dyn Milvus) -> Health {

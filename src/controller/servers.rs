@@ -20,6 +20,8 @@ pub struct Server {
     pub poller: Poller<Key>,
     /// The address that is in use.
     pub endpoint: String,
+    /// What the refreshes of this connection may bring along: `spec.allowedSources`.
+    pub allowed_sources: Vec<String>,
 }
 
 /// What a connection was built from; another value means another client.

@@ -205,3 +205,55 @@ fn with_source(overrides: &Value) -> Value {
     spec.as_object_mut().unwrap().extend(overrides.as_object().unwrap().clone());
     refresh("x", spec)
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_lists_sources_in_their_plainest_form() {
+    let world = World::without_operator().await;
+    let object = |list: Value| connection(json!({ "address": "http://m:1", "allowedSources": list }));
+    let long = format!("s3://bucket/{}", "a".repeat(500));
+    for list in [
+        json!([]),
+        json!(["*"]),
+        json!([
+            "s3://bucket",
+            "minio://store.data.svc:9000/lake/a_b/",
+            "gs://b_1/..a/a../...",
+            "azure://x/~!$&()*+,;=:@-"
+        ]),
+        json!(vec![long; 64]),
+    ] {
+        dry_run(&world, object(list.clone())).await.unwrap_or_else(|error| panic!("{list}: {error}"));
+    }
+    let (alone, plain) = ("must hold * alone", "in their plainest form");
+    for (list, says) in [
+        (json!(["*", "s3://bucket"]), alone),
+        (json!(["*", "*"]), alone),
+        (json!([""]), "should be at least 1 chars long"),
+        (json!([format!("s3://{}", "a".repeat(508))]), "512"),
+        (json!(vec!["s3://bucket"; 65]), "64"),
+        (json!(["s3://bucket", "**"]), plain),
+        (json!(["s3://"]), plain),
+        (json!(["bucket/a"]), plain),
+        (json!(["file:///etc"]), plain),
+        (json!(["S3://bucket"]), plain),
+        (json!(["s3://Bucket"]), plain),
+        (json!(["s3://bucket."]), plain),
+        (json!(["s3://.."]), plain),
+        (json!(["s3://u:p@bucket"]), plain),
+        (json!(["s3://bucket:0/a"]), plain),
+        (json!(["s3://bucket:123456"]), plain),
+        (json!(["s3://bucket/%61"]), plain),
+        (json!(["s3://bucket/a?b"]), plain),
+        (json!(["s3://bucket/a#b"]), plain),
+        (json!(["s3://bucket//a"]), plain),
+        (json!(["s3://bucket/a//"]), plain),
+        (json!(["s3://bucket/."]), plain),
+        (json!(["s3://bucket/a/../b"]), plain),
+        (json!(["s3://bucket/a b"]), plain),
+        (json!(["s3://bucket/a\n"]), plain),
+        (json!(["s3://bucket/é"]), plain),
+    ] {
+        let refused = dry_run(&world, object(list.clone())).await.expect_err(&list.to_string());
+        assert!(refused.contains(says), "{list}: {refused}");
+    }
+}
