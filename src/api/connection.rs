@@ -32,22 +32,44 @@ use serde::{Deserialize, Serialize};
     )
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.address) != has(self.milvusRef)").message("set either address or milvusRef"))]
 pub struct ConnectionSpec {
     /// Milvus' gRPC address, `http://host:port`. Port 19530 is Milvus' default and must be written out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512))]
     #[x_kube(validation = Rule::new(r"self.matches('^http://([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$')")
         .message("must be http://host:port, with the port written out, no path and no login; for example http://milvus.default.svc:19530"))]
-    pub address: String,
+    pub address: Option<String>,
+
+    /// A `Milvus` of milvus-operator to connect to, instead of an address. The connection waits until it is ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub milvus_ref: Option<MilvusReference>,
 
     /// The sources that a refresh may bring along in `externalSource`: URI prefixes, matched on whole path segments. Empty:
-    /// none. `["*"]`: every source with a scheme that Milvus takes.
+    /// none. `["*"]`: every source with a scheme that Milvus takes. In `s3://bucket` the refresh's spec chooses provider and
+    /// region; a prefix with the endpoint, such as `s3://s3.eu-central-1.amazonaws.com/bucket`, pins them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), inner(length(min = 1, max = 512)))]
+    #[x_kube(validation = Rule::new("size(self) == 1 || self.all(prefix, prefix != '*')").message("must hold * alone, or prefixes only"))]
+    #[x_kube(validation = Rule::new(r"self.all(prefix, prefix.matches(r'^(\*|(s3|s3a|aws|minio|oss|cos|obs|gs|gcs|azure)://[a-z0-9_-]+([.][a-z0-9_-]+)*(:[1-9][0-9]{0,4})?(/[A-Za-z0-9._~!$&()*+,;=:@-]+)*/?)$') && !prefix.matches(r'/[.][.]?(/|$)'))")
+        .message("must hold prefixes such as s3://bucket/path in their plainest form: scheme and host in lower case, no login, no % or other encoding, no query, no empty segments and none that are . or .."))]
     pub allowed_sources: Vec<String>,
 
     /// How to log in. Absent: the operator sends no login.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<ConnectionAuth>,
+}
+
+/// Refers to a `Milvus` (milvus.io/v1beta1) of milvus-operator in the same namespace. Its address is
+/// `<name>-milvus.<namespace>.svc:19530`, and `https` if its `config.common.security.tlsMode` is 1 or 2.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MilvusReference {
+    /// The name of the `Milvus`.
+    #[schemars(length(min = 1, max = 56))]
+    #[x_kube(validation = Rule::new("self.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')")
+        .message("must be the name of a Milvus that a Service can be named after: lower-case letters, digits and -, beginning with a letter"))]
+    pub name: String,
 }
 
 /// How the operator logs in to Milvus.
@@ -85,8 +107,8 @@ pub struct ConnectionStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
 
-    /// `Ready`, with the reason `Connected`, `Unreachable`, `Unauthenticated`, `UnsupportedServer`, `SecretNotFound` or
-    /// `InvalidSpec`; `Reconciling` while the operator tries again by itself; `Stalled` while somebody has to change something.
+    /// `Ready`, with the reason `Connected`, `Unreachable` (also while the `Milvus` of `milvusRef` is missing or not ready),
+    /// `Unauthenticated`, `UnsupportedServer`, `SecretNotFound` or `InvalidSpec`; `Reconciling` while the operator tries again by itself; `Stalled` while somebody has to change something.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

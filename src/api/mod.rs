@@ -8,7 +8,9 @@ mod refresh;
 mod refresh_status;
 
 pub use condition::{COMPLETE, FAILED, READY, RECONCILING, STALLED, SUSPENDED};
-pub use connection::{ConnectionAuth, ConnectionSpec, ConnectionStatus, MilvusConnection, SecretReference};
+pub use connection::{
+    ConnectionAuth, ConnectionSpec, ConnectionStatus, MilvusConnection, MilvusReference, SecretReference,
+};
 pub use crds::{crds, crds_yaml};
 pub use refresh::{
     ActiveJobPolicy, ConnectionKind, ConnectionReference, ExternalCollectionRefresh, ExternalSpecSource, RefreshSpec,

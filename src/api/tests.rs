@@ -98,6 +98,9 @@ fn every_string_of_a_spec_is_bounded() {
     for kind in KINDS {
         let mut strings = 0;
         each_property(&schema(kind)["properties"]["spec"], "spec", &mut |path, property| {
+            let list = property["type"] == "array";
+            assert!(!list || property["maxItems"].as_u64().is_some_and(|most| most <= 64), "{kind}: {path} has no end");
+            let property = if list { &property["items"] } else { property };
             if property["type"] == "string" && property.get("enum").is_none() {
                 let longest =
                     property["maxLength"].as_u64().unwrap_or_else(|| panic!("{kind}: {path} has no maxLength"));

@@ -5,7 +5,9 @@ use std::{sync::Arc, time::Duration};
 use kube::{Api, Resource, core::DeserializeGuard, runtime::controller::Action};
 
 use super::{
-    Context, Error, Key, secrets,
+    Context, Error, Key,
+    milvus_ref::Target,
+    secrets,
     servers::{Origin, Server},
     status::{self, WriteError},
     stream,
@@ -56,6 +58,7 @@ impl stream::Lifecycle<DeserializeGuard<MilvusConnection>> for Lifecycle {
     fn gone(&self, _: &str, key: &Key) {
         self.context.servers.remove(key);
         self.context.secrets.of(key, None);
+        self.context.milvus_refs.release(key);
         self.context.wake_refreshes_of(key);
     }
 
@@ -99,15 +102,38 @@ const INVALID_SPEC: &str = "InvalidSpec";
 /// When the API server does not take the status.
 pub async fn reconcile(connection: Arc<MilvusConnection>, context: Arc<Context>) -> Result<Action, Error> {
     let key = Key::of(connection.as_ref());
+    let address = match context.milvus_refs.target(&key, &connection.spec) {
+        Target::Address(address) => address,
+        Target::Loading => return Ok(Action::await_change()),
+        Target::Waiting(message) => {
+            settle(&connection, &context, None, &Health::not_ready(UNREACHABLE, message), None).await?;
+            return Ok(Action::await_change());
+        }
+    };
     let secret = connection.spec.auth.as_ref().map(|auth| auth.secret_ref.name.as_str());
     let (health, server) = match context.secrets.of(&key, secret) {
         Some(secrets::View::Loading) => return Ok(Action::await_change()),
-        Some(secrets::View::Found(login, version)) => look(&connection, &context, Some((login, version))).await,
-        None => look(&connection, &context, None).await,
+        Some(secrets::View::Found(login, version)) => {
+            look(&connection, &context, &address, Some((login, version))).await
+        }
+        None => look(&connection, &context, &address, None).await,
         Some(problem) => (secret_problem(secret.unwrap_or_default(), &problem), None),
     };
+    settle(&connection, &context, Some(&address), &health, server).await?;
+    Ok(Action::requeue(pause(&context, &key, &health)))
+}
+
+/// Tells the connection's refreshes and its status what was found.
+async fn settle(
+    connection: &MilvusConnection,
+    context: &Arc<Context>,
+    address: Option<&str>,
+    health: &Health,
+    server: Option<(Origin, Arc<Server>)>,
+) -> Result<(), Error> {
+    let key = Key::of(connection);
     let view = if health.ready() {
-        Connection::Ready { endpoint: connection.spec.address.clone() }
+        Connection::Ready { endpoint: address.unwrap_or_default().to_owned() }
     } else {
         Connection::NotReady { reason: health.reason.to_owned(), message: health.message.clone() }
     };
@@ -120,24 +146,24 @@ pub async fn reconcile(connection: Arc<MilvusConnection>, context: Arc<Context>)
         );
         context.wake_refreshes_of(&key);
     }
-    write(&connection, &context, &health).await?;
-    Ok(Action::requeue(pause(&context, &key, &health)))
+    write(connection, context, address, health).await
 }
 
 /// Asks the server for its version and whether it knows the refresh API and the login.
 async fn look(
     connection: &MilvusConnection,
     context: &Arc<Context>,
+    address: &str,
     login: Option<(Login, String)>,
 ) -> (Health, Option<(Origin, Arc<Server>)>) {
     let key = Key::of(connection);
     let meta = connection.meta();
     let (login, secret) = login.unzip();
     let spec = (meta.uid.clone().unwrap_or_default(), meta.generation.unwrap_or_default());
-    let origin = Origin { spec, secret };
+    let origin = Origin { spec, address: address.to_owned(), secret };
     let server = match context.servers.built_from(&key, &origin) {
         Some(server) => server,
-        None => match build(connection, context, login) {
+        None => match build(connection, context, address, login) {
             Ok(server) => Arc::new(server),
             Err(error) => return (Health::not_ready(INVALID_SPEC, error.to_string()), None),
         },
@@ -146,8 +172,13 @@ async fn look(
     (health, Some((origin, server)))
 }
 
-fn build(connection: &MilvusConnection, context: &Arc<Context>, login: Option<Login>) -> Result<Server, ConnectError> {
-    let endpoint = connection.spec.address.clone();
+fn build(
+    connection: &MilvusConnection,
+    context: &Arc<Context>,
+    address: &str,
+    login: Option<Login>,
+) -> Result<Server, ConnectError> {
+    let endpoint = address.to_owned();
     let options = ConnectOptions { address: endpoint.clone(), login, request_timeout: REQUEST_TIMEOUT };
     let milvus: Arc<dyn Milvus> = Arc::new(GrpcMilvus::connect(options)?);
     let refreshes = context.refreshes.clone();
@@ -178,7 +209,7 @@ fn unhealthy(error: &milvus::MilvusError) -> Health {
         ErrorKind::Unsupported => {
             (UNSUPPORTED, "External collections need Milvus 3.0 or later; upgrade it. It is asked again every minute.")
         }
-        _ => (UNREACHABLE, "Check spec.address and that Milvus runs there; it is tried again all the time."),
+        _ => (UNREACHABLE, "Check that Milvus runs there and can be reached; it is tried again all the time."),
     };
     Health::not_ready(reason, format!("{}. {advice}", error.message.trim_end_matches('.')))
 }
@@ -198,7 +229,12 @@ fn secret_problem(name: &str, view: &secrets::View) -> Health {
 }
 
 /// Writes the status when it says something new.
-async fn write(connection: &MilvusConnection, context: &Context, health: &Health) -> Result<(), Error> {
+async fn write(
+    connection: &MilvusConnection,
+    context: &Context,
+    address: Option<&str>,
+    health: &Health,
+) -> Result<(), Error> {
     let meta = connection.meta();
     let before = connection.status.clone().unwrap_or_default();
     let row = if health.ready() {
@@ -218,7 +254,7 @@ async fn write(connection: &MilvusConnection, context: &Context, health: &Health
     let status = ConnectionStatus {
         observed_generation: meta.generation,
         server_version: health.version.clone().or(before.server_version.clone()),
-        endpoint: Some(connection.spec.address.clone()),
+        endpoint: address.map(str::to_owned),
         conditions,
     };
     if status == before {

@@ -15,6 +15,7 @@ use super::{
     fence::Fence,
     index::Index,
     memory::Memory,
+    milvus_ref::MilvusRefs,
     progress::Progress,
     secrets::Secrets,
     servers::{Server, Servers},
@@ -66,6 +67,8 @@ pub struct Context {
     pub servers: Servers,
     /// The Secrets that connections name.
     pub secrets: Secrets,
+    /// The Milvus objects that connections name.
+    pub milvus_refs: MilvusRefs,
     /// What is remembered of objects beyond their status.
     pub memory: Memory,
     /// The budget of progress writes.
@@ -105,6 +108,7 @@ impl Context {
         Self {
             events: Events::start(client.clone()),
             secrets: Secrets::new(client.clone(), connections.clone()),
+            milvus_refs: MilvusRefs::new(client.clone(), connections.clone()),
             client,
             clock,
             metrics,

@@ -5,6 +5,7 @@
 //!   source that a refresh brings along.
 //! * `servers`: what is known of each connection: its view, its client, its poller.
 //! * `secrets`: one field-selected watch per Secret that a connection names.
+//! * `milvus_ref`: the same per `Milvus` of milvus-operator.
 //! * `index`: who has a collection, and who waits for it.
 //! * `fence`: what a process does before it starts anything.
 //! * `memory`: what this process remembers of an object beyond its status.
@@ -17,6 +18,7 @@ mod events;
 mod fence;
 mod index;
 mod memory;
+mod milvus_ref;
 #[cfg(test)]
 mod model;
 mod own_source;

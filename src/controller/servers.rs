@@ -29,6 +29,8 @@ pub struct Server {
 pub struct Origin {
     /// The connection's uid and generation.
     pub spec: (String, i64),
+    /// The address, which may come from another object than the connection.
+    pub address: String,
     /// The resourceVersion of the Secret that holds the login.
     pub secret: Option<String>,
 }

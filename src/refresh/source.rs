@@ -53,14 +53,6 @@ pub fn allows(prefixes: &[String], source: &str, spec: &str) -> Result<(), Strin
     }
 }
 
-/// Whether `prefix` can stand in a connection's `allowedSources`.
-///
-/// # Errors
-/// What is wrong with it, to follow "it ".
-pub fn check_prefix(prefix: &str) -> Result<(), &'static str> {
-    if prefix == EVERYTHING { Ok(()) } else { parse(prefix).map(|_| ()) }
-}
-
 fn unusable(problem: &str) -> String {
     format!("externalSource cannot be compared with the connection's allowedSources: it {problem}.")
 }

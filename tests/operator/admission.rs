@@ -49,6 +49,8 @@ async fn good_objects_are_accepted() {
         json!({ "address": "http://milvus:19530" }),
         json!({ "address": "http://10.0.0.1:19530" }),
         json!({ "address": "http://[::1]:19530" }),
+        json!({ "milvusRef": { "name": "a".repeat(56) } }),
+        json!({ "address": null, "milvusRef": { "name": "main-1" } }),
         json!({ "address": "http://milvus.ns.svc:1", "auth": { "secretRef": { "name": "login" } } }),
     ] {
         dry_run(&world, connection(spec.clone())).await.unwrap_or_else(|error| panic!("{spec}: {error}"));
@@ -86,7 +88,14 @@ async fn bad_objects_are_refused_and_the_message_says_what_to_write() {
         assert!(refused.contains(says), "{spec}: {refused}");
     }
     for (spec, says) in [
-        (json!({}), "spec.address: Required value"),
+        (json!({}), "set either address or milvusRef"),
+        (json!({ "address": null }), "set either address or milvusRef"),
+        (json!({ "address": "http://m:1", "milvusRef": { "name": "main" } }), "set either address or milvusRef"),
+        (json!({ "milvusRef": {} }), "name: Required value"),
+        (json!({ "milvusRef": { "name": "a.b" } }), "must be the name of a Milvus"),
+        (json!({ "milvusRef": { "name": "1a" } }), "must be the name of a Milvus"),
+        (json!({ "milvusRef": { "name": "a-" } }), "must be the name of a Milvus"),
+        (json!({ "milvusRef": { "name": "a".repeat(57) } }), "56"),
         (json!({ "address": "milvus:19530" }), "must be http://host:port"),
         (json!({ "address": "http://milvus" }), "must be http://host:port"),
         (json!({ "address": "http://milvus:19530/" }), "must be http://host:port"),
@@ -195,4 +204,56 @@ fn with_source(overrides: &Value) -> Value {
     let mut spec = json!({ "collectionName": "products" });
     spec.as_object_mut().unwrap().extend(overrides.as_object().unwrap().clone());
     refresh("x", spec)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_lists_sources_in_their_plainest_form() {
+    let world = World::without_operator().await;
+    let object = |list: Value| connection(json!({ "address": "http://m:1", "allowedSources": list }));
+    let long = format!("s3://bucket/{}", "a".repeat(500));
+    for list in [
+        json!([]),
+        json!(["*"]),
+        json!([
+            "s3://bucket",
+            "minio://store.data.svc:9000/lake/a_b/",
+            "gs://b_1/..a/a../...",
+            "azure://x/~!$&()*+,;=:@-"
+        ]),
+        json!(vec![long; 64]),
+    ] {
+        dry_run(&world, object(list.clone())).await.unwrap_or_else(|error| panic!("{list}: {error}"));
+    }
+    let (alone, plain) = ("must hold * alone", "in their plainest form");
+    for (list, says) in [
+        (json!(["*", "s3://bucket"]), alone),
+        (json!(["*", "*"]), alone),
+        (json!([""]), "should be at least 1 chars long"),
+        (json!([format!("s3://{}", "a".repeat(508))]), "512"),
+        (json!(vec!["s3://bucket"; 65]), "64"),
+        (json!(["s3://bucket", "**"]), plain),
+        (json!(["s3://"]), plain),
+        (json!(["bucket/a"]), plain),
+        (json!(["file:///etc"]), plain),
+        (json!(["S3://bucket"]), plain),
+        (json!(["s3://Bucket"]), plain),
+        (json!(["s3://bucket."]), plain),
+        (json!(["s3://.."]), plain),
+        (json!(["s3://u:p@bucket"]), plain),
+        (json!(["s3://bucket:0/a"]), plain),
+        (json!(["s3://bucket:123456"]), plain),
+        (json!(["s3://bucket/%61"]), plain),
+        (json!(["s3://bucket/a?b"]), plain),
+        (json!(["s3://bucket/a#b"]), plain),
+        (json!(["s3://bucket//a"]), plain),
+        (json!(["s3://bucket/a//"]), plain),
+        (json!(["s3://bucket/."]), plain),
+        (json!(["s3://bucket/a/../b"]), plain),
+        (json!(["s3://bucket/a b"]), plain),
+        (json!(["s3://bucket/a\n"]), plain),
+        (json!(["s3://bucket/é"]), plain),
+    ] {
+        let refused = dry_run(&world, object(list.clone())).await.expect_err(&list.to_string());
+        assert!(refused.contains(says), "{list}: {refused}");
+    }
 }

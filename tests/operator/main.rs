@@ -8,6 +8,7 @@ mod crash;
 mod harness;
 mod kubectl;
 mod leader;
+mod milvus_ref;
 mod outage;
 mod queue;
 mod refresh;
