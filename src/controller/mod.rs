@@ -162,7 +162,7 @@ where
                 let passes = context.passes.clone();
                 passes.track_future(guarded(name, object, context, reconcile.clone()))
             },
-            |object, error, context| pace::after_error(object.as_ref(), error, &context),
+            move |object, error, context| pace::after_error(name, object.as_ref(), error, &context),
             context,
         )
         .for_each(|result| {
