@@ -37,7 +37,7 @@ pub fn install(format: LogFormat, file: Option<PathBuf>) -> anyhow::Result<()> {
     let lines = fmt::layer().with_writer(std::io::stderr);
     let registry = tracing_subscriber::registry().with(filter);
     match format {
-        LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
+        LogFormat::Json => registry.with(lines.json().flatten_event(true).with_current_span(false)).try_init(),
         LogFormat::Text => registry.with(lines.with_ansi(false)).try_init(),
     }
     .context("the logger could not be installed")?;
