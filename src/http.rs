@@ -62,3 +62,30 @@ async fn metrics(State(process): State<Process>) -> Result<impl IntoResponse, St
     let page = process.metrics.page(process.clock.now(), process.leadership.leads());
     page.map(|page| ([(header::CONTENT_TYPE, CONTENT_TYPE)], page)).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use jiff::Timestamp;
+    use tokio::time::{Duration, advance};
+
+    use super::*;
+    use crate::health::LONGEST_PASS;
+
+    #[tokio::test(start_paused = true)]
+    async fn livez_says_what_does_not_go_on_any_more() {
+        let process = Process {
+            metrics: Arc::default(),
+            health: Arc::default(),
+            leadership: Leadership::without_election(),
+            clock: Clock { now: || Timestamp::UNIX_EPOCH, random: || 0.5 },
+        };
+        let _working = process.health.pass("refresh shop/orders".to_owned());
+        assert_eq!(livez(State(process.clone())).await, (StatusCode::OK, "ok".to_owned()));
+        advance(LONGEST_PASS + Duration::from_secs(1)).await;
+        let (code, body) = livez(State(process)).await;
+        assert_eq!(code, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(body.contains("refresh shop/orders"), "{body}");
+    }
+}

@@ -273,3 +273,6 @@ impl Key {
         Self { namespace: meta.namespace.clone().unwrap_or_default(), name: meta.name.clone().unwrap_or_default() }
     }
 }
+
+#[cfg(test)]
+mod tests;
