@@ -118,3 +118,22 @@ async fn a_pass_that_does_not_end_is_told_by_its_object_and_a_panic_ends_one() {
         assert!(page.lines().any(|found| found == line), "{line} is not in\n{page}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_is_gone_before_its_pass_waits_no_longer() {
+    let context = context(Watches::Quiet);
+    let (store, mut writer) = kube::runtime::reflector::store::<Guarded<ExternalCollectionRefresh>>();
+    writer.apply_watcher_event(&watcher::Event::Init);
+    writer.apply_watcher_event(&watcher::Event::InitDone);
+    let gone = Key { namespace: "shop".to_owned(), name: "orders".to_owned() };
+    let wakes = streams::iter([gone]).chain(streams::pending());
+    let controller = triggered(REFRESH, &context, store, streams::pending(), wakes);
+    let stop = CancellationToken::new();
+    let never = |_, _| async { panic!("there is nothing to look at") };
+    let driven = drive(REFRESH, controller, 1, never, context.clone(), stop);
+    assert!(timeout(Duration::from_secs(60), driven).await.is_err(), "the controller ended");
+    let page = context.metrics.page(Timestamp::UNIX_EPOCH, true).unwrap();
+    for line in [r#"workqueue_adds_total{name="refresh"} 1"#, r#"workqueue_depth{name="refresh"} 0"#] {
+        assert!(page.lines().any(|found| found == line), "{line} is not in\n{page}");
+    }
+}
