@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use kube::{Api, Resource, core::DeserializeGuard, runtime::controller::Action};
 
 use super::{
-    Context, Error, Key,
+    CONNECTION, Context, Error, Key,
     milvus_ref::Target,
     secrets,
     servers::{Origin, Server},
@@ -47,6 +47,7 @@ impl stream::Lifecycle<DeserializeGuard<MilvusConnection>> for Lifecycle {
             Ok(_) => self.context.servers.exists(&key),
             Err(invalid) => {
                 let message = format!("this version of the operator cannot read the connection: {invalid}");
+                self.context.metrics.connections.set(&key, INVALID_SPEC);
                 let view = Connection::NotReady { reason: INVALID_SPEC.to_owned(), message };
                 if self.context.servers.set(&key, view, None) {
                     self.context.wake_refreshes_of(&key);
@@ -57,6 +58,7 @@ impl stream::Lifecycle<DeserializeGuard<MilvusConnection>> for Lifecycle {
 
     fn gone(&self, _: &str, key: &Key) {
         self.context.servers.remove(key);
+        self.context.metrics.connections.remove(key);
         self.context.secrets.of(key, None);
         self.context.milvus_refs.release(key);
         self.context.wake_refreshes_of(key);
@@ -89,7 +91,8 @@ impl Health {
     }
 }
 
-const CONNECTED: &str = "Connected";
+/// The reason of a connection that is ready.
+pub const CONNECTED: &str = "Connected";
 const UNREACHABLE: &str = "Unreachable";
 const UNAUTHENTICATED: &str = "Unauthenticated";
 const UNSUPPORTED: &str = "UnsupportedServer";
@@ -137,12 +140,15 @@ async fn settle(
     } else {
         Connection::NotReady { reason: health.reason.to_owned(), message: health.message.clone() }
     };
+    context.metrics.connections.set(&key, health.reason);
     if context.servers.set(&key, view, server) {
         tracing::info!(
+            controller = CONNECTION,
             namespace = key.namespace,
-            connection = key.name,
+            name = key.name,
             reason = health.reason,
-            "the connection changed"
+            "{}",
+            health.message,
         );
         context.wake_refreshes_of(&key);
     }
@@ -180,7 +186,7 @@ fn build(
 ) -> Result<Server, ConnectError> {
     let endpoint = address.to_owned();
     let options = ConnectOptions { address: endpoint.clone(), login, request_timeout: REQUEST_TIMEOUT };
-    let milvus: Arc<dyn Milvus> = Arc::new(GrpcMilvus::connect(options)?);
+    let milvus: Arc<dyn Milvus> = Arc::new(GrpcMilvus::connect(options)?.counted(context.metrics.calls.clone()));
     let refreshes = context.refreshes.clone();
     let poller = Poller::new(milvus.clone(), move |refresh| refreshes.wake(refresh), context.clock.random);
     Ok(Server { milvus, poller, endpoint, allowed_sources: connection.spec.allowed_sources.clone() })
