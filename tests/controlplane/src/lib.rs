@@ -16,6 +16,7 @@ mod binaries;
 mod folder;
 mod port;
 mod process;
+mod program;
 mod server;
 mod spawn;
 
@@ -23,4 +24,6 @@ pub use audit::AuditLine;
 pub use binaries::Binaries;
 pub use port::Port;
 pub use process::Process;
+pub use program::Program;
 pub use server::ControlPlane;
+pub use spawn::output;

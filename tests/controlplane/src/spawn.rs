@@ -76,7 +76,7 @@ fn prepare(owner: Pid) -> io::Result<()> {
 ///
 /// # Errors
 /// The program cannot be started, or is still running after `limit`; it is killed then.
-pub(crate) fn output(command: Command, limit: Duration) -> Result<Output> {
+pub fn output(command: Command, limit: Duration) -> Result<Output> {
     let program = command.get_program().to_string_lossy().into_owned();
     let child = spawn(command)?;
     let pid = Pid::from_raw(child.id().cast_signed());

@@ -1,0 +1,82 @@
+//! What is installed without Helm: rendered from the chart with its default values.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use crate::{Helm, RELEASE, REPOSITORY};
+
+const MADE: &str = "# Made from charts/milvus-refresh-operator by `make dist`.\n";
+/// The lines that speak of Helm, which does not own these objects.
+const OF_HELM: [&str; 3] = ["# Source: ", "helm.sh/chart: ", "app.kubernetes.io/managed-by: "];
+
+/// A file that is made from the chart.
+#[derive(Debug)]
+pub struct Manifest {
+    /// Below the repository.
+    pub path: &'static str,
+    /// What it has to hold.
+    pub text: String,
+}
+
+/// All of them: `dist/install.yaml` with everything, `deploy/rbac.yaml` for an operator outside of the cluster.
+///
+/// # Errors
+/// helm cannot render the chart, or `crds/` cannot be read.
+pub fn all(helm: &Helm) -> Result<[Manifest; 2]> {
+    let rendered = helm.template(&json!({ "crds": { "enabled": false } }))?;
+    let documents: Vec<String> = rendered.split("\n---\n").map(without_helm).collect();
+    let (operator, rbac): (Vec<&String>, Vec<&String>) =
+        documents.iter().partition(|document| document.contains("\nkind: Deployment\n"));
+    let (namespace, crds) = (namespace(), crds()?);
+    let account = [&namespace].into_iter().chain(rbac);
+    let everything = crds.iter().chain(account.clone()).chain(operator);
+    Ok([
+        Manifest { path: "dist/install.yaml", text: stream(everything) },
+        Manifest { path: "deploy/rbac.yaml", text: stream(account) },
+    ])
+}
+
+/// The namespace, which a chart leaves to whoever installs it.
+fn namespace() -> String {
+    let (_, name) = RELEASE;
+    format!(
+        "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {name}\n  labels:\n    \
+         pod-security.kubernetes.io/enforce: restricted\n"
+    )
+}
+
+/// The texts of `crds/`.
+///
+/// # Errors
+/// They cannot be read.
+pub fn crds() -> Result<Vec<String>> {
+    let folder = format!("{REPOSITORY}/crds");
+    let mut files: Vec<_> = fs::read_dir(&folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    files.sort();
+    files
+        .iter()
+        .map(|file| fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display())))
+        .collect()
+}
+
+/// The objects of a YAML stream.
+///
+/// # Errors
+/// It is no YAML.
+pub fn objects(stream: &str) -> Result<Vec<Value>> {
+    let objects: Vec<Value> = serde_saphyr::from_multiple(stream)?;
+    Ok(objects.into_iter().filter(|object| !object.is_null()).collect())
+}
+
+fn without_helm(document: &str) -> String {
+    let kept = document.lines().filter(|line| *line != "---");
+    let kept = kept.filter(|line| !OF_HELM.iter().any(|of_helm| line.trim_start().starts_with(of_helm)));
+    kept.flat_map(|line| [line, "\n"]).collect()
+}
+
+fn stream<'a>(documents: impl Iterator<Item = &'a String>) -> String {
+    let documents: Vec<&str> = documents.map(|document| document.trim_start_matches("---\n")).collect();
+    format!("{MADE}{}", documents.join("---\n"))
+}

@@ -1,0 +1,112 @@
+//! A release in a real cluster, from the first install to the last uninstall.
+
+use chart::{Helm, RELEASE};
+use controlplane::ControlPlane;
+use serde_json::{Value, json};
+
+use crate::HELMS;
+
+const OBJECTS: &str = "
+apiVersion: milvus-refresh.dev/v1alpha1
+kind: MilvusConnection
+metadata: {name: default}
+spec: {address: 'http://milvus.milvus.svc:19530'}
+---
+apiVersion: milvus-refresh.dev/v1alpha1
+kind: ExternalCollectionRefresh
+metadata: {name: products}
+spec: {collectionName: products}
+";
+
+struct Life<'a> {
+    helm: &'a Helm,
+    cluster: ControlPlane,
+}
+
+impl Life<'_> {
+    fn helm(&self, args: &[&str]) -> String {
+        let (_, namespace) = RELEASE;
+        let kubeconfig = self.cluster.kubeconfig().to_str().unwrap();
+        self.helm.ok(&[args, &["--namespace", namespace, "--kubeconfig", kubeconfig]].concat()).unwrap()
+    }
+
+    fn install_or_upgrade(&self, values: &Value) -> String {
+        self.helm.upgrade(self.cluster.kubeconfig(), values).unwrap()
+    }
+
+    /// The Deployment's arguments and the API server's count of its changes.
+    fn deployment(&self) -> (String, String) {
+        let get = |path: &str| {
+            let path = format!("jsonpath={{{path}}}");
+            self.cluster.kubectl_ok(&["-n", RELEASE.1, "get", "deployment", RELEASE.0, "-o", &path]).unwrap()
+        };
+        (get(".spec.template.spec.containers[0].args"), get(".metadata.generation"))
+    }
+
+    /// The names of what carries the release's label, of these kinds.
+    fn of_release(&self, kinds: &str) -> String {
+        let label = format!("app.kubernetes.io/instance={}", RELEASE.0);
+        self.cluster.kubectl_ok(&["get", kinds, "-A", "-l", &label, "-o", "name"]).unwrap()
+    }
+
+    fn uids(&self) -> String {
+        let uid = "jsonpath={.items[*].metadata.uid}";
+        ["crd", "milvusconn", "ecrefresh"]
+            .map(|kind| self.cluster.kubectl_ok(&["get", kind, "-o", uid]).unwrap())
+            .join(" ")
+    }
+}
+
+fn whole_life(helm: &Helm) {
+    let life = Life { helm, cluster: ControlPlane::start().unwrap() };
+    let notes = life.install_or_upgrade(&json!({}));
+    assert!(notes.contains("rollout status deployment/milvus-refresh-operator"), "{notes}");
+    life.cluster.kubectl_ok(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]).unwrap();
+    let applied = life.cluster.kubectl_stdin(&["apply", "-f", "-"], OBJECTS).unwrap();
+    assert!(applied.status.success(), "{applied:?}");
+    let (first, before) = life.deployment();
+    let objects = life.uids();
+
+    life.install_or_upgrade(&json!({}));
+    assert_eq!(life.deployment(), (first.clone(), before), "an upgrade that changes nothing");
+
+    life.install_or_upgrade(&json!({ "workers": 4, "highAvailability": { "enabled": true } }));
+    assert!(life.deployment().0.contains("--workers=4"));
+    assert!(!life.of_release("poddisruptionbudget").is_empty());
+
+    life.helm(&["rollback", RELEASE.0, "1"]);
+    assert_eq!(life.deployment().0, first);
+    assert!(life.of_release("poddisruptionbudget").is_empty());
+    assert_eq!(life.uids(), objects, "nothing was made anew");
+
+    life.helm(&["uninstall", RELEASE.0]);
+    let left = life.of_release("deployment,serviceaccount,role,rolebinding,clusterrole,clusterrolebinding");
+    assert!(left.is_empty(), "{left}");
+    assert_eq!(life.uids(), objects, "CRDs and objects stay");
+
+    // The same release takes them over, one that is not to have them leaves them alone.
+    life.install_or_upgrade(&json!({}));
+    life.helm(&["uninstall", RELEASE.0]);
+    life.install_or_upgrade(&json!({ "crds": { "enabled": false } }));
+    assert_eq!(life.uids(), objects);
+}
+
+#[test]
+fn helm_3_installs_upgrades_rolls_back_and_uninstalls_and_the_objects_stay() {
+    whole_life(&HELMS[0]);
+}
+
+#[test]
+fn helm_4_installs_upgrades_rolls_back_and_uninstalls_and_the_objects_stay() {
+    whole_life(&HELMS[1]);
+}
+
+#[test]
+fn crds_that_were_part_of_the_release_stay_when_they_are_switched_off() {
+    let life = Life { helm: &HELMS[0], cluster: ControlPlane::start().unwrap() };
+    life.install_or_upgrade(&json!({}));
+    let before = life.cluster.kubectl_ok(&["get", "crd", "-o", "name"]).unwrap();
+    life.install_or_upgrade(&json!({ "crds": { "enabled": false } }));
+    assert_eq!(life.cluster.kubectl_ok(&["get", "crd", "-o", "name"]).unwrap(), before);
+    assert_eq!(before.lines().count(), 2);
+}

@@ -1,0 +1,84 @@
+//! Values that turn every switch of the chart at least once.
+
+use serde_json::{Value, json};
+
+/// By name. The namespaces are `shop` and `search`.
+pub fn all() -> Vec<(&'static str, Value)> {
+    let named = json!([
+        { "namespace": "shop", "secrets": ["milvus-login"], "configMaps": ["milvus-ca"] },
+        { "namespace": "search", "secrets": ["a", "b"] },
+    ]);
+    let digest = format!("sha256:{}", "0123456789abcdef".repeat(4));
+    vec![
+        ("nothing", json!({})),
+        ("no CRDs", json!({ "crds": { "enabled": false } })),
+        ("two namespaces", json!({ "watchNamespaces": ["shop", "search"] })),
+        ("secrets of a namespace", json!({ "secrets": { "access": "namespaces", "namespaces": ["shop"] } })),
+        ("named secrets", json!({ "secrets": { "access": "named", "named": named } })),
+        (
+            "two namespaces and secrets of one",
+            json!({ "watchNamespaces": ["shop", "search"], "secrets": { "access": "namespaces", "namespaces": ["shop"] } }),
+        ),
+        (
+            "two namespaces and named secrets",
+            json!({ "watchNamespaces": ["shop", "search"], "secrets": { "access": "named", "named": named } }),
+        ),
+        ("Milvus of milvus-operator", json!({ "milvusRef": { "enabled": true } })),
+        ("no RBAC", json!({ "rbac": { "create": false } })),
+        ("no aggregation", json!({ "rbac": { "aggregate": false } })),
+        ("somebody's account", json!({ "serviceAccount": { "create": false, "name": "ours" } })),
+        ("other names", json!({ "fullnameOverride": "refresher", "serviceAccount": { "name": "sa" } })),
+        ("a short name", json!({ "nameOverride": "refresh" })),
+        ("high availability", json!({ "highAvailability": { "enabled": true } })),
+        (
+            "strict high availability",
+            json!({ "highAvailability": { "enabled": true, "replicas": 3, "antiAffinity": "required" } }),
+        ),
+        ("an image by digest", json!({ "image": { "repository": "r.example/x", "tag": "v1", "digest": digest } })),
+        (
+            "monitoring",
+            json!({ "metrics": {
+                "podMonitor": { "enabled": true, "labels": { "release": "p" }, "interval": "1m" },
+                "serviceMonitor": { "enabled": true, "labels": { "release": "p" } },
+            } }),
+        ),
+        ("a Service", json!({ "metrics": { "service": { "enabled": true } } })),
+        (
+            "network policy",
+            json!({ "networkPolicy": {
+                "enabled": true,
+                "metricsFrom": [{ "namespaceSelector": { "matchLabels": { "name": "monitoring" } } }],
+                "egress": { "enabled": true, "extra": [{ "to": [{ "ipBlock": { "cidr": "10.0.0.0/8" } }] }] },
+            } }),
+        ),
+        ("ingress policy", json!({ "networkPolicy": { "enabled": true } })),
+        ("all about the pod", pod()),
+    ]
+}
+
+fn pod() -> Value {
+    json!({
+        "imagePullSecrets": [{ "name": "registry" }],
+        "workers": 4,
+        "log": { "format": "text", "filter": "debug" },
+        "extraArgs": ["--help"],
+        "extraEnv": [{ "name": "HTTPS_PROXY", "value": "http://proxy:3128" }],
+        "extraVolumes": [{ "name": "ca", "configMap": { "name": "ca" } }],
+        "extraVolumeMounts": [{ "name": "ca", "mountPath": "/etc/ssl/certs", "readOnly": true }],
+        "commonLabels": { "team": "data" },
+        "deploymentAnnotations": { "a.example/b": "c" },
+        "podLabels": { "mesh": "on" },
+        "podAnnotations": { "a.example/b": "c" },
+        "serviceAccount": { "annotations": { "a.example/role": "r" } },
+        "priorityClassName": "system-cluster-critical",
+        "nodeSelector": { "kubernetes.io/os": "linux" },
+        "tolerations": [{ "operator": "Exists" }],
+        "affinity": { "nodeAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": { "nodeSelectorTerms": [
+            { "matchExpressions": [{ "key": "kubernetes.io/arch", "operator": "In", "values": ["arm64"] }] },
+        ] } } },
+        "topologySpreadConstraints": [
+            { "maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "ScheduleAnyway" },
+        ],
+        "terminationGracePeriodSeconds": 60,
+    })
+}
