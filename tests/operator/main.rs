@@ -10,5 +10,6 @@ mod kubectl;
 mod leader;
 mod outage;
 mod queue;
+mod rbac;
 mod refresh;
 mod weather;

@@ -6,18 +6,6 @@ use serde_json::{Value, json};
 
 use crate::HELMS;
 
-const OBJECTS: &str = "
-apiVersion: milvus-refresh.dev/v1alpha1
-kind: MilvusConnection
-metadata: {name: default}
-spec: {address: 'http://milvus.milvus.svc:19530'}
----
-apiVersion: milvus-refresh.dev/v1alpha1
-kind: ExternalCollectionRefresh
-metadata: {name: products}
-spec: {collectionName: products}
-";
-
 struct Life<'a> {
     helm: &'a Helm,
     cluster: ControlPlane,
@@ -60,9 +48,11 @@ impl Life<'_> {
 fn whole_life(helm: &Helm) {
     let life = Life { helm, cluster: ControlPlane::start().unwrap() };
     let notes = life.install_or_upgrade(&json!({}));
-    assert!(notes.contains("rollout status deployment/milvus-refresh-operator"), "{notes}");
+    assert!(notes.contains("\nkubectl -n milvus-refresh-system rollout status deployment/milvus-refresh-operator\n"));
     life.cluster.kubectl_ok(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]).unwrap();
-    let applied = life.cluster.kubectl_stdin(&["apply", "-f", "-"], OBJECTS).unwrap();
+    let (_, manifest) = notes.split_once("<<EOF\n").expect("a manifest to begin with");
+    let (manifest, _) = manifest.split_once("\nEOF\n").expect("an end that a shell finds");
+    let applied = life.cluster.kubectl_stdin(&["apply", "--validate=strict", "-f", "-"], manifest).unwrap();
     assert!(applied.status.success(), "{applied:?}");
     let (first, before) = life.deployment();
     let objects = life.uids();
@@ -109,4 +99,19 @@ fn crds_that_were_part_of_the_release_stay_when_they_are_switched_off() {
     life.install_or_upgrade(&json!({ "crds": { "enabled": false } }));
     assert_eq!(life.cluster.kubectl_ok(&["get", "crd", "-o", "name"]).unwrap(), before);
     assert_eq!(before.lines().count(), 2);
+}
+
+#[test]
+fn helm_takes_over_what_kubectl_has_installed_when_it_is_told_to() {
+    for helm in &*HELMS {
+        let life = Life { helm, cluster: ControlPlane::start().unwrap() };
+        let everything = format!("{}/dist/install.yaml", chart::REPOSITORY);
+        life.cluster.kubectl_ok(&["apply", "--server-side", "-f", &everything]).unwrap();
+        let before = life.uids();
+        life.helm(&["upgrade", RELEASE.0, chart::CHART, "--install", "--take-ownership"]);
+        assert_eq!(life.uids(), before);
+        life.helm(&["uninstall", RELEASE.0]);
+        assert_eq!(life.uids(), before);
+        assert!(life.of_release("deployment,clusterrole").is_empty());
+    }
 }
