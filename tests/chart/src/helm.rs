@@ -45,11 +45,10 @@ const HELM_4: Program = Program {
     ..HELM_3
 };
 
-/// One helm, with folders of its own: the user's settings, plugins and caches are not ours to use or to fill.
+/// One helm. The user's settings, plugins and caches are not ours to use or to fill: each command has its own.
 #[derive(Debug)]
 pub struct Helm {
     program: PathBuf,
-    home: TempDir,
 }
 
 impl Helm {
@@ -70,7 +69,7 @@ impl Helm {
     }
 
     fn with(program: &Program) -> Result<Self> {
-        Ok(Self { program: program.find()?, home: TempDir::with_prefix("helm-")? })
+        Ok(Self { program: program.find()? })
     }
 
     /// Runs helm. Its exit code is the caller's to judge.
@@ -78,7 +77,8 @@ impl Helm {
     /// # Errors
     /// It cannot be started or does not end within five minutes.
     pub fn run(&self, args: &[&str]) -> Result<Output> {
-        let home = |folder: &str| self.home.path().join(folder);
+        let home = TempDir::with_prefix("helm-")?;
+        let home = |folder: &str| home.path().join(folder);
         let mut command = Command::new(&self.program);
         command
             .args(args)
@@ -110,9 +110,7 @@ impl Helm {
     /// The chart refuses the values.
     pub fn template(&self, values: &Value) -> Result<String> {
         let (release, namespace) = RELEASE;
-        self.with_values(values, |file| {
-            self.ok(&["template", release, CHART, "--namespace", namespace, "--values", file])
-        })
+        with_values(values, |file| self.ok(&["template", release, CHART, "--namespace", namespace, "--values", file]))
     }
 
     /// Installs the chart with these values, or upgrades the release, and gives what helm printed.
@@ -122,7 +120,7 @@ impl Helm {
     pub fn upgrade(&self, kubeconfig: &Path, values: &Value) -> Result<String> {
         let (release, namespace) = RELEASE;
         let kubeconfig = kubeconfig.display().to_string();
-        self.with_values(values, |file| {
+        with_values(values, |file| {
             self.ok(&[
                 "upgrade",
                 release,
@@ -138,10 +136,11 @@ impl Helm {
             ])
         })
     }
+}
 
-    fn with_values(&self, values: &Value, run: impl FnOnce(&str) -> Result<String>) -> Result<String> {
-        let file = NamedTempFile::new_in(self.home.path())?;
-        fs::write(file.path(), serde_json::to_string(values)?)?;
-        run(&file.path().display().to_string())
-    }
+/// Runs a command with the path of a file that holds these values.
+fn with_values(values: &Value, run: impl FnOnce(&str) -> Result<String>) -> Result<String> {
+    let file = NamedTempFile::new()?;
+    fs::write(file.path(), serde_json::to_string(values)?)?;
+    run(&file.path().display().to_string())
 }

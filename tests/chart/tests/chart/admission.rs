@@ -6,7 +6,7 @@ use chart::REPOSITORY;
 use controlplane::ControlPlane;
 use serde_json::{Value, json};
 
-use crate::{of_kind, render, switches};
+use crate::{of_kind, render, switches::RENDERED};
 
 /// With the namespaces that the switches name, the level `restricted` for their pods, and the kinds of
 /// monitoring.coreos.com. Never dropped: its processes must end with the test's.
@@ -34,8 +34,8 @@ fn dry_run(objects: &[Value]) -> Result<String, String> {
 
 #[test]
 fn the_api_server_takes_what_every_switch_renders_without_a_warning() {
-    for (name, values) in switches::all() {
-        let said = dry_run(&render(&values)).unwrap_or_else(|refusal| panic!("{name}: {refusal}"));
+    for (name, _, objects) in &*RENDERED {
+        let said = dry_run(objects).unwrap_or_else(|refusal| panic!("{name}: {refusal}"));
         assert!(said.is_empty(), "{name}: {said}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use chart::{CHART, Helm, REPOSITORY, docs, manifests};
+use chart::{CHART, REPOSITORY, docs, manifests};
 use serde_json::{Value, json};
 
 use crate::{HELMS, render};
@@ -82,15 +82,4 @@ fn helm_finds_nothing_to_complain_about() {
             assert!(linted.status.success(), "{name}: {linted:?}");
         }
     }
-}
-
-#[test]
-fn the_package_holds_everything_that_it_needs() {
-    let folder = tempfile::tempdir().unwrap();
-    let helm: &Helm = &HELMS[0];
-    helm.ok(&["package", CHART, "--destination", folder.path().to_str().unwrap()]).unwrap();
-    let package = fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
-    let packed = helm.ok(&["template", "x", package.to_str().unwrap()]).unwrap();
-    let unpacked = helm.ok(&["template", "x", CHART]).unwrap();
-    assert_eq!(packed, unpacked);
 }

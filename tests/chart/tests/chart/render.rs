@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::{of_kind, render, switches};
+use crate::{
+    of_kind, render,
+    switches::{RENDERED, rendered},
+};
 
 /// The container of the only Deployment.
 fn container(objects: &[Value]) -> Value {
@@ -25,8 +28,8 @@ fn named<'a>(objects: &'a [Value], kind: &str, name: &str) -> Vec<&'a Value> {
 #[test]
 fn every_object_has_the_labels_and_a_namespace_that_was_asked_for() {
     let cluster_wide = ["CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding"];
-    for (name, values) in switches::all() {
-        for object in render(&values) {
+    for (name, values, objects) in &*RENDERED {
+        for object in objects {
             let (kind, metadata) = (object["kind"].as_str().unwrap(), &object["metadata"]);
             assert_eq!(metadata["labels"]["app.kubernetes.io/instance"], "milvus-refresh-operator", "{name}: {object}");
             if let Some(team) = values["commonLabels"]["team"].as_str() {
@@ -47,8 +50,8 @@ fn every_object_has_the_labels_and_a_namespace_that_was_asked_for() {
 
 #[test]
 fn no_refresh_and_no_connection_is_part_of_the_chart() {
-    for (name, values) in switches::all() {
-        let ours = render(&values).into_iter().filter(|object| {
+    for (name, _, objects) in &*RENDERED {
+        let ours = objects.iter().filter(|object| {
             object["apiVersion"].as_str().is_some_and(|version| version.starts_with("milvus-refresh.dev/"))
         });
         assert_eq!(ours.count(), 0, "{name}");
@@ -57,13 +60,12 @@ fn no_refresh_and_no_connection_is_part_of_the_chart() {
 
 #[test]
 fn the_operator_always_elects_a_leader_and_may_hold_just_that_lease() {
-    for (name, values) in switches::all() {
-        let objects = render(&values);
-        let args = args(&objects);
+    for (name, values, objects) in &*RENDERED {
+        let args = args(objects);
         assert!(args.contains(&"--leader-elect=true".to_owned()), "{name}: {args:?}");
         assert!(args.contains(&"--lease-namespace=milvus-refresh-system".to_owned()), "{name}: {args:?}");
         let lease = args.iter().find_map(|arg| arg.strip_prefix("--lease-name=")).unwrap();
-        let roles = named(&objects, "Role", &format!("{lease}-lease"));
+        let roles = named(objects, "Role", &format!("{lease}-lease"));
         let expected = usize::from(values["rbac"]["create"] != false);
         assert_eq!(roles.len(), expected, "{name}");
         for role in roles {
@@ -74,9 +76,8 @@ fn the_operator_always_elects_a_leader_and_may_hold_just_that_lease() {
 
 #[test]
 fn with_watched_namespaces_there_is_no_cluster_role_and_the_operator_watches_just_these() {
-    for (name, values) in switches::all() {
-        let objects = render(&values);
-        let args = args(&objects);
+    for (name, values, objects) in &*RENDERED {
+        let args = args(objects);
         let watched: Vec<&str> = args.iter().filter_map(|arg| arg.strip_prefix("--watch-namespace=")).collect();
         let wanted: Vec<&str> =
             values["watchNamespaces"].as_array().into_iter().flatten().map(|name| name.as_str().unwrap()).collect();
@@ -84,9 +85,9 @@ fn with_watched_namespaces_there_is_no_cluster_role_and_the_operator_watches_jus
         if wanted.is_empty() {
             continue;
         }
-        let everywhere = of_kind(&objects, "ClusterRole").len() + of_kind(&objects, "ClusterRoleBinding").len();
+        let everywhere = of_kind(objects, "ClusterRole").len() + of_kind(objects, "ClusterRoleBinding").len();
         assert_eq!(everywhere, 0, "{name}");
-        let roles = named(&objects, "Role", "milvus-refresh-operator");
+        let roles = named(objects, "Role", "milvus-refresh-operator");
         let namespaces: Vec<&str> = roles.iter().map(|role| role["metadata"]["namespace"].as_str().unwrap()).collect();
         assert_eq!(namespaces, wanted, "{name}");
     }
@@ -141,23 +142,21 @@ fn secrets_and_config_maps_can_be_read_just_where_the_values_say() {
         ("two namespaces and named secrets", named),
         ("no RBAC", vec![]),
     ] {
-        let values = switches::all().into_iter().find(|(switch, _)| *switch == name).unwrap().1;
-        assert_eq!(secrets(&render(&values)), expected.into_iter().collect(), "{name}");
+        assert_eq!(secrets(&rendered(name).2), expected.into_iter().collect(), "{name}");
     }
 }
 
 #[test]
 fn every_binding_binds_a_rendered_role_to_the_account_of_the_pod() {
-    for (name, values) in switches::all() {
-        let objects = render(&values);
-        let account = &of_kind(&objects, "Deployment")[0]["spec"]["template"]["spec"]["serviceAccountName"];
-        let made = of_kind(&objects, "ServiceAccount");
+    for (name, values, objects) in &*RENDERED {
+        let account = &of_kind(objects, "Deployment")[0]["spec"]["template"]["spec"]["serviceAccountName"];
+        let made = of_kind(objects, "ServiceAccount");
         assert_eq!(made.len(), usize::from(values["serviceAccount"]["create"] != false), "{name}");
         assert!(made.iter().all(|made| made["metadata"]["name"] == *account), "{name}");
         let mut bound = 0;
         for binding in objects.iter().filter(|object| object["kind"].as_str().unwrap().ends_with("Binding")) {
             let (role, namespace) = (&binding["roleRef"], &binding["metadata"]["namespace"]);
-            let found = named(&objects, role["kind"].as_str().unwrap(), role["name"].as_str().unwrap());
+            let found = named(objects, role["kind"].as_str().unwrap(), role["name"].as_str().unwrap());
             assert!(found.iter().any(|role| role["metadata"]["namespace"] == *namespace), "{name}: {binding}");
             let subject = json!([{ "kind": "ServiceAccount", "name": account, "namespace": "milvus-refresh-system" }]);
             assert_eq!(binding["subjects"], subject, "{name}");
@@ -239,15 +238,14 @@ fn high_availability_is_replicas_apart_from_each_other_and_a_budget() {
 
 #[test]
 fn what_is_said_of_the_pod_is_in_the_pod() {
-    let values = switches::all().into_iter().find(|(name, _)| *name == "all about the pod").unwrap().1;
-    let objects = render(&values);
-    let deployment = of_kind(&objects, "Deployment")[0];
+    let (_, values, objects) = rendered("all about the pod");
+    let deployment = of_kind(objects, "Deployment")[0];
     let template = &deployment["spec"]["template"];
     assert_eq!(deployment["metadata"]["annotations"], values["deploymentAnnotations"]);
     assert_eq!(template["metadata"]["annotations"], values["podAnnotations"]);
     assert_eq!(template["metadata"]["labels"]["mesh"], "on");
     assert_eq!(
-        of_kind(&objects, "ServiceAccount")[0]["metadata"]["annotations"],
+        of_kind(objects, "ServiceAccount")[0]["metadata"]["annotations"],
         values["serviceAccount"]["annotations"]
     );
     for (there, from) in [
@@ -264,12 +262,12 @@ fn what_is_said_of_the_pod_is_in_the_pod() {
     let spread = &template["spec"]["topologySpreadConstraints"][0];
     assert_eq!(spread["topologyKey"], "topology.kubernetes.io/zone");
     assert_eq!(spread["labelSelector"], deployment["spec"]["selector"]);
-    let container = container(&objects);
+    let container = container(objects);
     assert_eq!(container["volumeMounts"], values["extraVolumeMounts"]);
     let env =
         json!([{ "name": "RUST_LOG", "value": "debug" }, { "name": "HTTPS_PROXY", "value": "http://proxy:3128" }]);
     assert_eq!(container["env"], env);
-    let args = args(&objects);
+    let args = args(objects);
     for arg in ["--workers=4", "--log-format=text", "--help"] {
         assert!(args.contains(&arg.to_owned()), "{args:?}");
     }

@@ -1,6 +1,27 @@
 //! Values that turn every switch of the chart at least once.
 
+use std::sync::LazyLock;
+
 use serde_json::{Value, json};
+
+use crate::render;
+
+/// A switch by its name, its values and the objects that they make.
+pub type Rendered = (&'static str, Value, Vec<Value>);
+
+/// All of them, rendered once for all tests.
+pub static RENDERED: LazyLock<Vec<Rendered>> = LazyLock::new(|| {
+    let render = |(name, values)| {
+        let objects = render(&values);
+        (name, values, objects)
+    };
+    all().into_iter().map(render).collect()
+});
+
+/// One of them.
+pub fn rendered(name: &str) -> &'static Rendered {
+    RENDERED.iter().find(|switch| switch.0 == name).unwrap()
+}
 
 /// By name. The namespaces are `shop` and `search`.
 pub fn all() -> Vec<(&'static str, Value)> {
