@@ -1,8 +1,11 @@
 //! A release in a real cluster, from the first install to the last uninstall.
 
-use chart::{Helm, RELEASE};
+use std::{fs, process::Command};
+
+use chart::{CHART, Helm, RELEASE};
 use controlplane::ControlPlane;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::HELMS;
 
@@ -37,6 +40,12 @@ impl Life<'_> {
         self.cluster.kubectl_ok(&["get", kinds, "-A", "-l", &label, "-o", "name"]).unwrap()
     }
 
+    /// What connections can be called, by their CRD.
+    fn short_name(&self) -> String {
+        let names = "jsonpath={.spec.names.shortNames[*]}";
+        self.cluster.kubectl_ok(&["get", "crd", "milvusconnections.milvus-refresh.dev", "-o", names]).unwrap()
+    }
+
     fn uids(&self) -> String {
         let uid = "jsonpath={.items[*].metadata.uid}";
         ["crd", "milvusconn", "ecrefresh"]
@@ -45,9 +54,24 @@ impl Life<'_> {
     }
 }
 
+/// The chart as it might have been before: the CRD of connections is another.
+fn older_chart() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let copied = Command::new("cp").args(["-r", &format!("{CHART}/."), folder.path().to_str().unwrap()]).status();
+    assert!(copied.unwrap().success());
+    let crd = folder.path().join("files/crds/milvusconnections.yaml");
+    let text = fs::read_to_string(&crd).unwrap();
+    fs::write(&crd, text.replace("- milvusconn\n", "- old\n")).unwrap();
+    folder
+}
+
 fn whole_life(helm: &Helm) {
     let life = Life { helm, cluster: ControlPlane::start().unwrap() };
+    let older = older_chart();
+    life.helm(&["install", RELEASE.0, older.path().to_str().unwrap(), "--create-namespace"]);
+    assert_eq!(life.short_name(), "old");
     let notes = life.install_or_upgrade(&json!({}));
+    assert_eq!(life.short_name(), "milvusconn", "an upgrade brings the new CRDs");
     assert!(notes.contains("\nkubectl -n milvus-refresh-system rollout status deployment/milvus-refresh-operator\n"));
     life.cluster.kubectl_ok(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]).unwrap();
     let (_, manifest) = notes.split_once("<<EOF\n").expect("a manifest to begin with");
@@ -64,7 +88,7 @@ fn whole_life(helm: &Helm) {
     assert!(life.deployment().0.contains("--workers=4"));
     assert!(!life.of_release("poddisruptionbudget").is_empty());
 
-    life.helm(&["rollback", RELEASE.0, "1"]);
+    life.helm(&["rollback", RELEASE.0, "2"]);
     assert_eq!(life.deployment().0, first);
     assert!(life.of_release("poddisruptionbudget").is_empty());
     assert_eq!(life.uids(), objects, "nothing was made anew");
@@ -108,7 +132,7 @@ fn helm_takes_over_what_kubectl_has_installed_when_it_is_told_to() {
         let everything = format!("{}/dist/install.yaml", chart::REPOSITORY);
         life.cluster.kubectl_ok(&["apply", "--server-side", "-f", &everything]).unwrap();
         let before = life.uids();
-        life.helm(&["upgrade", RELEASE.0, chart::CHART, "--install", "--take-ownership"]);
+        life.helm(&["upgrade", RELEASE.0, CHART, "--install", "--take-ownership"]);
         assert_eq!(life.uids(), before);
         life.helm(&["uninstall", RELEASE.0]);
         assert_eq!(life.uids(), before);

@@ -228,6 +228,9 @@ fn high_availability_is_replicas_apart_from_each_other_and_a_budget() {
         let objects = render(&json!({ "highAvailability": { "enabled": true, "antiAffinity": how } }));
         let deployment = of_kind(&objects, "Deployment")[0];
         assert_eq!(deployment["spec"]["replicas"], 2);
+        // Else a rolling update of as many replicas as nodes would wait for ever.
+        let surge = &deployment["spec"]["strategy"]["rollingUpdate"]["maxSurge"];
+        assert_eq!(*surge == 0, how == "required", "{surge}");
         let affinity = &deployment["spec"]["template"]["spec"]["affinity"]["podAntiAffinity"];
         assert_eq!(affinity.as_object().unwrap().keys().collect::<Vec<_>>(), [list]);
         let budget = &of_kind(&objects, "PodDisruptionBudget")[0]["spec"];

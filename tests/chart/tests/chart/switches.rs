@@ -92,7 +92,7 @@ fn pod() -> Value {
         "podAnnotations": { "a.example/b": "c" },
         "serviceAccount": { "annotations": { "a.example/role": "r" } },
         "priorityClassName": "system-cluster-critical",
-        "nodeSelector": { "kubernetes.io/os": "linux" },
+        "nodeSelector": { "kubernetes.io/os": "linux", "disk": "none" },
         "tolerations": [{ "operator": "Exists" }],
         "affinity": { "nodeAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": { "nodeSelectorTerms": [
             { "matchExpressions": [{ "key": "kubernetes.io/arch", "operator": "In", "values": ["arm64"] }] },
