@@ -24,6 +24,7 @@ const HELM_3: Program = Program {
     go_mod: include_str!("../go/helm3/go.mod"),
     module: "helm.sh/helm/v3",
     package: "helm.sh/helm/v3/cmd/helm",
+    tags: "",
     // The Kubernetes version is what `template` and `lint` take for the cluster's: that of its client-go.
     variables: &[
         "helm.sh/helm/v3/internal/version.version={version}",

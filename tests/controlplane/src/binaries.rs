@@ -31,6 +31,7 @@ const ETCD: Program = Program {
     go_mod: include_str!("../go/etcd/go.mod"),
     module: "go.etcd.io/etcd/server/v3",
     package: "go.etcd.io/etcd/server/v3",
+    tags: "",
     variables: &[],
     build_time: "about a minute",
 };
@@ -44,6 +45,7 @@ const KUBE_APISERVER: Program = Program {
     go_mod: include_str!("../go/kubernetes/go.mod"),
     module: "k8s.io/kubernetes",
     package: "k8s.io/kubernetes/cmd/kube-apiserver",
+    tags: "",
     // Without these, Kubernetes' programs call themselves v0.0.0-master, which clients cannot parse.
     variables: &[
         "k8s.io/component-base/version.gitVersion={version}",

@@ -35,6 +35,8 @@ pub struct Program {
     pub module: &'static str,
     /// The package of the program.
     pub package: &'static str,
+    /// Go's build tags, with commas between them.
+    pub tags: &'static str,
     /// Go variables that the build sets, as `path.name={version}`; also `{major}` and `{minor}` are filled in.
     pub variables: &'static [&'static str],
     /// Such as "about a minute".
@@ -128,7 +130,7 @@ impl Program {
         let mut go = Command::new("go");
         go.current_dir(self.folder)
             .envs([("CGO_ENABLED", "0"), ("GOFLAGS", "-mod=readonly"), ("GOWORK", "off")])
-            .args(["build", "-trimpath", "-ldflags", &flags, "-o"])
+            .args(["build", "-trimpath", "-tags", self.tags, "-ldflags", &flags, "-o"])
             .arg(target)
             .arg(self.package)
             .stdin(Stdio::null());
@@ -136,10 +138,13 @@ impl Program {
     }
 }
 
-/// Major and minor of a word such as `v1.36.3` or `3.6.16`.
+/// Major and minor of a word such as `v1.36.3` or `3.6.16`; of Prometheus' module `v0.313.5`, which is its release 3.13.
 pub(crate) fn minor_version(word: &str) -> Option<(u64, u64)> {
     let mut numbers = word.strip_prefix('v').unwrap_or(word).split('.').map(str::parse);
-    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+    match (numbers.next()?.ok()?, numbers.next()?.ok()?) {
+        (0, minor @ 300..) => Some((minor / 100, minor % 100)),
+        version => Some(version),
+    }
 }
 
 /// Says something at once, past the capture of test output: who waits for minutes is to know why.
@@ -159,6 +164,8 @@ mod tests {
             ("etcd Version: 3.6.16", Some((3, 6))),
             ("Kubernetes v1.36.3", Some((1, 36))),
             ("Client Version: v1.32.4-dispatcher", Some((1, 32))),
+            ("prometheus, version 3.13.5 (branch: HEAD)", Some((3, 13))),
+            ("v0.313.5", Some((3, 13))),
             ("no version", None),
         ] {
             assert_eq!(said.split_whitespace().find_map(minor_version), found, "{said}");
