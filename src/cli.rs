@@ -1,6 +1,6 @@
 //! The command line: flags and environment, with all defaults in one place.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::NonEmptyStringValueParser};
 
@@ -56,6 +56,15 @@ pub struct Run {
     /// How log lines look.
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
+
+    /// A file with the log filter, which goes before RUST_LOG, for example info or info,kube=debug. It is read again every
+    /// five seconds, so that the level can be changed without a restart; in a pod, mount a ConfigMap.
+    #[arg(long, env = "LOG_FILTER_FILE", value_name = "FILE")]
+    pub log_filter_file: Option<PathBuf>,
+
+    /// Show metrics of single objects, by namespace and name, for up to 5000 objects of a kind.
+    #[arg(long, env = "PER_OBJECT_METRICS", action = ArgAction::SetTrue)]
+    pub per_object_metrics: bool,
 }
 
 /// How log lines look.

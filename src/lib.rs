@@ -21,15 +21,19 @@
 //! * [`controller`]: the shell that watches, observes, acts and writes status.
 //! * [`leader`]: leader election, so that one of several replicas works.
 //! * [`cli`]: flags and environment, with all defaults.
+//! * [`health`]: whether this process is alive.
 //! * [`http`]: liveness, readiness and the metrics page.
 //! * [`metrics`]: what is counted.
+//! * [`client`]: a Kubernetes client that can be listened to, for the two before.
 //! * [`telemetry`]: how log lines look and which there are.
 //! * [`shutdown`]: an orderly end on SIGTERM and Ctrl-C.
 //! * `simulator` (feature of that name): an in-process Milvus for the demo and the tests.
 
 pub mod api;
 pub mod cli;
+pub mod client;
 pub mod controller;
+pub mod health;
 pub mod http;
 pub mod leader;
 pub mod metrics;

@@ -8,10 +8,12 @@ use jiff::Timestamp;
 use milvus_refresh_operator::{
     api,
     cli::{Cli, Command, Run},
+    client,
     controller::{self, Clock, Context},
+    health::Health,
     http,
     leader::{self, Candidate, Ended, Leadership},
-    metrics::Metrics,
+    metrics::{self, Metrics},
     shutdown, telemetry,
 };
 use tokio::net::TcpListener;
@@ -32,7 +34,7 @@ fn main() -> anyhow::Result<()> {
 
 #[tokio::main]
 async fn run(options: Run) -> anyhow::Result<()> {
-    telemetry::install(options.log_format)?;
+    telemetry::install(options.log_format, options.log_filter_file)?;
     // kube and tonic link the same provider; the first use of TLS fails without one.
     rustls::crypto::ring::default_provider()
         .install_default()
@@ -40,14 +42,14 @@ async fn run(options: Run) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     shutdown::listen(stop.clone())?;
 
-    let metrics = Arc::new(Metrics::default());
+    let metrics = metrics::Options { per_object: options.per_object_metrics, lease: options.lease_name.clone() };
+    let metrics = Arc::new(Metrics::new(metrics));
     let listener = TcpListener::bind(options.http_address)
         .await
         .with_context(|| format!("--http-address {} cannot be listened on", options.http_address))?;
     tracing::info!(address = %listener.local_addr()?, "serving /livez, /readyz and /metrics");
-    let http = tokio::spawn(http::serve(listener, metrics.clone(), stop.clone()));
 
-    let client = kube::Client::try_default()
+    let client = connect(&metrics)
         .await
         .context("no cluster to talk to: set KUBECONFIG, or run in a pod with a service account")?;
     let clock = Clock { now: Timestamp::now, random: rand::random };
@@ -62,8 +64,12 @@ async fn run(options: Run) -> anyhow::Result<()> {
     } else {
         (None, Leadership::without_election())
     };
+    let health = Arc::new(Health::default());
+    let process =
+        http::Process { metrics: metrics.clone(), health: health.clone(), leadership: leadership.clone(), clock };
+    let http = tokio::spawn(http::serve(listener, process, stop.clone()));
     let scopes = controller::scopes(&options.watch_namespaces);
-    let context = Arc::new(Context::new(client, clock, metrics, leadership, identity, &scopes));
+    let context = Arc::new(Context::new(client, clock, metrics, health, leadership, identity, &scopes));
     let work = controller::run(context, &scopes, options.workers, stop.clone());
     match candidate {
         None => work.await?,
@@ -82,4 +88,13 @@ async fn run(options: Run) -> anyhow::Result<()> {
     }
     http.await??;
     Ok(())
+}
+
+/// A client of the cluster that the kubeconfig names, or else the service account, whose requests are counted.
+async fn connect(metrics: &Arc<Metrics>) -> kube::Result<kube::Client> {
+    let config = kube::Config::infer().await.map_err(kube::Error::InferConfig)?;
+    let host = config.cluster_url.authority().map(ToString::to_string).unwrap_or_default();
+    let metrics = metrics.clone();
+    let count = move |method: &_, code| metrics.requests.count(&host, method, code);
+    Ok(client::heard(kube::Client::try_from(config)?, count))
 }

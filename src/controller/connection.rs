@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use kube::{Api, Resource, core::DeserializeGuard, runtime::controller::Action};
 
 use super::{
-    Context, Error, Key, secrets,
+    CONNECTION, Context, Error, Key, secrets,
     servers::{Origin, Server},
     status::{self, WriteError},
     stream,
@@ -45,6 +45,7 @@ impl stream::Lifecycle<DeserializeGuard<MilvusConnection>> for Lifecycle {
             Ok(_) => self.context.servers.exists(&key),
             Err(invalid) => {
                 let message = format!("this version of the operator cannot read the connection: {invalid}");
+                self.context.metrics.connections.set(&key, INVALID_SPEC);
                 let view = Connection::NotReady { reason: INVALID_SPEC.to_owned(), message };
                 if self.context.servers.set(&key, view, None) {
                     self.context.wake_refreshes_of(&key);
@@ -55,6 +56,7 @@ impl stream::Lifecycle<DeserializeGuard<MilvusConnection>> for Lifecycle {
 
     fn gone(&self, _: &str, key: &Key) {
         self.context.servers.remove(key);
+        self.context.metrics.connections.remove(key);
         self.context.secrets.of(key, None);
         self.context.wake_refreshes_of(key);
     }
@@ -86,7 +88,8 @@ impl Health {
     }
 }
 
-const CONNECTED: &str = "Connected";
+/// The reason of a connection that is ready.
+pub const CONNECTED: &str = "Connected";
 const UNREACHABLE: &str = "Unreachable";
 const UNAUTHENTICATED: &str = "Unauthenticated";
 const UNSUPPORTED: &str = "UnsupportedServer";
@@ -111,12 +114,15 @@ pub async fn reconcile(connection: Arc<MilvusConnection>, context: Arc<Context>)
     } else {
         Connection::NotReady { reason: health.reason.to_owned(), message: health.message.clone() }
     };
+    context.metrics.connections.set(&key, health.reason);
     if context.servers.set(&key, view, server) {
         tracing::info!(
+            controller = CONNECTION,
             namespace = key.namespace,
-            connection = key.name,
+            name = key.name,
             reason = health.reason,
-            "the connection changed"
+            "{}",
+            health.message,
         );
         context.wake_refreshes_of(&key);
     }
@@ -149,7 +155,7 @@ async fn look(
 fn build(connection: &MilvusConnection, context: &Arc<Context>, login: Option<Login>) -> Result<Server, ConnectError> {
     let endpoint = connection.spec.address.clone();
     let options = ConnectOptions { address: endpoint.clone(), login, request_timeout: REQUEST_TIMEOUT };
-    let milvus: Arc<dyn Milvus> = Arc::new(GrpcMilvus::connect(options)?);
+    let milvus: Arc<dyn Milvus> = Arc::new(GrpcMilvus::connect(options)?.counted(context.metrics.calls.clone()));
     let refreshes = context.refreshes.clone();
     let poller = Poller::new(milvus.clone(), move |refresh| refreshes.wake(refresh), context.clock.random);
     Ok(Server { milvus, poller, endpoint })

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     api::ExternalCollectionRefresh,
+    health::Health,
     leader::Leadership,
     metrics::Metrics,
     refresh::{Connection, Desired, Permission, Recorded, is_due},
@@ -56,6 +57,8 @@ pub struct Context {
     pub clock: Clock,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// The signs of life of this process.
+    pub health: Arc<Health>,
     /// Whether this process may claim and submit.
     pub leadership: Leadership,
     /// The passes under way.
@@ -96,6 +99,7 @@ impl Context {
         client: Client,
         clock: Clock,
         metrics: Arc<Metrics>,
+        health: Arc<Health>,
         leadership: Leadership,
         operator: String,
         scopes: &[Option<String>],
@@ -108,6 +112,7 @@ impl Context {
             client,
             clock,
             metrics,
+            health,
             leadership,
             passes: TaskTracker::new(),
             servers: Servers::default(),

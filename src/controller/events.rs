@@ -7,7 +7,7 @@ use kube::{
 };
 use tokio::{sync::mpsc, time::timeout};
 
-use super::API_DEADLINE;
+use super::{API_DEADLINE, REFRESH};
 use crate::{api::FIELD_MANAGER, refresh::Notice};
 
 /// How many Events may wait. Beyond it they are dropped, as the API server drops them after an hour anyway.
@@ -33,11 +33,19 @@ impl Events {
                     action: "Refresh".to_owned(),
                     secondary: None,
                 };
-                let name = object.name.as_deref().unwrap_or_default();
+                let (namespace, name) = (object.namespace.as_deref(), object.name.as_deref());
                 match timeout(API_DEADLINE, recorder.publish(&event, &object)).await {
                     Ok(Ok(_)) => {}
-                    Ok(Err(error)) => tracing::warn!(name, reason = event.reason, %error, "an Event was not published"),
-                    Err(_) => tracing::warn!(name, reason = event.reason, "an Event was not published in time"),
+                    Ok(Err(error)) => {
+                        tracing::warn!(controller = REFRESH, namespace, name, reason = event.reason, %error, "an Event was not published")
+                    }
+                    Err(_) => tracing::warn!(
+                        controller = REFRESH,
+                        namespace,
+                        name,
+                        reason = event.reason,
+                        "an Event was not published in time"
+                    ),
                 }
             }
         });
@@ -48,7 +56,13 @@ impl Events {
     pub fn publish(&self, object: ObjectReference, notice: Notice) {
         if let Err(dropped) = self.queue.try_send((object, notice)) {
             let (object, notice) = dropped.into_inner();
-            tracing::warn!(name = object.name, reason = notice.reason, "an Event was dropped: too many wait");
+            tracing::warn!(
+                controller = REFRESH,
+                namespace = object.namespace,
+                name = object.name,
+                reason = notice.reason,
+                "an Event was dropped: too many wait"
+            );
         }
     }
 }

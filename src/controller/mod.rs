@@ -30,22 +30,29 @@ mod wakes;
 
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
-use futures::{FutureExt, StreamExt};
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt, future};
 use kube::{
-    Api, Client, Resource,
+    Api, Resource,
     core::{DeserializeGuard, NamespaceResourceScope},
     runtime::{
-        controller::{Action, Config, Controller},
-        reflector::ObjectRef,
+        controller::{self, Action, Config, Controller},
+        reflector::{ObjectRef, Store},
+        watcher,
     },
 };
 use serde::de::DeserializeOwned;
 use tokio::{task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use connection::CONNECTED;
 pub use context::{Clock, Context};
 
-use crate::api::ExternalCollectionRefresh;
+use crate::{api::ExternalCollectionRefresh, client, metrics::Outcome};
+
+/// The controller of refreshes, as labels and log lines name it.
+pub(crate) const REFRESH: &str = "refresh";
+/// The controller of connections.
+pub(crate) const CONNECTION: &str = "connection";
 
 /// Runs the controllers until `stop` is cancelled, then lets what is under way come to its end.
 ///
@@ -60,17 +67,15 @@ pub async fn run(
     let mut tasks = JoinSet::new();
     for scope in scopes {
         let lifecycle = refresh::Lifecycle { context: context.clone(), scope: scope.clone() };
-        let (store, watch) = stream::objects(scoped(&context.client, scope), lifecycle);
+        let (store, watch) = stream::objects(watched(&context, scope), lifecycle);
         context.set_store(scope, store.clone());
-        let wakes = context.refreshes.stream(scope).map(Key::into_ref);
-        let controller = Controller::for_stream(watch, store).reconcile_on(wakes);
-        tasks.spawn(drive("refresh", controller, workers, refresh::reconcile, context.clone(), stop.clone()));
+        let controller = triggered(REFRESH, &context, store, watch, context.refreshes.stream(scope));
+        tasks.spawn(drive(REFRESH, controller, workers, refresh::reconcile, context.clone(), stop.clone()));
 
         let lifecycle = connection::Lifecycle { context: context.clone(), scope: scope.clone() };
-        let (store, watch) = stream::objects(scoped(&context.client, scope), lifecycle);
-        let wakes = context.connections.stream(scope).map(Key::into_ref);
-        let controller = Controller::for_stream(watch, store).reconcile_on(wakes);
-        tasks.spawn(drive("connection", controller, workers, connection::reconcile, context.clone(), stop.clone()));
+        let (store, watch) = stream::objects(watched(&context, scope), lifecycle);
+        let controller = triggered(CONNECTION, &context, store, watch, context.connections.stream(scope));
+        tasks.spawn(drive(CONNECTION, controller, workers, connection::reconcile, context.clone(), stop.clone()));
     }
     tokio::select! {
         () = stop.cancelled() => {}
@@ -101,14 +106,36 @@ pub fn scopes(namespaces: &[String]) -> Vec<Option<String>> {
 /// An object, or what is left of one that this version cannot decode.
 type Guarded<K> = DeserializeGuard<K>;
 
-fn scoped<K>(client: &Client, scope: &Option<String>) -> Api<K>
+/// The objects in `scope`, to be watched: each answer is a sign of life of the watch.
+fn watched<K>(context: &Context, scope: &Option<String>) -> Api<K>
 where
     K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
 {
+    let what = format!("{} in {}", K::plural(&()), scope.as_deref().unwrap_or("all namespaces"));
+    let health = context.health.clone();
+    health.watch_heard(&what);
+    let client = client::heard(context.client.clone(), move |_, _| health.watch_heard(&what));
     match scope {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
+        Some(namespace) => Api::namespaced(client, namespace),
+        None => Api::all(client),
     }
+}
+
+/// A controller of the objects that `watch` or `wakes` ask for; both are counted.
+fn triggered<K>(
+    name: &'static str,
+    context: &Arc<Context>,
+    store: Store<Guarded<K>>,
+    watch: impl Stream<Item = Result<Guarded<K>, watcher::Error>> + Send + 'static,
+    wakes: impl Stream<Item = Key> + Send + 'static,
+) -> Controller<Guarded<K>>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+{
+    let (watching, waking) = (context.clone(), context.clone());
+    let watch = watch.inspect_ok(move |object| watching.metrics.workqueue.add(name, Key::of(object)));
+    let wakes = wakes.inspect(move |key| waking.metrics.workqueue.add(name, key.clone()));
+    Controller::for_stream(watch, store).reconcile_on(wakes.map(Key::into_ref))
 }
 
 /// Runs one controller to its end.
@@ -125,6 +152,8 @@ where
     F: Fn(Arc<K>, Arc<Context>) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Result<Action, Error>> + Send + 'static,
 {
+    context.metrics.passes.workers(name, workers);
+    let queue = context.metrics.workqueue.clone();
     controller
         .with_config(Config::default().concurrency(workers))
         .graceful_shutdown_on(stop.cancelled_owned())
@@ -133,13 +162,19 @@ where
                 let passes = context.passes.clone();
                 passes.track_future(guarded(name, object, context, reconcile.clone()))
             },
-            |object, error, context| pace::after_error(object.as_ref(), error, &context),
+            move |object, error, context| pace::after_error(name, object.as_ref(), error, &context),
             context,
         )
-        .for_each(|result| async move {
+        .for_each(|result| {
+            // What was deleted before its pass waits no longer.
+            if let Err(controller::Error::ObjectNotFound(object)) = &result {
+                let namespace = object.namespace.clone().unwrap_or_default();
+                queue.taken(name, Key { namespace, name: object.name.clone() });
+            }
             if let Err(error) = result {
                 tracing::debug!(controller = name, %error, "a pass ended with an error");
             }
+            future::ready(())
         })
         .await;
     name
@@ -168,6 +203,10 @@ where
     F: Fn(Arc<K>, Arc<Context>) -> Fut,
     Fut: Future<Output = Result<Action, Error>>,
 {
+    let key = Key::of(object.as_ref());
+    let _working = context.health.pass(format!("{name} {}/{}", key.namespace, key.name));
+    context.metrics.workqueue.taken(name, key);
+    let pass = context.metrics.passes.begin(name);
     let object = match &object.0 {
         Ok(object) => Arc::new(object.clone()),
         Err(invalid) => {
@@ -179,12 +218,21 @@ where
                 error = %invalid.error,
                 "this version cannot read the object and leaves it alone until it changes",
             );
+            pass.ended(Outcome::Success);
             return Ok(Action::await_change());
         }
     };
     match std::panic::AssertUnwindSafe(reconcile(object, context)).catch_unwind().await {
-        Ok(result) => result,
+        Ok(result) => {
+            pass.ended(match &result {
+                Ok(action) if *action == Action::await_change() => Outcome::Success,
+                Ok(_) => Outcome::RequeueAfter,
+                Err(_) => Outcome::Error,
+            });
+            result
+        }
         Err(panic) => {
+            pass.ended(Outcome::Panic);
             let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
             Err(Error::Panicked(text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()))
         }
@@ -225,3 +273,6 @@ impl Key {
         Self { namespace: meta.namespace.clone().unwrap_or_default(), name: meta.name.clone().unwrap_or_default() }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use kube::{Api, Resource};
 use tokio::time::Instant;
 
 use super::{
-    Context, Key,
+    Context, Key, REFRESH,
     memory::{Newest, Remembered, newer},
     status::{self, WriteError},
 };
@@ -182,6 +182,7 @@ impl<'a> Pass<'a> {
             remembered.claim_known(self.durable.claim(), now);
         });
         self.context.fence.announced(&self.uid);
+        self.context.metrics.refreshes.observe(&self.uid, &self.key, &self.durable);
         self.tell();
         Ok(None)
     }
@@ -195,12 +196,14 @@ impl<'a> Pass<'a> {
     fn tell(&mut self) {
         for notice in self.notices.drain(..) {
             tracing::info!(
+                controller = REFRESH,
                 namespace = self.key.namespace,
-                refresh = self.key.name,
+                name = self.key.name,
                 reason = notice.reason,
-                message = notice.message,
                 run = self.durable.run.as_ref().map(|run| run.number),
-                "transition",
+                job = self.durable.job.id.map(tracing::field::display),
+                "{}",
+                notice.message,
             );
             self.context.events.publish(self.object.object_ref(&()), notice);
         }
@@ -249,8 +252,9 @@ impl<'a> Pass<'a> {
         };
         if object.metadata.uid.as_deref() != Some(&self.uid) {
             tracing::info!(
+                controller = REFRESH,
                 namespace = self.key.namespace,
-                refresh = self.key.name,
+                name = self.key.name,
                 "the object was re-created; what was seen for the old one is dropped"
             );
             return WriteError::Gone;

@@ -29,7 +29,9 @@ impl stream::Lifecycle<DeserializeGuard<ExternalCollectionRefresh>> for Lifecycl
         if let Ok(refresh) = &object.0
             && !outdated
         {
-            self.context.index.seen(uid, &Desired::of(refresh), &Recorded::of(refresh.status.as_ref()));
+            let recorded = Recorded::of(refresh.status.as_ref());
+            self.context.metrics.refreshes.observe(uid, &Key::of(refresh), &recorded);
+            self.context.index.seen(uid, &Desired::of(refresh), &recorded);
         }
     }
 
@@ -50,6 +52,7 @@ fn forget(context: &Context, uid: &str) {
     }
     context.fence.announced(uid);
     context.index.gone(uid);
+    context.metrics.refreshes.forget(uid);
 }
 
 /// One pass over a refresh.

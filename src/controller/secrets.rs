@@ -104,7 +104,7 @@ async fn follow(api: Api<Secret>, secret: Key, shared: Arc<Mutex<Shared>>, wake:
             Ok(watcher::Event::Delete(_)) => View::Missing,
             Err(error) => {
                 let Key { namespace, name } = &secret;
-                tracing::warn!(namespace, name, %error, "a Secret cannot be watched; the watch is opened again");
+                tracing::warn!(kind = "Secret", namespace, name, %error, "a Secret cannot be watched; the watch is opened again");
                 View::Unreadable(refusal(&error))
             }
         };

@@ -4,6 +4,7 @@ use std::{panic::AssertUnwindSafe, time::Duration};
 
 use async_trait::async_trait;
 use futures::FutureExt;
+use tokio::time::Instant;
 use tonic::{
     Request, Status,
     client::Grpc,
@@ -22,6 +23,7 @@ use super::{
     sending::withdrawable,
     wire::{common, milvus},
 };
+use crate::metrics::Calls;
 
 /// Answers about one thing are small.
 const MAX_ANSWER: usize = 4 << 20;
@@ -40,17 +42,19 @@ pub struct GrpcMilvus {
     authorization: Option<MetadataValue<Ascii>>,
     request_timeout: Duration,
     scrubber: Scrubber,
+    calls: Option<Calls>,
 }
 
-/// One RPC: its path and the largest answer that is read, in bytes.
+/// One RPC: its name, its path and the largest answer that is read, in bytes.
 struct Rpc {
+    name: &'static str,
     path: &'static str,
     max_answer: usize,
 }
 
 macro_rules! rpc {
     ($name:literal, $max:expr) => {
-        Rpc { path: concat!("/milvus.proto.milvus.MilvusService/", $name), max_answer: $max }
+        Rpc { name: $name, path: concat!("/milvus.proto.milvus.MilvusService/", $name), max_answer: $max }
     };
 }
 
@@ -98,11 +102,31 @@ impl GrpcMilvus {
             request_timeout: options.request_timeout,
             scrubber: Scrubber::new(secrets.into_iter().flatten()),
             address: options.address,
+            calls: None,
         })
     }
 
-    /// One call. `budget` is the deadline here and, as `grpc-timeout`, at the server. Never repeats anything.
+    /// The same client, whose calls are counted.
+    pub fn counted(self, calls: Calls) -> Self {
+        Self { calls: Some(calls), ..self }
+    }
+
+    /// One call, which is counted.
     async fn call<Q, A>(&self, rpc: Rpc, database: &str, message: Q, budget: Duration) -> Result<A>
+    where
+        Q: prost::Message + 'static,
+        A: Answer,
+    {
+        let (name, began) = (rpc.name, Instant::now());
+        let outcome = self.exchange(rpc, database, message, budget).await;
+        if let Some(calls) = &self.calls {
+            calls.ended(name, outcome.as_ref().err().map(|error| error.kind), began.elapsed());
+        }
+        outcome
+    }
+
+    /// One call. `budget` is the deadline here and, as `grpc-timeout`, at the server. Never repeats anything.
+    async fn exchange<Q, A>(&self, rpc: Rpc, database: &str, message: Q, budget: Duration) -> Result<A>
     where
         Q: prost::Message + 'static,
         A: Answer,

@@ -1,0 +1,120 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::convert::Infallible;
+
+use axum::{
+    body::{Body, Bytes},
+    http::Response,
+};
+use futures::stream as streams;
+use jiff::Timestamp;
+use kube::Client;
+
+use super::*;
+use crate::{
+    health::{Health, LONGEST_PASS, LONGEST_SILENCE},
+    leader::Leadership,
+    metrics::Metrics,
+};
+
+/// What the API server does with watches; it answers nothing but a listing otherwise.
+#[derive(Clone, Copy, PartialEq)]
+enum Watches {
+    /// It opens them and has nothing to tell.
+    Quiet,
+    /// It refuses them.
+    Refused,
+    /// It never answers.
+    Hang,
+}
+
+const LISTING: &str = r#"{"apiVersion":"milvus-refresh.dev/v1alpha1","kind":"ExternalCollectionRefreshList","metadata":{"resourceVersion":"1"},"items":[]}"#;
+const REFUSAL: &str =
+    r#"{"kind":"Status","apiVersion":"v1","status":"Failure","message":"no","reason":"Forbidden","code":403}"#;
+
+fn context(watches: Watches) -> Arc<Context> {
+    let service = tower::service_fn(move |request: axum::http::Request<kube::client::Body>| async move {
+        let is_watch = request.uri().query().is_some_and(|query| query.contains("watch=true"));
+        let answer = match watches {
+            _ if !is_watch => Response::new(Body::from(LISTING)),
+            Watches::Quiet => Response::new(Body::from_stream(streams::pending::<Result<Bytes, Infallible>>())),
+            Watches::Refused => Response::builder().status(403).body(Body::from(REFUSAL)).unwrap(),
+            Watches::Hang => future::pending().await,
+        };
+        Ok::<_, Infallible>(answer)
+    });
+    let client = Client::new(service, "default");
+    let clock = Clock { now: || Timestamp::UNIX_EPOCH, random: || 0.5 };
+    let (metrics, health) = (Arc::new(Metrics::default()), Arc::new(Health::default()));
+    let leadership = Leadership::without_election();
+    Arc::new(Context::new(client, clock, metrics, health, leadership, "me".to_owned(), &[None]))
+}
+
+/// Watches refreshes for an hour.
+async fn an_hour_of(watches: Watches) -> Result<(), String> {
+    let context = context(watches);
+    let lifecycle = refresh::Lifecycle { context: context.clone(), scope: None };
+    let (_store, watch) = stream::objects::<ExternalCollectionRefresh>(watched(&context, &None), lifecycle);
+    let _ = timeout(Duration::from_secs(3600), watch.for_each(|_| future::ready(()))).await;
+    context.health.check()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_without_news_is_alive() {
+    assert_eq!(an_hour_of(Watches::Quiet).await, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_is_refused_is_alive() {
+    assert_eq!(an_hour_of(Watches::Refused).await, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_nobody_answers_is_dead() {
+    let problem = an_hour_of(Watches::Hang).await.unwrap_err();
+    assert!(problem.contains("externalcollectionrefreshes in all namespaces"), "{problem}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_is_not_looked_at_any_more_is_dead() {
+    let context = context(Watches::Quiet);
+    let _watched: Api<ExternalCollectionRefresh> = watched(&context, &None);
+    tokio::time::advance(LONGEST_SILENCE + Duration::from_secs(1)).await;
+    assert!(context.health.check().is_err());
+}
+
+fn object() -> Arc<Guarded<ExternalCollectionRefresh>> {
+    let object = serde_json::json!({
+        "apiVersion": "milvus-refresh.dev/v1alpha1", "kind": "ExternalCollectionRefresh",
+        "metadata": { "namespace": "shop", "name": "orders" }, "spec": { "collectionName": "orders" },
+    });
+    Arc::new(DeserializeGuard(Ok(serde_json::from_value(object).unwrap())))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pass_that_does_not_end_is_told_by_its_object_and_a_panic_ends_one() {
+    let context = context(Watches::Quiet);
+    let hangs = guarded(REFRESH, object(), context.clone(), |_, _| future::pending());
+    assert!(timeout(LONGEST_PASS, hangs).await.is_err());
+    assert_eq!(context.health.check(), Ok(()), "the pass was given up");
+
+    let hangs = tokio::spawn(guarded(REFRESH, object(), context.clone(), |_, _| future::pending()));
+    tokio::time::sleep(LONGEST_PASS + Duration::from_secs(1)).await;
+    let problem = context.health.check().unwrap_err();
+    assert!(problem.contains("refresh shop/orders"), "{problem}");
+    hangs.abort();
+    let _ = hangs.await;
+
+    let panics = guarded(REFRESH, object(), context.clone(), |_, _| async { panic!("on purpose") });
+    assert!(matches!(panics.await, Err(Error::Panicked(text)) if text == "on purpose"));
+    tokio::time::sleep(LONGEST_PASS + Duration::from_secs(1)).await;
+    assert_eq!(context.health.check(), Ok(()));
+    let page = context.metrics.page(Timestamp::UNIX_EPOCH, true).unwrap();
+    for line in [
+        r#"controller_runtime_reconcile_panics_total{controller="refresh"} 1"#,
+        r#"controller_runtime_active_workers{controller="refresh"} 0"#,
+        "leader_election_master_status{name=\"\"} 1",
+    ] {
+        assert!(page.lines().any(|found| found == line), "{line} is not in\n{page}");
+    }
+}

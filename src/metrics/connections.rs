@@ -1,0 +1,90 @@
+//! The connections, by how they are.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{family::Family, gauge::Gauge},
+    registry::Registry,
+};
+
+use super::{MOST_OBJECTS, Object};
+use crate::controller::{CONNECTED, Key};
+
+/// The connections, by how they are.
+#[derive(Debug)]
+pub struct Connections {
+    inner: Mutex<Inner>,
+    by_reason: Family<Reason, Gauge>,
+    /// `None` where objects have no series of their own.
+    ready: Option<Family<Object, Gauge>>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    known: HashMap<Key, &'static str>,
+    /// How many have each reason; one that was there once stays, at zero.
+    counts: BTreeMap<&'static str, i64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
+impl Connections {
+    pub(super) fn new(registry: &mut Registry, per_object: bool) -> Self {
+        let by_reason = Family::default();
+        registry.register(
+            "milvus_refresh_connections",
+            "MilvusConnections by the reason of their Ready condition",
+            by_reason.clone(),
+        );
+        let ready = per_object.then(Family::default);
+        if let Some(ready) = &ready {
+            registry.register(
+                "milvus_refresh_connection_ready",
+                "Whether the MilvusConnection is ready",
+                ready.clone(),
+            );
+        }
+        let inner = Inner { known: HashMap::new(), counts: BTreeMap::from([(CONNECTED, 0)]) };
+        Self { inner: Mutex::new(inner), by_reason, ready }
+    }
+
+    /// How the connection is: a reason from a closed set.
+    pub fn set(&self, connection: &Key, reason: &'static str) {
+        self.lock().known.insert(connection.clone(), reason);
+    }
+
+    /// The connection is gone.
+    pub fn remove(&self, connection: &Key) {
+        self.lock().known.remove(connection);
+    }
+
+    pub(super) fn sample(&self) {
+        let mut inner = self.lock();
+        let Inner { known, counts } = &mut *inner;
+        counts.values_mut().for_each(|count| *count = 0);
+        for reason in known.values() {
+            *counts.entry(reason).or_default() += 1;
+        }
+        for (reason, count) in counts {
+            self.by_reason.get_or_create(&Reason { reason }).set(*count);
+        }
+        if let Some(ready) = &self.ready {
+            let first = known.iter().collect::<BTreeMap<_, _>>().into_iter().take(MOST_OBJECTS);
+            ready.clear();
+            for (key, reason) in first {
+                ready.get_or_create(&Object::of(key)).set((*reason == CONNECTED).into());
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,252 @@
+//! The refreshes and their runs, counted from what is durable of them: what a write has made so or the watch has shown.
+//! Each end of a run counts once in a process, whether the reply to its write was lost, its write was repeated or both
+//! tell of it.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use jiff::Timestamp;
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+
+use super::{MOST_OBJECTS, Object};
+use crate::{
+    controller::Key,
+    refresh::{FailureClass, Reason, Recorded},
+};
+
+/// In seconds, up to Milvus' own limit of a job and the time in a queue before it.
+const DURATIONS: [f64; 14] =
+    [1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 21_600.0, 43_200.0, 86_400.0];
+/// The reason of an object without a status.
+const NEW: &str = "New";
+const COMPLETED: &str = "completed";
+const FAILED: &str = "failed";
+
+/// The refreshes and their runs.
+#[derive(Debug)]
+pub struct Refreshes {
+    known: Mutex<HashMap<String, Known>>,
+    runs: Family<End, Counter>,
+    durations: Family<ByResult, Histogram, fn() -> Histogram>,
+    adopted: Counter,
+    in_progress: Gauge,
+    queue_length: Gauge,
+    oldest: Family<ByPhase, Gauge>,
+    objects: Family<ByReason, Gauge>,
+    /// `None` where objects have no series of their own.
+    last_success: Option<Family<Object, Gauge>>,
+}
+
+/// What is known of an object.
+#[derive(Debug)]
+struct Known {
+    run: i64,
+    ended: bool,
+    adopted: bool,
+    reason: &'static str,
+    phase: Option<(Phase, Option<Timestamp>)>,
+    last_success: Option<(Key, Timestamp)>,
+}
+
+/// Where a run is that is not over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// It is due, and nothing of it has been sent to Milvus that still counts.
+    Queued,
+    /// A start has been sent, or is about to be.
+    InProgress,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct End {
+    result: &'static str,
+    class: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByResult {
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByPhase {
+    phase: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByReason {
+    reason: &'static str,
+}
+
+impl Refreshes {
+    pub(super) fn new(registry: &mut Registry, per_object: bool) -> Self {
+        let refreshes = Self {
+            known: Mutex::default(),
+            runs: Family::default(),
+            durations: Family::new_with_constructor(|| Histogram::new(DURATIONS)),
+            adopted: Counter::default(),
+            in_progress: Gauge::default(),
+            queue_length: Gauge::default(),
+            oldest: Family::default(),
+            objects: Family::default(),
+            last_success: per_object.then(Family::default),
+        };
+        drop(refreshes.runs.get_or_create_owned(&End { result: COMPLETED, class: "" }));
+        for class in FailureClass::ALL {
+            drop(refreshes.runs.get_or_create_owned(&End { result: FAILED, class: class.as_str() }));
+        }
+        for result in [COMPLETED, FAILED] {
+            drop(refreshes.durations.get_or_create_owned(&ByResult { result }));
+        }
+        refreshes.sample(Timestamp::UNIX_EPOCH);
+        refreshes.register(registry);
+        refreshes
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        registry.register("milvus_refresh_runs", "Runs that ended, by result and failure class", self.runs.clone());
+        registry.register(
+            "milvus_refresh_duration_seconds",
+            "From when a run became due to its end",
+            self.durations.clone(),
+        );
+        registry.register(
+            "milvus_refresh_adopted_jobs",
+            "Jobs that were found rather than started: the reply to a start was lost, or somebody else started them",
+            self.adopted.clone(),
+        );
+        registry.register(
+            "milvus_refresh_in_progress",
+            "Runs whose start has been sent and that are not over",
+            self.in_progress.clone(),
+        );
+        registry.register(
+            "milvus_refresh_queue_length",
+            "Runs that are due and wait: for their turn, for a job of somebody else, for their connection",
+            self.queue_length.clone(),
+        );
+        registry.register(
+            "milvus_refresh_oldest_run_age_seconds",
+            "For how long the oldest run has been queued or in progress; 0 when there is none",
+            self.oldest.clone(),
+        );
+        registry.register(
+            "milvus_refresh_objects",
+            "ExternalCollectionRefreshes by the reason of their Ready condition",
+            self.objects.clone(),
+        );
+        if let Some(last_success) = &self.last_success {
+            registry.register(
+                "milvus_refresh_last_success_timestamp_seconds",
+                "When a run of the object last completed",
+                last_success.clone(),
+            );
+        }
+    }
+
+    /// This is durable of the object, and not outdated.
+    pub fn observe(&self, uid: &str, key: &Key, record: &Recorded) {
+        let now = Known::of(record, self.last_success.as_ref().map(|_| key));
+        let mut known = self.lock();
+        // What an object was when this process first saw it, an earlier process may have counted.
+        let Some(before) = known.insert(uid.to_owned(), now) else { return };
+        let Some(now) = known.get(uid) else { return };
+        let (same, later) = (now.run == before.run, now.run > before.run);
+        if now.adopted && (later || same && !before.adopted) {
+            self.adopted.inc();
+        }
+        if now.ended && (later || same && !before.ended) {
+            self.count(record);
+        }
+    }
+
+    /// The object is gone.
+    pub fn forget(&self, uid: &str) {
+        self.lock().remove(uid);
+    }
+
+    /// Counts the end of the record's run.
+    fn count(&self, record: &Recorded) {
+        let (result, class) = match record.failure {
+            Some(class) => (FAILED, class.as_str()),
+            None => (COMPLETED, ""),
+        };
+        self.runs.get_or_create(&End { result, class }).inc();
+        let due = record.run.as_ref().and_then(|run| run.queued_time);
+        if let (Some(due), Some(end)) = (due, record.job.completion_time) {
+            // The end may be told by Milvus' clock.
+            let took = end.duration_since(due).as_secs_f64().max(0.0);
+            self.durations.get_or_create(&ByResult { result }).observe(took);
+        }
+    }
+
+    pub(super) fn sample(&self, now: Timestamp) {
+        let known = self.lock();
+        for (phase, count) in [(Phase::InProgress, &self.in_progress), (Phase::Queued, &self.queue_length)] {
+            let runs = || known.values().filter_map(|known| known.phase).filter(|(at, _)| *at == phase);
+            count.set(i64::try_from(runs().count()).unwrap_or(i64::MAX));
+            let oldest = runs().filter_map(|(_, since)| since).min();
+            let age = oldest.map_or(0, |since| now.duration_since(since).as_secs().max(0));
+            self.oldest.get_or_create(&ByPhase { phase: phase.as_str() }).set(age);
+        }
+        let mut counts: BTreeMap<_, _> = reasons().map(|reason| (reason, 0)).collect();
+        for known in known.values() {
+            *counts.entry(known.reason).or_default() += 1;
+        }
+        for (reason, count) in counts {
+            self.objects.get_or_create(&ByReason { reason }).set(count);
+        }
+        if let Some(series) = &self.last_success {
+            let successes: BTreeMap<_, _> =
+                known.values().filter_map(|known| known.last_success.as_ref()).map(|(key, time)| (key, time)).collect();
+            series.clear();
+            for (key, time) in successes.into_iter().take(MOST_OBJECTS) {
+                series.get_or_create(&Object::of(key)).set(time.as_second());
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Every reason that an object can have.
+fn reasons() -> impl Iterator<Item = &'static str> {
+    let going_on = Reason::GOING_ON.into_iter().chain([Reason::RefreshCompleted]).map(Reason::as_str);
+    going_on.chain(FailureClass::ALL.map(FailureClass::as_str)).chain([NEW])
+}
+
+impl Known {
+    /// With the key where the object has series of its own.
+    fn of(record: &Recorded, key: Option<&Key>) -> Self {
+        let run = record.run.as_ref();
+        let phase = run.filter(|_| !record.ended()).map(|run| match run.submit_time {
+            None if record.job.id.is_none() => (Phase::Queued, run.queued_time),
+            submit_time => (Phase::InProgress, submit_time.or(record.job.start_time)),
+        });
+        Self {
+            run: run.map_or(0, |run| run.number),
+            ended: record.ended(),
+            adopted: run.is_some_and(|run| run.adopted),
+            reason: record.summary.as_ref().map_or(NEW, |summary| summary.reason.as_str()),
+            phase,
+            last_success: key.cloned().zip(record.last_success.as_ref().map(|success| success.time)),
+        }
+    }
+}
+
+impl Phase {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::InProgress => "in_progress",
+        }
+    }
+}
