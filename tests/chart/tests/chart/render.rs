@@ -253,7 +253,6 @@ fn what_is_said_of_the_pod_is_in_the_pod() {
     );
     for (there, from) in [
         ("imagePullSecrets", "imagePullSecrets"),
-        ("volumes", "extraVolumes"),
         ("priorityClassName", "priorityClassName"),
         ("nodeSelector", "nodeSelector"),
         ("tolerations", "tolerations"),
@@ -266,14 +265,40 @@ fn what_is_said_of_the_pod_is_in_the_pod() {
     assert_eq!(spread["topologyKey"], "topology.kubernetes.io/zone");
     assert_eq!(spread["labelSelector"], deployment["spec"]["selector"]);
     let container = container(objects);
-    assert_eq!(container["volumeMounts"], values["extraVolumeMounts"]);
-    let env =
-        json!([{ "name": "RUST_LOG", "value": "debug" }, { "name": "HTTPS_PROXY", "value": "http://proxy:3128" }]);
-    assert_eq!(container["env"], env);
+    assert_eq!(container["volumeMounts"][1], values["extraVolumeMounts"][0]);
+    assert_eq!(template["spec"]["volumes"][1], values["extraVolumes"][0]);
+    assert_eq!(container["env"], values["extraEnv"]);
     let args = args(objects);
     for arg in ["--workers=4", "--log-format=text", "--help"] {
         assert!(args.contains(&arg.to_owned()), "{args:?}");
     }
+}
+
+#[test]
+fn the_log_filter_is_in_a_file_that_the_pod_mounts_and_the_operator_reads() {
+    let (_, _, objects) = rendered("all about the pod");
+    let map = named(objects, "ConfigMap", "milvus-refresh-operator-log")[0];
+    assert_eq!(map["data"], json!({ "filter": "debug" }));
+    let volume = &of_kind(objects, "Deployment")[0]["spec"]["template"]["spec"]["volumes"][0];
+    assert_eq!(volume["configMap"]["name"], map["metadata"]["name"]);
+    let mount = &container(objects)["volumeMounts"][0];
+    assert_eq!(mount["name"], volume["name"]);
+    let file = format!("--log-filter-file={}/filter", mount["mountPath"].as_str().unwrap());
+    assert!(args(objects).contains(&file));
+}
+
+#[test]
+fn alerts_and_dashboard_are_those_of_the_files() {
+    let read = |file: &str| std::fs::read_to_string(format!("{}/files/{file}", chart::CHART)).unwrap();
+    let (_, _, objects) = rendered("monitoring");
+    let alerts = chart::manifests::objects(&read("alerts.yaml")).unwrap().remove(0);
+    assert!(!alerts["groups"][0]["rules"].as_array().unwrap().is_empty());
+    assert_eq!(of_kind(objects, "PrometheusRule")[0]["spec"], alerts);
+    let map = named(objects, "ConfigMap", "milvus-refresh-operator-dashboard")[0];
+    let shown: Value = serde_json::from_str(map["data"]["milvus-refresh-operator.json"].as_str().unwrap()).unwrap();
+    assert_eq!(shown, serde_json::from_str::<Value>(&read("dashboard.json")).unwrap());
+    assert_eq!(map["metadata"]["labels"]["grafana_dashboard"], "1");
+    assert!(args(objects).contains(&"--per-object-metrics".to_owned()));
 }
 
 #[test]

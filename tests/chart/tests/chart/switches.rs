@@ -61,6 +61,9 @@ pub fn all() -> Vec<(&'static str, Value)> {
             json!({ "metrics": {
                 "podMonitor": { "enabled": true, "labels": { "release": "p" }, "interval": "1m" },
                 "serviceMonitor": { "enabled": true, "labels": { "release": "p" } },
+                "prometheusRule": { "enabled": true, "labels": { "release": "p" } },
+                "dashboard": { "enabled": true, "annotations": { "grafana_folder": "Milvus" } },
+                "perObject": true,
             } }),
         ),
         ("a Service", json!({ "metrics": { "service": { "enabled": true } } })),
