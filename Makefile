@@ -7,7 +7,7 @@ TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/milvus-refresh-operator/tools
 # The one on PATH when it is of this version, else one that is built into the user's cache.
 CARGO_DENY := $(if $(filter $(CARGO_DENY_VERSION),$(shell cargo-deny --version 2>/dev/null)),cargo-deny,$(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny)
 
-.PHONY: demo dev test fmt fmt-check lint deny crds dist chart chart-docs all-tests chaos help programs
+.PHONY: demo dev test fmt fmt-check lint deny crds all-tests chaos help programs
 
 demo: programs ## run three refreshes on a real API server, watch them, leave nothing behind
 	@cargo run --quiet -p controlplane --bin demo
@@ -54,15 +54,7 @@ all-tests:
 chaos: ## the chaos run alone, e.g. SEED=7 N=500; prints its seed
 	CHAOS_SEED=$(or $(SEED),$$RANDOM) CHAOS_N=$(or $(N),500) cargo test --features simulator --test chaos -- --nocapture
 
-crds: ## write crds/, and the chart's copy, from the code
-	@echo "== Writing crds/"
-	@cargo run --quiet -- crds | awk ' \
-		/^---$$/ { n++ } \
-		{ text[n] = text[n] $$0 "\n" } \
-		/^  name: [a-z]+\.milvus-refresh\.dev$$/ { split($$2, name, "."); file[n] = "crds/" name[1] ".yaml" } \
-		END { for (i in text) printf "%s", text[i] > file[i] }'
-	@cp crds/*.yaml charts/milvus-refresh-operator/files/crds/
-
+.PHONY: dist chart chart-docs
 dist: ## write dist/install.yaml and deploy/rbac.yaml from the chart
 	@echo "== Writing dist/install.yaml and deploy/rbac.yaml"
 	@cargo run --quiet -p chart -- dist
@@ -73,6 +65,15 @@ chart: ## pack the Helm chart into dist/
 
 chart-docs: ## write the chart's README from values.yaml
 	@cargo run --quiet -p chart -- docs
+
+crds: ## write crds/, and the chart's copy, from the code
+	@echo "== Writing crds/"
+	@cargo run --quiet -- crds | awk ' \
+		/^---$$/ { n++ } \
+		{ text[n] = text[n] $$0 "\n" } \
+		/^  name: [a-z]+\.milvus-refresh\.dev$$/ { split($$2, name, "."); file[n] = "crds/" name[1] ".yaml" } \
+		END { for (i in text) printf "%s", text[i] > file[i] }'
+	@cp crds/*.yaml charts/milvus-refresh-operator/files/crds/
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile

@@ -27,8 +27,7 @@ pub struct Manifest {
 pub fn all(helm: &Helm) -> Result<[Manifest; 2]> {
     let rendered = helm.template(&json!({ "crds": { "enabled": false } }))?;
     let documents: Vec<String> = rendered.split("\n---\n").map(without_helm).collect();
-    let (operator, rbac): (Vec<&String>, Vec<&String>) =
-        documents.iter().partition(|document| document.contains("\nkind: Deployment\n"));
+    let (rbac, operator): (Vec<&String>, Vec<&String>) = documents.iter().partition(|document| is_rbac(document));
     let (namespace, crds) = (namespace(), crds()?);
     let account = [&namespace].into_iter().chain(rbac);
     let everything = crds.iter().chain(account.clone()).chain(operator);
@@ -36,6 +35,12 @@ pub fn all(helm: &Helm) -> Result<[Manifest; 2]> {
         Manifest { path: "dist/install.yaml", text: stream(everything) },
         Manifest { path: "deploy/rbac.yaml", text: stream(account) },
     ])
+}
+
+/// Whether it is the account or says what the account may do.
+fn is_rbac(document: &str) -> bool {
+    let of_rbac = ["kind: ServiceAccount", "apiVersion: rbac.authorization.k8s.io/v1"];
+    document.lines().any(|line| of_rbac.contains(&line))
 }
 
 /// The namespace, which a chart leaves to whoever installs it.
