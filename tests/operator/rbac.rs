@@ -16,12 +16,11 @@ const LOGIN: &str = "milvus-login";
 const USER: &str = "system:serviceaccount:milvus-refresh-system:milvus-refresh-operator";
 
 /// Grants that this test has no use for, and what has.
-const NOT_EXERCISED: [(&str, &str, &str, &str); 7] = [
+const NOT_EXERCISED: [(&str, &str, &str, &str); 6] = [
     ("milvus-refresh.dev", "externalcollectionrefreshes", "get", "only after a write conflict"),
     ("milvus-refresh.dev", "externalcollectionrefreshes", "delete", "only with ttlSecondsAfterFinished"),
     ("events.k8s.io", "events", "patch", "only for an Event that repeats within minutes"),
     ("", "secrets", "get", "only with externalSpecFrom"),
-    ("", "configmaps", "get", "as for Secrets: one form for both"),
     ("", "configmaps", "list", "only with a CA in a ConfigMap"),
     ("", "configmaps", "watch", "only with a CA in a ConfigMap"),
 ];

@@ -1,4 +1,4 @@
-//! What is installed without Helm: rendered from the chart with its default values.
+//! What is installed without Helm: rendered from the chart.
 
 use std::fs;
 
@@ -25,15 +25,14 @@ pub struct Manifest {
 /// # Errors
 /// helm cannot render the chart, or `crds/` cannot be read.
 pub fn all(helm: &Helm) -> Result<[Manifest; 2]> {
-    let rendered = helm.template(&json!({ "crds": { "enabled": false } }))?;
-    let documents: Vec<String> = rendered.split("\n---\n").map(without_helm).collect();
-    let (rbac, operator): (Vec<&String>, Vec<&String>) = documents.iter().partition(|document| is_rbac(document));
-    let (namespace, crds) = (namespace(), crds()?);
-    let account = [&namespace].into_iter().chain(rbac);
-    let everything = crds.iter().chain(account.clone()).chain(operator);
+    let default = documents(helm, &json!({ "crds": { "enabled": false } }))?;
+    // Whoever runs the operator by hand is to have all that it can do.
+    let mut account = documents(helm, &json!({ "crds": { "enabled": false }, "milvusRef": { "enabled": true } }))?;
+    account.retain(|document| is_rbac(document));
+    let stream = |documents: &[&[String]]| format!("{MADE}{}", documents.concat().join("---\n"));
     Ok([
-        Manifest { path: "dist/install.yaml", text: stream(everything) },
-        Manifest { path: "deploy/rbac.yaml", text: stream(account) },
+        Manifest { path: "dist/install.yaml", text: stream(&[&crds()?, &[namespace()], &default]) },
+        Manifest { path: "deploy/rbac.yaml", text: stream(&[&[namespace()], &account]) },
     ])
 }
 
@@ -52,7 +51,7 @@ fn namespace() -> String {
     )
 }
 
-/// The texts of `crds/`.
+/// The texts of `crds/`, each a YAML document.
 ///
 /// # Errors
 /// They cannot be read.
@@ -62,7 +61,10 @@ pub fn crds() -> Result<Vec<String>> {
     files.sort();
     files
         .iter()
-        .map(|file| fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display())))
+        .map(|file| {
+            let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+            Ok(text.trim_start_matches("---\n").to_owned())
+        })
         .collect()
 }
 
@@ -75,13 +77,13 @@ pub fn objects(stream: &str) -> Result<Vec<Value>> {
     Ok(objects.into_iter().filter(|object| !object.is_null()).collect())
 }
 
-fn without_helm(document: &str) -> String {
-    let kept = document.lines().filter(|line| *line != "---");
-    let kept = kept.filter(|line| !OF_HELM.iter().any(|of_helm| line.trim_start().starts_with(of_helm)));
-    kept.flat_map(|line| [line, "\n"]).collect()
+/// What the chart renders with these values, without the words of Helm.
+fn documents(helm: &Helm, values: &Value) -> Result<Vec<String>> {
+    let rendered = helm.template(values)?;
+    Ok(rendered.trim_start_matches("---\n").split("\n---\n").map(without_helm).collect())
 }
 
-fn stream<'a>(documents: impl Iterator<Item = &'a String>) -> String {
-    let documents: Vec<&str> = documents.map(|document| document.trim_start_matches("---\n")).collect();
-    format!("{MADE}{}", documents.join("---\n"))
+fn without_helm(document: &str) -> String {
+    let kept = document.lines().filter(|line| !OF_HELM.iter().any(|of_helm| line.trim_start().starts_with(of_helm)));
+    kept.flat_map(|line| [line, "\n"]).collect()
 }

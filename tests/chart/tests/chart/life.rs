@@ -46,8 +46,9 @@ impl Life<'_> {
         self.cluster.kubectl_ok(&["get", "crd", "milvusconnections.milvus-refresh.dev", "-o", names]).unwrap()
     }
 
+    /// What tells the CRDs and the objects from others that are made anew, or are being deleted.
     fn uids(&self) -> String {
-        let uid = "jsonpath={.items[*].metadata.uid}";
+        let uid = "jsonpath={.items[*].metadata['uid','deletionTimestamp']}";
         ["crd", "milvusconn", "ecrefresh"]
             .map(|kind| self.cluster.kubectl_ok(&["get", kind, "-o", uid]).unwrap())
             .join(" ")
