@@ -54,17 +54,30 @@ all-tests:
 chaos: ## the chaos run alone, e.g. SEED=7 N=500; prints its seed
 	CHAOS_SEED=$(or $(SEED),$$RANDOM) CHAOS_N=$(or $(N),500) cargo test --features simulator --test chaos -- --nocapture
 
-crds: ## write crds/ from the code
+.PHONY: dist chart chart-docs
+dist: ## write dist/install.yaml and deploy/rbac.yaml from the chart
+	@echo "== Writing dist/install.yaml and deploy/rbac.yaml"
+	@cargo run --quiet -p chart -- dist
+
+chart: ## pack the Helm chart into dist/
+	@echo "== Packing the chart"
+	@cargo run --quiet -p chart -- package
+
+chart-docs: ## write the chart's README from values.yaml
+	@cargo run --quiet -p chart -- docs
+
+crds: ## write crds/, and the chart's copy, from the code
 	@echo "== Writing crds/"
 	@cargo run --quiet -- crds | awk ' \
 		/^---$$/ { n++ } \
 		{ text[n] = text[n] $$0 "\n" } \
 		/^  name: [a-z]+\.milvus-refresh\.dev$$/ { split($$2, name, "."); file[n] = "crds/" name[1] ".yaml" } \
 		END { for (i in text) printf "%s", text[i] > file[i] }'
+	@cp crds/*.yaml charts/milvus-refresh-operator/files/crds/
 
 docs: ## write docs/failures.md from the code
 	@echo "== Writing docs/failures.md"
 	@page=$$(cargo run --quiet -- failures) && printf '%s\n' "$$page" > docs/failures.md
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile

@@ -90,14 +90,20 @@ impl World<'static> {
 impl<'a> World<'a> {
     pub async fn on(cluster: &'a Cluster) -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let namespace = format!("test-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        let client = cluster.client().await;
+        let world = World::in_namespace(cluster, namespace.clone()).await;
         let object = Namespace {
-            metadata: kube::core::ObjectMeta { name: Some(namespace.clone()), ..Default::default() },
+            metadata: kube::core::ObjectMeta { name: Some(namespace), ..Default::default() },
             ..Default::default()
         };
-        Api::<Namespace>::all(client.clone()).create(&PostParams::default(), &object).await.unwrap();
+        Api::<Namespace>::all(world.client.clone()).create(&PostParams::default(), &object).await.unwrap();
+        world
+    }
+
+    /// The same in a namespace that exists.
+    pub async fn in_namespace(cluster: &'a Cluster, namespace: String) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = cluster.client().await;
         let milvus = Simulator::start("127.0.0.1:0".parse().unwrap(), Settings::default()).await.unwrap();
         Self { cluster, client, namespace, milvus, operator: Mutex::new(None) }
     }

@@ -11,5 +11,6 @@ mod leader;
 mod milvus_ref;
 mod outage;
 mod queue;
+mod rbac;
 mod refresh;
 mod weather;
