@@ -17,7 +17,7 @@ use prometheus_client::{
 use super::{MOST_OBJECTS, Object};
 use crate::{
     controller::Key,
-    refresh::{FailureClass, Reason, Recorded},
+    refresh::{FailureClass, PastRun, Reason, Recorded},
 };
 
 /// In seconds, up to Milvus' own limit of a job and the time in a queue before it.
@@ -47,7 +47,8 @@ pub struct Refreshes {
 #[derive(Debug)]
 struct Known {
     run: i64,
-    ended: bool,
+    queued: Option<Timestamp>,
+    last_ended: i64,
     adopted: bool,
     reason: &'static str,
     phase: Option<(Phase, Option<Timestamp>)>,
@@ -161,8 +162,9 @@ impl Refreshes {
         if now.adopted && (later || same && !before.adopted) {
             self.adopted.inc();
         }
-        if now.ended && (later || same && !before.ended) {
-            self.count(record);
+        // The write that ends a run may open the next one; the history tells either way.
+        if let Some(past) = record.history.first().filter(|past| past.number > before.last_ended) {
+            self.count(past, before.queued.filter(|_| before.run == past.number).or(now.queued.filter(|_| same)));
         }
     }
 
@@ -171,15 +173,14 @@ impl Refreshes {
         self.lock().remove(uid);
     }
 
-    /// Counts the end of the record's run.
-    fn count(&self, record: &Recorded) {
-        let (result, class) = match record.failure {
+    /// Counts the end of a run, which was due since then.
+    fn count(&self, past: &PastRun, due: Option<Timestamp>) {
+        let (result, class) = match past.failure {
             Some(class) => (FAILED, class.as_str()),
             None => (COMPLETED, ""),
         };
         self.runs.get_or_create(&End { result, class }).inc();
-        let due = record.run.as_ref().and_then(|run| run.queued_time);
-        if let (Some(due), Some(end)) = (due, record.job.completion_time) {
+        if let (Some(due), Some(end)) = (due, past.completion_time) {
             // The end may be told by Milvus' clock.
             let took = end.duration_since(due).as_secs_f64().max(0.0);
             self.durations.get_or_create(&ByResult { result }).observe(took);
@@ -227,13 +228,15 @@ impl Known {
     /// With the key where the object has series of its own.
     fn of(record: &Recorded, key: Option<&Key>) -> Self {
         let run = record.run.as_ref();
-        let phase = run.filter(|_| !record.ended()).map(|run| match run.submit_time {
+        let held = record.summary.as_ref().is_some_and(|summary| summary.reason == Reason::Suspended);
+        let phase = run.filter(|_| !record.ended() && !held).map(|run| match run.submit_time {
             None if record.job.id.is_none() => (Phase::Queued, run.queued_time),
             submit_time => (Phase::InProgress, submit_time.or(record.job.start_time)),
         });
         Self {
             run: run.map_or(0, |run| run.number),
-            ended: record.ended(),
+            queued: run.and_then(|run| run.queued_time),
+            last_ended: record.history.first().map_or(0, |past| past.number),
             adopted: run.is_some_and(|run| run.adopted),
             reason: record.summary.as_ref().map_or(NEW, |summary| summary.reason.as_str()),
             phase,
