@@ -63,7 +63,8 @@ async fn run(options: Run) -> anyhow::Result<()> {
         (None, Leadership::without_election())
     };
     let scopes = controller::scopes(&options.watch_namespaces);
-    let context = Arc::new(Context::new(client, clock, metrics, leadership, identity, &scopes));
+    let context =
+        Arc::new(Context::new(client, clock, metrics, leadership, identity, &scopes, options.require_secret_label));
     let work = controller::run(context, &scopes, options.workers, stop.clone());
     match candidate {
         None => work.await?,

@@ -5,6 +5,7 @@ mod condition;
 mod connection;
 mod crds;
 mod refresh;
+mod tls;
 
 pub use condition::{COMPLETE, FAILED, READY, RECONCILING, STALLED, SUSPENDED};
 pub use connection::{ConnectionAuth, ConnectionSpec, ConnectionStatus, MilvusConnection, SecretReference};
@@ -13,6 +14,7 @@ pub use refresh::{
     ActiveJobPolicy, ConnectionKind, ConnectionReference, ExternalCollectionRefresh, FailureStatus, RefreshSpec,
     RefreshStatus, RunStatus,
 };
+pub use tls::{CaHolder, CaReference, ConnectionTls};
 
 /// The API group of every kind.
 pub const GROUP: &str = "milvus-refresh.dev";

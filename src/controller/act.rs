@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::{Key, index::Lock, pass::Pass, servers::Server};
 use crate::{
-    milvus::{self, Answer, Collection, ErrorKind, Job, JobId, MilvusError},
+    milvus::{self, Answer, Collection, ErrorKind, Job, JobId, Milvus, MilvusError},
     refresh::{Desired, Look, Permission, Submission, limits::SUBMIT_BUDGET},
 };
 

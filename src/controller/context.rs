@@ -16,8 +16,10 @@ use super::{
     index::Index,
     memory::Memory,
     progress::Progress,
-    secrets::Secrets,
+    references::References,
     servers::{Server, Servers},
+    slots::Slots,
+    spread::Spread,
     wakes::Router,
 };
 use crate::{
@@ -64,14 +66,18 @@ pub struct Context {
     pub events: Events,
     /// The connections.
     pub servers: Servers,
-    /// The Secrets that connections name.
-    pub secrets: Secrets,
+    /// The Secrets and ConfigMaps that connections name.
+    pub references: References,
+    /// Whether a Secret must be marked to be used.
+    pub require_secret_label: bool,
     /// What is remembered of objects beyond their status.
     pub memory: Memory,
     /// The budget of progress writes.
     pub progress: Progress,
     /// One run at a time per collection.
     pub index: Index,
+    /// So many runs at a time per connection.
+    pub slots: Slots,
     /// What holds everything until a process that takes over has said so.
     pub fence: Fence,
     /// Names this process.
@@ -80,6 +86,7 @@ pub struct Context {
     pub refreshes: Router,
     /// Wakes connections.
     pub connections: Router,
+    spread: Spread,
     scopes: Vec<Scope>,
 }
 
@@ -99,12 +106,14 @@ impl Context {
         leadership: Leadership,
         operator: String,
         scopes: &[Option<String>],
+        require_secret_label: bool,
     ) -> Self {
         let connections = Router::new(scopes);
         let refreshes = Router::new(scopes);
         Self {
             events: Events::start(client.clone()),
-            secrets: Secrets::new(client.clone(), connections.clone()),
+            references: References::new(client.clone(), connections.clone()),
+            require_secret_label,
             client,
             clock,
             metrics,
@@ -114,10 +123,12 @@ impl Context {
             memory: Memory::default(),
             progress: Progress::default(),
             index: Index::new(refreshes.clone()),
+            slots: Slots::new(refreshes.clone()),
             fence: Fence::new(scopes),
             operator,
             refreshes,
             connections,
+            spread: Spread::default(),
             scopes: scopes
                 .iter()
                 .map(|scope| Scope {
@@ -185,14 +196,16 @@ impl Context {
         }
     }
 
-    /// Wakes the refreshes that go through `connection` and are not over.
+    /// Wakes the refreshes that go through `connection` and are not over, many of them over some seconds.
     pub fn wake_refreshes_of(&self, connection: &Key) {
         let Some(scope) = self.scope_of(connection) else { return };
+        let mut refreshes = Vec::new();
         scope.each_refresh(|refresh| {
-            if Key::connection_of(refresh) == *connection {
-                self.wake_unless_ended(refresh);
+            if Key::connection_of(refresh) == *connection && !Recorded::of(refresh.status.as_ref()).ended() {
+                refreshes.push(Key::of(refresh));
             }
         });
+        self.spread.wake(connection, refreshes, &self.refreshes, self.clock.random);
     }
 
     /// All refreshes of `scope` have been told: those that are due wait until they carry this process' name.

@@ -75,7 +75,10 @@ impl Index {
     pub fn settled(&self, uid: &str, key: &Key, want: &Desired, record: &Recorded) {
         let mut inner = self.lock();
         inner.own(uid, record);
-        let waits = record.summary.as_ref().is_some_and(|summary| summary.reason != Reason::ConnectionNotReady);
+        let waits = record
+            .summary
+            .as_ref()
+            .is_some_and(|summary| !matches!(summary.reason, Reason::ConnectionNotReady | Reason::ConcurrencyLimit));
         let freed = match standing(want, record) {
             Some(lock) => inner.hold(uid, lock),
             // It keeps its place while what it waits for is the collection's or its own affair.

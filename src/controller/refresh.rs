@@ -29,7 +29,9 @@ impl stream::Lifecycle<DeserializeGuard<ExternalCollectionRefresh>> for Lifecycl
         if let Ok(refresh) = &object.0
             && !outdated
         {
-            self.context.index.seen(uid, &Desired::of(refresh), &Recorded::of(refresh.status.as_ref()));
+            let record = Recorded::of(refresh.status.as_ref());
+            self.context.index.seen(uid, &Desired::of(refresh), &record);
+            self.context.slots.seen(uid, &Key::connection_of(refresh), &record);
         }
     }
 
@@ -50,6 +52,7 @@ fn forget(context: &Context, uid: &str) {
     }
     context.fence.announced(uid);
     context.index.gone(uid);
+    context.slots.gone(uid);
 }
 
 /// One pass over a refresh.

@@ -1,9 +1,15 @@
 //! The port to Milvus over gRPC.
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    pin::pin,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use futures::FutureExt;
+use tokio_util::sync::CancellationToken;
 use tonic::{
     Request, Status,
     client::Grpc,
@@ -20,6 +26,7 @@ use super::{
     convert::{self, malformed},
     scrub::Scrubber,
     sending::withdrawable,
+    tls::{self, Tls},
     wire::{common, milvus},
 };
 
@@ -32,14 +39,23 @@ const MAX_LIST: usize = 64 << 20;
 /// No server has a job of this id; asking for it is the harmless call of a probe.
 const NO_JOB: JobId = JobId(1);
 
-/// Milvus over one gRPC channel. Cheap to clone; the clones share the channel.
+/// Milvus over gRPC, with one channel and one login at a time. Cheap to clone; the clones share both.
 #[derive(Clone, Debug)]
 pub struct GrpcMilvus {
+    session: Arc<RwLock<Option<Arc<Session>>>>,
+}
+
+/// One channel with one login. What is to be secret about it goes with its last call.
+#[derive(Debug)]
+struct Session {
     channel: Channel,
     address: String,
+    tls: Option<Tls>,
     authorization: Option<MetadataValue<Ascii>>,
     request_timeout: Duration,
     scrubber: Scrubber,
+    /// Cancelled once calls are to be made by another session or none.
+    over: CancellationToken,
 }
 
 /// One RPC: its path and the largest answer that is read, in bytes.
@@ -90,6 +106,52 @@ impl GrpcMilvus {
     /// # Errors
     /// When the address or the login cannot be used.
     pub fn connect(options: ConnectOptions) -> std::result::Result<Self, ConnectError> {
+        let session = Arc::new(Session::new(options)?);
+        Ok(Self { session: Arc::new(RwLock::new(Some(session))) })
+    }
+
+    /// From now on calls are made as `options` say. Those that have left this process are waited for as ever, those that
+    /// still wait for a connection fail as not sent: nothing goes out with the old login any more.
+    ///
+    /// # Errors
+    /// When the address or the login cannot be used; nothing has changed then.
+    pub fn reconnect(&self, options: ConnectOptions) -> std::result::Result<(), ConnectError> {
+        let session = Arc::new(Session::new(options)?);
+        self.replace(Some(session));
+        Ok(())
+    }
+
+    /// From now on no call is made: each fails as not sent.
+    pub fn disconnect(&self) {
+        self.replace(None);
+    }
+
+    fn replace(&self, next: Option<Arc<Session>>) {
+        let mut session = self.session.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(last) = std::mem::replace(&mut *session, next) {
+            last.over.cancel();
+        }
+    }
+
+    fn session(&self) -> Result<Arc<Session>> {
+        let session = self.session.read().unwrap_or_else(PoisonError::into_inner);
+        session.clone().ok_or_else(replaced)
+    }
+
+    async fn jobs(&self, database: &str, collection: &str) -> Result<Vec<Job>> {
+        let message = milvus::ListRefreshExternalCollectionJobsRequest {
+            db_name: database.to_owned(),
+            collection_name: collection.to_owned(),
+        };
+        let session = self.session()?;
+        let answer: milvus::ListRefreshExternalCollectionJobsResponse =
+            session.call(LIST, database, message, session.request_timeout).await?;
+        Ok(answer.jobs.into_iter().map(|info| convert::job(info, &session.scrubber)).collect())
+    }
+}
+
+impl Session {
+    fn new(options: ConnectOptions) -> std::result::Result<Self, ConnectError> {
         let login = options.login.as_ref();
         let secrets = login.map(|login| login.secrets()).transpose()?;
         Ok(Self {
@@ -97,7 +159,9 @@ impl GrpcMilvus {
             authorization: login.map(|login| login.authorization()).transpose()?,
             request_timeout: options.request_timeout,
             scrubber: Scrubber::new(secrets.into_iter().flatten()),
+            tls: options.address.starts_with("https:").then(|| options.tls.unwrap_or_default()),
             address: options.address,
+            over: CancellationToken::new(),
         })
     }
 
@@ -120,10 +184,20 @@ impl GrpcMilvus {
             grpc.client_streaming(request, PathAndQuery::from_static(rpc.path), codec).await
         };
         // The client library panics on a status detail that is not base64; no server may end a task of ours.
-        let outcome = tokio::time::timeout(budget, AssertUnwindSafe(exchange).catch_unwind()).await;
+        let mut exchange = pin!(tokio::time::timeout(budget, AssertUnwindSafe(exchange).catch_unwind()));
+        let outcome = tokio::select! {
+            biased;
+            outcome = &mut exchange => outcome,
+            () = self.over.cancelled() => {
+                if withdrawal.withdraw() {
+                    return Err(replaced());
+                }
+                exchange.await
+            }
+        };
         let (kind, text) = match outcome {
             Ok(Ok(Ok(answer))) => return self.accept(answer.into_inner()),
-            Ok(Ok(Err(status))) => (classify::of_grpc(&status), cause(&status)),
+            Ok(Ok(Err(status))) => (classify::of_grpc(&status), cause(&status, self.tls.as_ref())),
             Ok(Err(_)) => (ErrorKind::Malformed, "the gRPC library failed on it".to_owned()),
             Err(_) => (ErrorKind::Timeout, format!("none was made within {budget:?}")),
         };
@@ -171,20 +245,17 @@ impl GrpcMilvus {
         let text = self.scrubber.message(text);
         if text.is_empty() { otherwise() } else { text }
     }
+}
 
-    async fn jobs(&self, database: &str, collection: &str) -> Result<Vec<Job>> {
-        let message = milvus::ListRefreshExternalCollectionJobsRequest {
-            db_name: database.to_owned(),
-            collection_name: collection.to_owned(),
-        };
-        let answer: milvus::ListRefreshExternalCollectionJobsResponse =
-            self.call(LIST, database, message, self.request_timeout).await?;
-        Ok(answer.jobs.into_iter().map(|info| convert::job(info, &self.scrubber)).collect())
-    }
+fn replaced() -> MilvusError {
+    MilvusError::new(ErrorKind::NotSent, "The login or the address has just been changed; nothing was sent.")
 }
 
 /// What the server said, or else what happened to the connection.
-fn cause(status: &Status) -> String {
+fn cause(status: &Status, tls: Option<&Tls>) -> String {
+    if let Some(explanation) = tls::explain(status, tls) {
+        return explanation;
+    }
     // The first cause only says that the transport failed.
     let mut causes: Vec<_> = chain(status).skip(1).map(ToString::to_string).collect();
     causes.dedup();
@@ -195,8 +266,10 @@ fn cause(status: &Status) -> String {
 impl Milvus for GrpcMilvus {
     async fn version(&self) -> Result<String> {
         let message = milvus::GetVersionRequest {};
-        let answer: milvus::GetVersionResponse = self.call(GET_VERSION, "", message, self.request_timeout).await?;
-        Ok(self.scrubber.message(&answer.version))
+        let session = self.session()?;
+        let answer: milvus::GetVersionResponse =
+            session.call(GET_VERSION, "", message, session.request_timeout).await?;
+        Ok(session.scrubber.message(&answer.version))
     }
 
     async fn probe(&self) -> Result<()> {
@@ -214,7 +287,8 @@ impl Milvus for GrpcMilvus {
             collection_name: collection.to_owned(),
             ..Default::default()
         };
-        let answer = self.call(DESCRIBE, database, message, self.request_timeout).await?;
+        let session = self.session()?;
+        let answer = session.call(DESCRIBE, database, message, session.request_timeout).await?;
         convert::collection(collection, answer)
     }
 
@@ -238,7 +312,8 @@ impl Milvus for GrpcMilvus {
             collection_name: collection.to_owned(),
             ..Default::default()
         };
-        let answer: milvus::RefreshExternalCollectionResponse = self.call(REFRESH, database, message, budget).await?;
+        let answer: milvus::RefreshExternalCollectionResponse =
+            self.session()?.call(REFRESH, database, message, budget).await?;
         if answer.job_id > 0 {
             Ok(JobId(answer.job_id))
         } else {
@@ -248,8 +323,9 @@ impl Milvus for GrpcMilvus {
 
     async fn progress(&self, job: JobId) -> Result<Job> {
         let message = milvus::GetRefreshExternalCollectionProgressRequest { job_id: job.0 };
+        let session = self.session()?;
         let answer: milvus::GetRefreshExternalCollectionProgressResponse =
-            self.call(PROGRESS, "", message, self.request_timeout).await?;
-        convert::asked_job(job, answer.job_info, &self.scrubber)
+            session.call(PROGRESS, "", message, session.request_timeout).await?;
+        convert::asked_job(job, answer.job_info, &session.scrubber)
     }
 }

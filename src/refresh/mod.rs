@@ -28,7 +28,7 @@ pub use conditions::conditions;
 pub use decide::{Decision, Effect, Notice, Wake, decide, is_due};
 pub use desired::Desired;
 pub use failure::FailureClass;
-pub use observation::{Connection, Fact, Look, Observation, Permission, Submission, Turn};
+pub use observation::{Connection, Fact, Look, Observation, Permission, Slot, Submission, Turn};
 pub use project::{differs_only_in_progress, project};
 pub use record::{ClaimKey, JobRecord, Reason, Recorded, Run, Success, Summary};
 

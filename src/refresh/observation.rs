@@ -18,6 +18,8 @@ pub struct Observation {
     pub operator: String,
     /// Whose turn it is on the collection.
     pub turn: Turn,
+    /// Whether it is one of those that may run through its connection.
+    pub slot: Slot,
     /// What the last effect brought; [`Fact::Nothing`] at the start of a pass.
     pub fact: Fact,
 }
@@ -65,6 +67,15 @@ pub enum Turn {
         /// The place in the queue, 1 to 3; `None` beyond.
         position: Option<u8>,
     },
+}
+
+/// Whether a run is one of those that may run through their connection at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// It is, or it does not matter now.
+    Mine,
+    /// It has to wait until one of them is over.
+    Waiting,
 }
 
 /// What an effect brought.

@@ -87,6 +87,7 @@ fn row(reason: Reason) -> [&'static str; 6] {
     match reason {
         Reason::Queued
         | Reason::WaitingForActiveJob
+        | Reason::ConcurrencyLimit
         | Reason::ConnectionNotReady
         | Reason::Submitting
         | Reason::RefreshInProgress

@@ -111,6 +111,8 @@ pub enum Reason {
     Queued,
     /// Somebody else's job of the collection is active.
     WaitingForActiveJob,
+    /// As many runs go through the connection as it allows.
+    ConcurrencyLimit,
     /// The connection is missing, unreachable or refused.
     ConnectionNotReady,
     /// A start is being sent.
@@ -127,9 +129,10 @@ pub enum Reason {
 
 impl Reason {
     /// The reasons of a run that is not over.
-    pub const GOING_ON: [Self; 6] = [
+    pub const GOING_ON: [Self; 7] = [
         Self::Queued,
         Self::WaitingForActiveJob,
+        Self::ConcurrencyLimit,
         Self::ConnectionNotReady,
         Self::Submitting,
         Self::RefreshInProgress,
@@ -141,6 +144,7 @@ impl Reason {
         match self {
             Self::Queued => "Queued",
             Self::WaitingForActiveJob => "WaitingForActiveJob",
+            Self::ConcurrencyLimit => "ConcurrencyLimit",
             Self::ConnectionNotReady => "ConnectionNotReady",
             Self::Submitting => "Submitting",
             Self::RefreshInProgress => "RefreshInProgress",

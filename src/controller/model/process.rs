@@ -24,8 +24,8 @@ use crate::{
     },
     milvus::{ErrorKind, MilvusError},
     refresh::{
-        Connection, Decision, Desired, Effect, Fact, Look, Observation, Permission, Recorded, Submission, Wake, decide,
-        differs_only_in_progress, is_due, limits::SUBMIT_BUDGET, project,
+        Connection, Decision, Desired, Effect, Fact, Look, Observation, Permission, Recorded, Slot, Submission, Wake,
+        decide, differs_only_in_progress, is_due, limits::SUBMIT_BUDGET, project,
     },
 };
 
@@ -213,6 +213,7 @@ impl Pass {
             permission: self.shell.permission(&self.uid, self.now()),
             operator: self.shell.operator.clone(),
             turn: self.shell.index.turn(&self.uid),
+            slot: Slot::Mine,
             fact: std::mem::replace(&mut self.fact, Fact::Nothing),
         }
     }

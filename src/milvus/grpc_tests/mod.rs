@@ -58,6 +58,7 @@ async fn a_refused_connection_means_not_sent() {
 async fn a_name_that_does_not_resolve_means_not_sent() {
     let options = super::connect::ConnectOptions {
         address: "http://no-such-host.invalid:19530".to_owned(),
+        tls: None,
         login: None,
         request_timeout: SHORT,
     };

@@ -9,8 +9,8 @@ use crate::{
     api::{ActiveJobPolicy, ConnectionReference, ExternalCollectionRefresh, RefreshSpec, RefreshStatus},
     milvus::{Answer, Collection, ErrorKind, Job, JobId, JobState, MilvusError},
     refresh::{
-        Connection, Decision, Desired, Effect, Fact, Look, Observation, Permission, Reason, Recorded, Run, Submission,
-        Turn, Wake, decide, limits::GRACE, project,
+        Connection, Decision, Desired, Effect, Fact, Look, Observation, Permission, Reason, Recorded, Run, Slot,
+        Submission, Turn, Wake, decide, limits::GRACE, project,
     },
 };
 
@@ -124,6 +124,7 @@ pub struct Scene {
     pub claim_known: Duration,
     pub permission: Permission,
     pub turn: Turn,
+    pub slot: Slot,
     pub status: RefreshStatus,
 }
 
@@ -137,6 +138,7 @@ impl Scene {
             claim_known: Duration::ZERO,
             permission: Permission::Granted,
             turn: Turn::Mine,
+            slot: Slot::Mine,
             status: RefreshStatus { observed_generation: Some(-1), ..RefreshStatus::default() },
         }
     }
@@ -204,6 +206,7 @@ impl Scene {
             permission: self.permission,
             operator: OPERATOR.into(),
             turn: self.turn,
+            slot: self.slot,
             fact,
         };
         decide(self.now, &self.want, &self.record(), &seen)

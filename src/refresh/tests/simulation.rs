@@ -13,8 +13,8 @@ use crate::{
     api::{ActiveJobPolicy, RefreshStatus},
     milvus::{Answer, ErrorKind, Job, JobId, JobState},
     refresh::{
-        ClaimKey, Connection, Desired, Effect, Fact, Look, Observation, Permission, Recorded, Submission, Turn, Wake,
-        decide, is_due,
+        ClaimKey, Connection, Desired, Effect, Fact, Look, Observation, Permission, Recorded, Slot, Submission, Turn,
+        Wake, decide, is_due,
         limits::{LANDING_MARGIN, SUBMIT_BUDGET},
     },
 };
@@ -268,6 +268,7 @@ impl World {
                 permission: self.permission(),
                 operator: OPERATOR.into(),
                 turn: Turn::Mine,
+                slot: Slot::Mine,
                 fact,
             };
             let announces = seen.permission == Permission::Announce;
