@@ -17,8 +17,6 @@ pub mod poller;
 pub mod scrub;
 mod sending;
 pub mod tls;
-#[cfg(test)]
-mod tls_tests;
 pub(crate) mod wire;
 
 /// The id of a refresh job. Milvus' ids exceed 2^53, so they travel as text wherever JSON is involved.

@@ -3,7 +3,7 @@
 use std::{error::Error, io};
 
 use rustls::{
-    AlertDescription, CertificateError, Error as TlsError, RootCertStore,
+    CertificateError, Error as TlsError, RootCertStore,
     crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
     sign::CertifiedKey,
@@ -93,43 +93,45 @@ fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, &'static str>
     }
 }
 
-/// What is wrong between us and a server that cannot be talked to, where TLS has to do with it: a sentence for whoever can
-/// mend it. `tls` is `None` where the address is `http://`.
+/// What is wrong between us and a server that cannot be talked to, where TLS has or may have to do with it: a sentence for
+/// whoever can mend it. `tls` is `None` where the address is `http://`.
 pub(super) fn explain(status: &Status, tls: Option<&Tls>) -> Option<String> {
-    let causes = || chain(status).filter_map(deepest);
-    let Some(tls) = tls else {
-        let broken = chain(status).any(|cause| cause.to_string().starts_with("http2 error"));
-        return broken.then(|| {
-            "it closed the connection or answered something else than HTTP/2. If it expects TLS, write https:// in the \
-             address"
-                .to_owned()
-        });
+    if let Some(error) = chain(status).filter_map(deepest).find_map(|cause| cause.downcast_ref::<TlsError>()) {
+        return Some(of_handshake(error, tls?));
+    }
+    let says = |text: &str| chain(status).any(|cause| cause.to_string().starts_with(text));
+    // After a handshake the HTTP/2 library keeps only the text of what goes wrong. With TLS 1.3 that is where a server says that
+    // it does not like the client's certificate.
+    let alert = chain(status).find_map(|cause| cause.to_string().strip_prefix(ALERT).map(str::to_owned));
+    let answer = match tls {
+        None if says("connection error detected") => {
+            "it answers something else than HTTP/2. If it expects TLS, write https:// in the address"
+        }
+        None if says("connection error") => {
+            "it closed the connection. If it expects TLS, write https:// in the address"
+        }
+        None => return None,
+        Some(tls) => match (&tls.certificate, alert) {
+            (_, Some(alert)) => return Some(of_alert(&alert, tls)),
+            _ if says("HTTP/2 was not negotiated") => {
+                "it speaks TLS, but not HTTP/2 (gRPC) with it. Check the port in the address"
+            }
+            (None, None) if says("connection error") || says("tls handshake eof") => {
+                "it closed the connection during or after the TLS handshake. If it asks for a client certificate, set \
+                 tls.clientCertificateRef"
+            }
+            (Some(_), None) if says("connection error") || says("tls handshake eof") => {
+                "it closed the connection during or after the TLS handshake. If it does not like the certificate of \
+                 tls.clientCertificateRef, have one issued by the CA that it trusts"
+            }
+            (_, None) => return None,
+        },
     };
-    if let Some(error) = causes().find_map(|cause| cause.downcast_ref::<TlsError>()) {
-        return Some(of_handshake(error, tls));
-    }
-    if chain(status).any(|cause| cause.to_string().contains("HTTP/2 was not negotiated")) {
-        return Some("it speaks TLS, but not HTTP/2 (gRPC) with it. Check the port in the address".to_owned());
-    }
-    let closed = causes().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|error| {
-        matches!(
-            error.kind(),
-            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
-        )
-    });
-    closed.then(|| match tls.certificate {
-        None => {
-            "it closed the connection during or right after the TLS handshake. If it asks for a client certificate, \
-                 set tls.clientCertificateRef"
-                .to_owned()
-        }
-        Some(_) => {
-            "it closed the connection during or right after the TLS handshake. If it did not like the certificate \
-                    of tls.clientCertificateRef, have one issued by the CA that it trusts"
-                .to_owned()
-        }
-    })
+    Some(answer.to_owned())
 }
+
+/// How the TLS library begins to tell of a refusal by the other side.
+const ALERT: &str = "received fatal alert: ";
 
 /// An I/O error may carry the error that matters as its content rather than as its source.
 fn deepest<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
@@ -143,41 +145,41 @@ fn of_handshake(error: &TlsError, tls: &Tls) -> String {
     match error {
         TlsError::InvalidCertificate(error) => of_certificate(error, tls),
         TlsError::InvalidMessage(_) => {
-            "it does not speak TLS. If it is meant to be talked to without, write http:// in \
-                                        the address"
-                .to_owned()
+            "it does not speak TLS. If it is meant to be talked to without, write http:// in the address".to_owned()
         }
-        TlsError::AlertReceived(alert) => match (alert, &tls.certificate) {
-            (AlertDescription::CertificateRequired | AlertDescription::BadCertificate, None) => {
-                "it asks for a client certificate. Set tls.clientCertificateRef".to_owned()
-            }
-            (
-                AlertDescription::CertificateRequired
-                | AlertDescription::BadCertificate
-                | AlertDescription::UnsupportedCertificate
-                | AlertDescription::CertificateRevoked
-                | AlertDescription::CertificateExpired
-                | AlertDescription::CertificateUnknown
-                | AlertDescription::UnknownCA
-                | AlertDescription::DecryptError
-                | AlertDescription::AccessDenied,
-                Some(_),
-            ) => format!(
-                "it refuses the client certificate of tls.clientCertificateRef ({alert:?}). Have one issued by the CA that \
-                 it trusts"
-            ),
-            _ => format!("it refused the TLS handshake ({alert:?})"),
-        },
+        TlsError::AlertReceived(alert) => of_alert(&format!("{alert:?}"), tls),
         error => format!("the TLS handshake failed ({error})"),
+    }
+}
+
+fn of_alert(alert: &str, tls: &Tls) -> String {
+    const ABOUT_CERTIFICATES: [&str; 9] = [
+        "AccessDenied",
+        "BadCertificate",
+        "CertificateExpired",
+        "CertificateRequired",
+        "CertificateRevoked",
+        "CertificateUnknown",
+        "DecryptError",
+        "UnknownCA",
+        "UnsupportedCertificate",
+    ];
+    match (&tls.certificate, ABOUT_CERTIFICATES.contains(&alert)) {
+        (None, true) => "it asks for a client certificate. Set tls.clientCertificateRef".to_owned(),
+        (Some(_), true) => format!(
+            "it refuses the client certificate of tls.clientCertificateRef ({alert}). Have one issued by the CA that it trusts"
+        ),
+        (_, false) => format!("it refuses the TLS handshake ({alert})"),
     }
 }
 
 fn of_certificate(error: &CertificateError, tls: &Tls) -> String {
     match error {
-        CertificateError::UnknownIssuer if tls.ca.is_some() => {
+        // Another CA of the same name shows as a bad signature.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature if tls.ca.is_some() => {
             "its certificate is not signed by the CA of tls.caRef. Put the CA that signed it there".to_owned()
         }
-        CertificateError::UnknownIssuer => {
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             "its certificate is not signed by an authority that this system trusts. Set tls.caRef to the CA that signed it"
                 .to_owned()
         }
