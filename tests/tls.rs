@@ -73,10 +73,10 @@ async fn a_certificate_of_another_ca_is_not_trusted() {
 #[tokio::test]
 async fn a_certificate_is_trusted_only_in_its_time() {
     let ca = Ca::new();
-    let milvus = serving(with(&ca.expired_server(HOST), None)).await;
+    let milvus = serving(with(&ca.server_in(HOST, (2020, 2021)), None)).await;
     let message = told(&milvus, trusting(&ca)).await.unwrap();
     assert!(message.contains("has expired. Renew it at the server"), "{message}");
-    milvus.configure(|settings| settings.tls = with(&ca.future_server(HOST), None));
+    milvus.configure(|settings| settings.tls = with(&ca.server_in(HOST, (4080, 4090)), None));
     let message = told(&milvus, trusting(&ca)).await.unwrap();
     assert!(message.contains("is not valid yet"), "{message}");
 }

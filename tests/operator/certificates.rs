@@ -31,17 +31,12 @@ impl Ca {
 
     /// For a server of this DNS name or IP address.
     pub fn server(&self, name: &str) -> Issued {
-        self.issue(name, ExtendedKeyUsagePurpose::ServerAuth, (2020, 4090))
+        self.server_in(name, (2020, 4090))
     }
 
-    /// The same, expired long ago.
-    pub fn expired_server(&self, name: &str) -> Issued {
-        self.issue(name, ExtendedKeyUsagePurpose::ServerAuth, (2020, 2021))
-    }
-
-    /// The same, not valid for a long time yet.
-    pub fn future_server(&self, name: &str) -> Issued {
-        self.issue(name, ExtendedKeyUsagePurpose::ServerAuth, (4080, 4090))
+    /// The same, valid from the beginning of one year to that of another.
+    pub fn server_in(&self, name: &str, years: (i32, i32)) -> Issued {
+        self.issue(name, ExtendedKeyUsagePurpose::ServerAuth, years)
     }
 
     /// For a client.
