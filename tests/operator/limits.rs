@@ -1,6 +1,6 @@
 //! What a connection limits: how many refreshes run at a time, and what a dead Milvus costs. Counts and order only.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use kube::api::{Patch, PatchParams, PostParams};
@@ -54,20 +54,41 @@ async fn one_that_waits_for_a_slot_does_not_keep_its_collection_from_one_that_ha
     world.put_connection("default", spec(1)).await;
     world.put_connection("wide", spec(10)).await;
     world.start_operator();
+    let through_wide = async |name: &str| {
+        let spec = json!({ "collectionName": "products", "connectionRef": { "name": "wide" } });
+        let object = serde_json::from_value(refresh(name, spec)).unwrap();
+        world.refreshes().create(&PostParams::default(), &object).await.unwrap();
+    };
+    let started = async |name: &str| {
+        world
+            .until(name, "started", |object| object.status.as_ref().is_some_and(|status| status.job_id.is_some()))
+            .await;
+    };
     world.milvus.create_collection("busy", Plan::hangs());
-    world.milvus.create_collection("products", Plan::completes_in(Duration::ZERO));
-    world.create("busy", "busy").await;
-    world.until("busy", "started", |object| status(object).job_id.is_some()).await;
+    world.milvus.create_collection("products", Plan::hangs());
+    through_wide("first").await;
+    started("first").await;
+    // The next in line for the collection has given its slot back, and another run takes it.
     world.create("narrow", "products").await;
+    world.until_reason("narrow", "Queued").await;
+    world.create("busy", "busy").await;
+    started("busy").await;
+    // Kubernetes' times are whole seconds.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    through_wide("second").await;
+    world.until_reason("second", "Queued").await;
+
+    let job = world.milvus.accepted_starts("default", "products")[0];
+    world.milvus.finish_job(job, Outcome::Complete);
     world.until_reason("narrow", "ConcurrencyLimit").await;
-    let wide = refresh("wide", json!({ "collectionName": "products", "connectionRef": { "name": "wide" } }));
-    world.refreshes().create(&PostParams::default(), &serde_json::from_value(wide).unwrap()).await.unwrap();
-    world.until_ended("wide").await;
-    assert_eq!(world.starts("products"), 1);
+    started("second").await;
+
     let raised = Patch::Merge(json!({ "spec": { "maxConcurrentRefreshes": 2 } }));
     world.connections().patch("default", &PatchParams::default(), &raised).await.unwrap();
-    world.until_ended("narrow").await;
-    assert_eq!(world.starts("products"), 2);
+    world.until_reason("narrow", "Queued").await;
+    let job = world.milvus.accepted_starts("default", "products")[1];
+    world.milvus.finish_job(job, Outcome::Complete);
+    started("narrow").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -117,7 +138,6 @@ async fn a_dead_milvus_costs_the_same_few_calls_whatever_waits_for_it_and_each_o
     assert!(cost <= 30, "{cost} calls in 30 s");
     assert_eq!(more, (0, 0), "status writes while nothing changes");
 
-    let recovered = world.milvus.journal().len();
     world.milvus.clear_faults();
     for name in due {
         world.until_ended(name).await;
@@ -126,8 +146,4 @@ async fn a_dead_milvus_costs_the_same_few_calls_whatever_waits_for_it_and_each_o
     for name in running {
         world.until_reason(name, "RefreshInProgress").await;
     }
-    let journal = world.milvus.journal();
-    let looks = journal[recovered..].iter().filter(|call| call.method == Method::Describe);
-    let seconds: BTreeSet<u64> = looks.map(|call| call.at.as_secs()).collect();
-    assert!(seconds.len() >= 3, "all looked in the seconds {seconds:?}");
 }

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::{
     certificates::Ca,
     connection::tls,
-    harness::{World, status},
+    harness::{LONG, World, status},
 };
 
 /// Longer than a call needs from the operator to the simulator.
@@ -27,6 +27,10 @@ async fn with_running_jobs(world: &World<'_>, names: &[&str]) {
     for name in names {
         world.until(name, "started", |object| status(object).job_id.is_some()).await;
     }
+}
+
+async fn until(world: &World<'_>, condition: impl Fn(&Simulator) -> bool) {
+    tokio::time::timeout(LONG, world.milvus.wait_until(condition)).await.expect("a call in time");
 }
 
 async fn jobs_end_well(world: &World<'_>, names: &[&str]) {
@@ -54,13 +58,10 @@ async fn a_new_login_takes_over_while_jobs_run_and_the_old_one_is_never_used_aga
     let secrets: Api<Secret> = Api::namespaced(world.client.clone(), &world.namespace);
     let rotated = Patch::Merge(json!({ "stringData": { "username": "new", "password": "hunter3" } }));
     secrets.patch("login", &PatchParams::default(), &rotated).await.unwrap();
-    world.milvus.wait_until(|milvus| by(milvus, "new").is_some()).await;
+    until(&world, |milvus| by(milvus, "new").is_some()).await;
     let taken_over = by(&world.milvus, "new").unwrap();
     // Many more calls: the jobs are polled all the time.
-    world
-        .milvus
-        .wait_until(|milvus| by(milvus, "new").is_some_and(|last| last > taken_over + Duration::from_secs(15)))
-        .await;
+    until(&world, |milvus| by(milvus, "new").is_some_and(|last| last > taken_over + Duration::from_secs(15))).await;
     let last_old = by(&world.milvus, "old").unwrap();
     assert!(last_old < taken_over + ON_THE_WAY, "the old login was used after {taken_over:?}, at {last_old:?}");
     jobs_end_well(&world, &names).await;
@@ -104,7 +105,7 @@ async fn a_new_ca_takes_over_while_jobs_run() {
     let maps: Api<ConfigMap> = Api::namespaced(world.client.clone(), &world.namespace);
     let rotated = Patch::Merge(json!({ "data": { "ca.crt": second.pem } }));
     maps.patch("ca", &PatchParams::default(), &rotated).await.unwrap();
-    world.milvus.wait_until(|milvus| connections(milvus) > before).await;
+    until(&world, |milvus| connections(milvus) > before).await;
     jobs_end_well(&world, &["a"]).await;
     world.until_connection("default", "Connected", |_| true).await;
     // No label or annotation makes another connection.

@@ -15,6 +15,7 @@ use super::{
 };
 
 mod scripted;
+mod session;
 
 use scripted::{PATIENCE, Reply, Seen, client, client_with, raw, saying, serve};
 
