@@ -55,14 +55,12 @@ impl Content {
 
 impl PartialEq for Content {
     fn eq(&self, other: &Self) -> bool {
-        let values = |content: &Self| content.values.len();
-        let same = |(a, b): ((&String, &SecretSlice<u8>), (&String, &SecretSlice<u8>))| {
-            a.0 == b.0 && a.1.expose_secret() == b.1.expose_secret()
-        };
         self.type_ == other.type_
             && self.allowed == other.allowed
-            && values(self) == values(other)
-            && self.values.iter().zip(&other.values).all(same)
+            && self.values.len() == other.values.len()
+            && self.values.iter().all(|(key, value)| {
+                other.values.get(key).is_some_and(|same| same.expose_secret() == value.expose_secret())
+            })
     }
 }
 
