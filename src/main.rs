@@ -71,7 +71,8 @@ async fn run(options: Run) -> anyhow::Result<()> {
         http::Process { metrics: metrics.clone(), health: health.clone(), leadership: leadership.clone(), clock };
     let http = tokio::spawn(http::serve(listener, process, stop.clone()));
     let scopes = controller::scopes(&options.watch_namespaces);
-    let context = Arc::new(Context::new(client, clock, metrics, health, leadership, identity, &scopes));
+    let required = options.require_secret_label;
+    let context = Arc::new(Context::new(client, clock, metrics, health, leadership, identity, &scopes, required));
     let work = controller::run(context, &scopes, options.workers, stop.clone());
     match candidate {
         None => work.await?,

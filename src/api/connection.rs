@@ -6,6 +6,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
+use super::tls::ConnectionTls;
+
 /// A Milvus server, and how the operator logs in to it. Refreshes of the same namespace refer to it by name.
 #[derive(CustomResource, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[kube(
@@ -33,12 +35,14 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.address) != has(self.milvusRef)").message("set either address or milvusRef"))]
+#[x_kube(validation = Rule::new("!has(self.tls) || !has(self.address) || self.address.startsWith('https://')")
+    .message("tls is for an address that begins with https://; change the address or remove tls"))]
 pub struct ConnectionSpec {
-    /// Milvus' gRPC address, `http://host:port`. Port 19530 is Milvus' default and must be written out.
+    /// Milvus' gRPC address, `http://host:port` or, with TLS, `https://host:port`. Port 19530 is Milvus' default and must be written out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512))]
-    #[x_kube(validation = Rule::new(r"self.matches('^http://([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$')")
-        .message("must be http://host:port, with the port written out, no path and no login; for example http://milvus.default.svc:19530"))]
+    #[x_kube(validation = Rule::new(r"self.matches('^https?://([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$')")
+        .message("must be http://host:port or https://host:port, with the port written out, no path and no login; for example http://milvus.default.svc:19530"))]
     pub address: Option<String>,
 
     /// A `Milvus` of milvus-operator to connect to, instead of an address. The connection waits until it is ready.
@@ -58,6 +62,28 @@ pub struct ConnectionSpec {
     /// How to log in. Absent: the operator sends no login.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<ConnectionAuth>,
+
+    /// How TLS is spoken, with an `https://` address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ConnectionTls>,
+
+    /// How many refreshes run through this connection at a time. The others wait, the one that has been due longest goes first.
+    #[serde(default = "max_concurrent_refreshes")]
+    #[schemars(range(min = 1))]
+    pub max_concurrent_refreshes: i64,
+
+    /// How long one call to Milvus may take, in seconds. It does not concern the start of a refresh, which has its own time.
+    #[serde(default = "request_timeout_seconds")]
+    #[schemars(range(min = 1, max = 300))]
+    pub request_timeout_seconds: i64,
+}
+
+fn max_concurrent_refreshes() -> i64 {
+    16
+}
+
+fn request_timeout_seconds() -> i64 {
+    30
 }
 
 /// Refers to a `Milvus` (milvus.io/v1beta1) of milvus-operator in the same namespace. Its address is

@@ -6,6 +6,7 @@ mod connection;
 mod crds;
 mod refresh;
 mod refresh_status;
+mod tls;
 
 pub use condition::{COMPLETE, FAILED, READY, RECONCILING, STALLED, SUSPENDED};
 pub use connection::{
@@ -17,6 +18,7 @@ pub use refresh::{
     SecretKeyReference,
 };
 pub use refresh_status::{FailureStatus, PastRun, RefreshStatus, RunStatus};
+pub use tls::{CaHolder, CaReference, ConnectionTls};
 
 /// The API group of every kind.
 pub const GROUP: &str = "milvus-refresh.dev";

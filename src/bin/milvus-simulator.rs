@@ -1,12 +1,12 @@
 //! `milvus-simulator`: the simulated Milvus as a process of its own. The first line on stdout is its address; logs go
 //! to stderr.
 
-use std::{io::Write, net::SocketAddr, str::FromStr, time::Duration};
+use std::{fs, io::Write, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use anyhow::{Context, bail};
 use clap::Parser;
 use jiff::SignedDuration;
-use milvus_refresh_operator::simulator::{CollectionSpec, Login, Outcome, Plan, Settings, Simulator};
+use milvus_refresh_operator::simulator::{CollectionSpec, Login, Outcome, Plan, ServerTls, Settings, Simulator};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -40,6 +40,18 @@ struct Arguments {
     /// The user's password.
     #[arg(long, env = "MILVUS_SIMULATOR_PASSWORD", hide_env_values = true, requires = "user")]
     password: Option<String>,
+
+    /// Serves TLS with this certificate chain (PEM file).
+    #[arg(long, requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+
+    /// The key of that certificate (PEM file).
+    #[arg(long, requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+
+    /// Asks clients for a certificate of this CA (PEM file).
+    #[arg(long, requires = "tls_cert")]
+    tls_client_ca: Option<PathBuf>,
 
     /// What GetVersion answers [default: 3.0.1, with --too-old 2.6.11].
     #[arg(long)]
@@ -76,6 +88,18 @@ fn collection(text: &str) -> anyhow::Result<CollectionSpec> {
     Ok(collection)
 }
 
+fn tls(
+    chain: &Option<PathBuf>,
+    key: &Option<PathBuf>,
+    client_ca: &Option<PathBuf>,
+) -> anyhow::Result<Option<ServerTls>> {
+    let read = |path: &PathBuf| fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()));
+    let (Some(chain), Some(key)) = (chain, key) else { return Ok(None) };
+    let client_ca = client_ca.as_ref().map(read).transpose()?;
+    let tls = ServerTls::new(&read(chain)?, &read(key)?, client_ca.as_deref());
+    Ok(Some(tls.context("the files of --tls-cert, --tls-key and --tls-client-ca cannot be used")?))
+}
+
 fn duration(text: &str) -> anyhow::Result<Duration> {
     let duration = SignedDuration::from_str(text).with_context(|| format!("{text:?} is no duration such as 20s"))?;
     duration.try_into().with_context(|| format!("{text:?} is negative; write a duration such as 20s"))
@@ -95,6 +119,7 @@ async fn main() -> anyhow::Result<()> {
         seed: arguments.seed,
         version: arguments.server_version.unwrap_or_else(|| old_or_new.to_owned()),
         login: arguments.user.zip(arguments.password).map(|(user, password)| Login::Password { user, password }),
+        tls: tls(&arguments.tls_cert, &arguments.tls_key, &arguments.tls_client_ca)?,
         too_old: arguments.too_old,
         ..Settings::default()
     };

@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::{Key, index::Lock, pass::Pass, servers::Server};
 use crate::{
-    milvus::{self, Answer, Collection, ErrorKind, Job, JobId, MilvusError},
+    milvus::{self, Answer, Collection, ErrorKind, Job, JobId, Milvus, MilvusError},
     refresh::{Desired, Look, OwnSourceCheck, Permission, Submission, limits::SUBMIT_BUDGET},
 };
 
@@ -15,7 +15,7 @@ impl Pass<'_> {
         let (collection, jobs) = asked?;
         let mut own_source = OwnSourceCheck::None;
         if self.record.claim().is_none() {
-            own_source = self.own_source(server).await;
+            own_source = self.own_source(connection).await;
             let Desired { database, collection: name, .. } = &self.want;
             let lock = collection.as_ref().map_or_else(
                 || Lock::Name(server.endpoint.clone(), database.clone(), name.clone()),

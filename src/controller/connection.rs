@@ -6,8 +6,8 @@ use kube::{Api, Resource, core::DeserializeGuard, runtime::controller::Action};
 
 use super::{
     CONNECTION, Context, Error, Key,
+    credentials::{Credentials, Problem, Wanted},
     milvus_ref::Target,
-    secrets,
     servers::{Origin, Server},
     status::{self, WriteError},
     stream,
@@ -16,11 +16,11 @@ use crate::{
     api::{ConnectionStatus, MilvusConnection, READY, RECONCILING, STALLED},
     milvus::{
         self, ErrorKind, Milvus,
-        connect::{ConnectError, ConnectOptions, Login},
+        connect::{ConnectError, ConnectOptions},
         grpc::GrpcMilvus,
         poller::Poller,
     },
-    refresh::{Connection, conditions},
+    refresh::{Connection, Notice, conditions},
 };
 
 /// How often a server that answers is looked at; its refreshes notice earlier when it does not.
@@ -29,8 +29,8 @@ const CALM: Duration = Duration::from_secs(60);
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// The longest pause between looks at a server that does not answer.
 const LONGEST_RETRY: Duration = Duration::from_secs(15);
-/// The deadline of every call but the start of a job.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// The least time between two looks at the same server: many refreshes that fail together ask for one look.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
 /// Hears of connections that come and go.
 pub struct Lifecycle {
@@ -59,8 +59,9 @@ impl stream::Lifecycle<DeserializeGuard<MilvusConnection>> for Lifecycle {
     fn gone(&self, _: &str, key: &Key) {
         self.context.servers.remove(key);
         self.context.metrics.connections.remove(key);
-        self.context.secrets.of(key, None);
         self.context.milvus_refs.release(key);
+        self.context.references.of(key, &[]);
+        self.context.slots.unlimited(key);
         self.context.wake_refreshes_of(key);
     }
 
@@ -105,6 +106,8 @@ const INVALID_SPEC: &str = "InvalidSpec";
 /// When the API server does not take the status.
 pub async fn reconcile(connection: Arc<MilvusConnection>, context: Arc<Context>) -> Result<Action, Error> {
     let key = Key::of(connection.as_ref());
+    context.servers.allow(&key, &connection.spec.allowed_sources);
+    context.slots.limit(&key, usize::try_from(connection.spec.max_concurrent_refreshes).unwrap_or(1).max(1));
     let address = match context.milvus_refs.target(&key, &connection.spec) {
         Target::Address(address) => address,
         Target::Loading => return Ok(Action::await_change()),
@@ -113,14 +116,20 @@ pub async fn reconcile(connection: Arc<MilvusConnection>, context: Arc<Context>)
             return Ok(Action::await_change());
         }
     };
-    let secret = connection.spec.auth.as_ref().map(|auth| auth.secret_ref.name.as_str());
-    let (health, server) = match context.secrets.of(&key, secret) {
-        Some(secrets::View::Loading) => return Ok(Action::await_change()),
-        Some(secrets::View::Found(login, version)) => {
-            look(&connection, &context, &address, Some((login, version))).await
+    let wanted = Wanted::by(&connection.spec);
+    let views = context.references.of(&key, &wanted.references());
+    let (health, server) = match wanted.read(views, context.require_secret_label) {
+        Ok(credentials) => {
+            let origin = origin(&connection, &address, &credentials);
+            let since = context.servers.since_look(&key, &origin);
+            if let Some(rest) = since.and_then(|since| BETWEEN_LOOKS.checked_sub(since)) {
+                return Ok(Action::requeue(rest));
+            }
+            look(&connection, &context, origin, credentials).await
         }
-        None => look(&connection, &context, &address, None).await,
-        Some(problem) => (secret_problem(secret.unwrap_or_default(), &problem), None),
+        Err(Problem::Loading) => return Ok(Action::await_change()),
+        Err(Problem::Absent(message)) => (Health::not_ready(SECRET_NOT_FOUND, message), None),
+        Err(Problem::Unusable(message)) => (Health::not_ready(INVALID_SPEC, message), None),
     };
     settle(&connection, &context, Some(&address), &health, server).await?;
     Ok(Action::requeue(pause(&context, &key, &health)))
@@ -155,41 +164,62 @@ async fn settle(
     write(connection, context, address, health).await
 }
 
+fn origin(connection: &MilvusConnection, address: &str, credentials: &Credentials) -> Origin {
+    let meta = connection.meta();
+    let spec = (meta.uid.clone().unwrap_or_default(), meta.generation.unwrap_or_default());
+    Origin { spec, address: address.to_owned(), references: credentials.versions.clone() }
+}
+
 /// Asks the server for its version and whether it knows the refresh API and the login.
 async fn look(
     connection: &MilvusConnection,
     context: &Arc<Context>,
-    address: &str,
-    login: Option<(Login, String)>,
+    origin: Origin,
+    credentials: Credentials,
 ) -> (Health, Option<(Origin, Arc<Server>)>) {
-    let key = Key::of(connection);
-    let meta = connection.meta();
-    let (login, secret) = login.unzip();
-    let spec = (meta.uid.clone().unwrap_or_default(), meta.generation.unwrap_or_default());
-    let origin = Origin { spec, address: address.to_owned(), secret };
-    let server = match context.servers.built_from(&key, &origin) {
+    let server = match context.servers.built_from(&Key::of(connection), &origin) {
         Some(server) => server,
-        None => match build(connection, context, address, login) {
-            Ok(server) => Arc::new(server),
+        None => match build(connection, context, &origin.address, credentials) {
+            Ok(server) => server,
             Err(error) => return (Health::not_ready(INVALID_SPEC, error.to_string()), None),
         },
     };
-    let health = probe(server.milvus.as_ref()).await;
+    let health = probe(&server.milvus).await;
     (health, Some((origin, server)))
 }
 
+/// The server by the spec and the credentials of now: one that is known at that address goes on with them.
 fn build(
     connection: &MilvusConnection,
     context: &Arc<Context>,
     address: &str,
-    login: Option<Login>,
-) -> Result<Server, ConnectError> {
+    Credentials { login, tls, .. }: Credentials,
+) -> Result<Arc<Server>, ConnectError> {
     let endpoint = address.to_owned();
-    let options = ConnectOptions { address: endpoint.clone(), login, request_timeout: REQUEST_TIMEOUT };
-    let milvus: Arc<dyn Milvus> = Arc::new(GrpcMilvus::connect(options)?.counted(context.metrics.calls.clone()));
-    let refreshes = context.refreshes.clone();
-    let poller = Poller::new(milvus.clone(), move |refresh| refreshes.wake(refresh), context.clock.random);
-    Ok(Server { milvus, poller, endpoint, allowed_sources: connection.spec.allowed_sources.clone() })
+    let exposed = login.is_some() && endpoint.starts_with("http://");
+    let seconds = u64::try_from(connection.spec.request_timeout_seconds).unwrap_or_default().clamp(1, 300);
+    let request_timeout = Duration::from_secs(seconds);
+    let options = ConnectOptions { address: endpoint.clone(), tls, login, request_timeout };
+    let server = match context.servers.at(&Key::of(connection), &endpoint) {
+        Some(server) => {
+            server.milvus.reconnect(options)?;
+            server
+        }
+        None => {
+            let milvus = GrpcMilvus::connect(options)?.counted(context.metrics.calls.clone());
+            let refreshes = context.refreshes.clone();
+            let polled = Arc::new(milvus.clone());
+            let poller = Poller::new(polled, move |refresh| refreshes.wake(refresh), context.clock.random);
+            Arc::new(Server { milvus, poller, endpoint })
+        }
+    };
+    if exposed {
+        let message = "The login is sent over http://, where whoever is on the way can read it. Use https:// in the address, \
+                       with tls.caRef where the server's CA is not one that everybody trusts.";
+        let notice = Notice { warning: true, reason: "PlaintextCredentials", message: message.to_owned() };
+        context.events.publish(connection.object_ref(&()), notice);
+    }
+    Ok(server)
 }
 
 async fn probe(milvus: &dyn Milvus) -> Health {
@@ -218,20 +248,6 @@ fn unhealthy(error: &milvus::MilvusError) -> Health {
         _ => (UNREACHABLE, "Check that Milvus runs there and can be reached; it is tried again all the time."),
     };
     Health::not_ready(reason, format!("{}. {advice}", error.message.trim_end_matches('.')))
-}
-
-fn secret_problem(name: &str, view: &secrets::View) -> Health {
-    let message = match view {
-        secrets::View::Missing => {
-            format!("Secret {name} does not exist in this namespace. Create it; the connection is tried at once then.")
-        }
-        secrets::View::Unreadable(problem) => format!(
-            "Secret {name} cannot be read: {problem}. Grant the operator list and watch on it, or look to the API server."
-        ),
-        secrets::View::Unusable(problem) => format!("Secret {name} holds no login: {problem}. Correct it."),
-        secrets::View::Loading | secrets::View::Found(..) => String::new(),
-    };
-    Health::not_ready(SECRET_NOT_FOUND, message)
 }
 
 /// Writes the status when it says something new.

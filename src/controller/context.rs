@@ -17,8 +17,10 @@ use super::{
     memory::Memory,
     milvus_ref::MilvusRefs,
     progress::Progress,
-    secrets::Secrets,
+    references::References,
     servers::{Server, Servers},
+    slots::Slots,
+    spread::Spread,
     wakes::Router,
 };
 use crate::{
@@ -68,8 +70,10 @@ pub struct Context {
     pub events: Events,
     /// The connections.
     pub servers: Servers,
-    /// The Secrets that connections name.
-    pub secrets: Secrets,
+    /// The Secrets and ConfigMaps that connections name.
+    pub references: References,
+    /// Whether a Secret must be marked to be used.
+    pub require_secret_label: bool,
     /// The Milvus objects that connections name.
     pub milvus_refs: MilvusRefs,
     /// What is remembered of objects beyond their status.
@@ -78,6 +82,8 @@ pub struct Context {
     pub progress: Progress,
     /// One run at a time per collection.
     pub index: Index,
+    /// So many runs at a time per connection.
+    pub slots: Slots,
     /// What holds everything until a process that takes over has said so.
     pub fence: Fence,
     /// Names this process.
@@ -86,6 +92,7 @@ pub struct Context {
     pub refreshes: Router,
     /// Wakes connections.
     pub connections: Router,
+    spread: Spread,
     scopes: Vec<Scope>,
 }
 
@@ -106,12 +113,14 @@ impl Context {
         leadership: Leadership,
         operator: String,
         scopes: &[Option<String>],
+        require_secret_label: bool,
     ) -> Self {
         let connections = Router::new(scopes);
         let refreshes = Router::new(scopes);
         Self {
             events: Events::start(client.clone()),
-            secrets: Secrets::new(client.clone(), connections.clone()),
+            references: References::new(client.clone(), connections.clone()),
+            require_secret_label,
             milvus_refs: MilvusRefs::new(client.clone(), connections.clone()),
             client,
             clock,
@@ -123,10 +132,12 @@ impl Context {
             memory: Memory::default(),
             progress: Progress::default(),
             index: Index::new(refreshes.clone()),
+            slots: Slots::new(refreshes.clone()),
             fence: Fence::new(scopes),
             operator,
             refreshes,
             connections,
+            spread: Spread::default(),
             scopes: scopes
                 .iter()
                 .map(|scope| Scope {
@@ -194,14 +205,16 @@ impl Context {
         }
     }
 
-    /// Wakes the refreshes that go through `connection` and are not over.
+    /// Wakes the refreshes that go through `connection` and are not over, many of them over some seconds.
     pub fn wake_refreshes_of(&self, connection: &Key) {
         let Some(scope) = self.scope_of(connection) else { return };
+        let mut refreshes = Vec::new();
         scope.each_refresh(|refresh| {
-            if Key::connection_of(refresh) == *connection {
-                self.wake_unless_ended(refresh);
+            if Key::connection_of(refresh) == *connection && !Recorded::of(refresh.status.as_ref()).ended() {
+                refreshes.push(Key::of(refresh));
             }
         });
+        self.spread.wake(connection, refreshes, &self.refreshes, self.clock.random);
     }
 
     /// All refreshes of `scope` have been told: those that are due wait until they carry this process' name.

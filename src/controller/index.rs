@@ -161,6 +161,7 @@ fn keeps_its_place(reason: Reason) -> bool {
         | Reason::RefreshInProgress
         | Reason::OutcomeUnknown => true,
         Reason::ConnectionNotReady
+        | Reason::ConcurrencyLimit
         | Reason::SecretNotFound
         | Reason::Suspended
         | Reason::Retrying(_)

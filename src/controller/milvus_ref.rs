@@ -85,7 +85,7 @@ impl MilvusRefs {
             None | Some(View::Loading) => Target::Loading,
             Some(View::Waiting(message)) => Target::Waiting(message),
             Some(View::Ready { tls }) => {
-                let scheme = if tls { "https" } else { "http" };
+                let scheme = if tls || spec.tls.is_some() { "https" } else { "http" };
                 Target::Address(format!("{scheme}://{}-milvus.{}.svc:19530", milvus.name, connection.namespace))
             }
         }

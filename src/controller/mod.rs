@@ -4,16 +4,20 @@
 //! * `refresh`, `connection`: one reconciler a kind; `pass` and `act`: what a pass over a refresh does; `own_source`: the
 //!   source that a refresh brings along.
 //! * `servers`: what is known of each connection: its view, its client, its poller.
-//! * `secrets`: one field-selected watch per Secret that a connection names.
+//! * `references`, `content`, `credentials`: one field-selected watch per Secret or ConfigMap that a connection names, what it
+//!   holds, and what that is to the connection.
 //! * `milvus_ref`: the same per `Milvus` of milvus-operator.
 //! * `index`: who has a collection, and who waits for it.
+//! * `slots`: how many refreshes run through a connection at a time.
 //! * `fence`: what a process does before it starts anything.
 //! * `memory`: what this process remembers of an object beyond its status.
 //! * `status`: the one way in which status is written.
 
 mod act;
 mod connection;
+mod content;
 mod context;
+mod credentials;
 mod events;
 mod fence;
 mod index;
@@ -25,9 +29,11 @@ mod own_source;
 mod pace;
 mod pass;
 mod progress;
+mod references;
 mod refresh;
-mod secrets;
 mod servers;
+mod slots;
+mod spread;
 mod status;
 mod stream;
 mod wakes;

@@ -5,7 +5,7 @@ use kube::Api;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
 
-use super::{API_DEADLINE, pass::Pass, servers::Server};
+use super::{API_DEADLINE, Key, pass::Pass};
 use crate::{
     milvus::Source,
     refresh::{FailureClass, OwnSource, OwnSourceCheck, SpecPlace, source, spec},
@@ -13,14 +13,14 @@ use crate::{
 
 impl Pass<'_> {
     /// Gets the refresh's own source ready for a start, if it brings one along.
-    pub(super) async fn own_source(&mut self, server: &Server) -> OwnSourceCheck {
+    pub(super) async fn own_source(&mut self, connection: &Key) -> OwnSourceCheck {
         self.source = None;
         let Some(own) = self.want.own_source.clone() else { return OwnSourceCheck::None };
         let text = match &own.spec {
             SpecPlace::Object(text) => Ok(SecretString::from(text.as_str())),
             SpecPlace::Secret { name, key } => self.read_spec(name, key).await,
         };
-        match text.and_then(|text| check(&own, &text, &server.allowed_sources).map(|()| text)) {
+        match text.and_then(|text| check(&own, &text, &self.context.servers.allowed(connection)).map(|()| text)) {
             Ok(text) => {
                 self.source = Some(Source { uri: own.source, spec: text });
                 OwnSourceCheck::Usable

@@ -15,8 +15,8 @@ use crate::{
     api::{ExternalCollectionRefresh, RefreshStatus},
     milvus::Source,
     refresh::{
-        Connection, Decision, Desired, Effect, Fact, Notice, Observation, Permission, Recorded, Submission, Wake,
-        decide, differs_only_in_progress, is_due, project,
+        Connection, Decision, Desired, Effect, Fact, Notice, Observation, Permission, Recorded, Slot, Submission, Turn,
+        Wake, decide, differs_only_in_progress, is_due, project,
     },
 };
 
@@ -113,19 +113,24 @@ impl<'a> Pass<'a> {
 
     /// Tells the index, the fence and the memory how the pass has ended.
     pub(super) fn settle(&self, ended: &Result<Wake, WriteError>) {
-        let Context { index, fence, memory, servers, .. } = self.context;
+        let Context { index, slots, fence, memory, servers, .. } = self.context;
         match ended {
             Ok(_) | Err(WriteError::Conflict) => {
                 memory.with(&self.uid, |remembered| remembered.errors = 0);
                 index.settled(&self.uid, &self.key, &self.want, &self.durable);
+                slots.settled(&self.uid, &Key::connection_of(self.object), &self.durable);
             }
             // The claim may have been written: the collection stays taken until that is known.
             Err(WriteError::Unanswered(_)) if memory.with(&self.uid, |r| r.unanswered().is_some()) => {}
-            Err(WriteError::Unanswered(_)) => index.pass_over(&self.uid, &self.want, &self.durable),
+            Err(WriteError::Unanswered(_)) => {
+                index.pass_over(&self.uid, &self.want, &self.durable);
+                slots.pass_over(&self.uid, &self.durable);
+            }
             // What the API server does not take from us it does not take from a predecessor either.
             Err(WriteError::Refused(_) | WriteError::Gone) => {
                 fence.announced(&self.uid);
                 index.pass_over(&self.uid, &self.want, &self.durable);
+                slots.pass_over(&self.uid, &self.durable);
             }
         }
         let followed = if self.durable.ended() {
@@ -143,15 +148,29 @@ impl<'a> Pass<'a> {
     fn observe(&mut self, connection: Connection) -> Observation {
         let claim = self.record.claim();
         let now = self.asked;
+        let turn = self.context.index.turn(&self.uid);
+        let slot = self.slot(&connection, turn);
         Observation {
             connection,
             claim_known: self.context.memory.with(&self.uid, |remembered| remembered.claim_known(claim, now)),
             permission: self.permission(),
             operator: self.context.operator.clone(),
-            turn: self.context.index.turn(&self.uid),
+            turn,
+            slot,
             luck: self.context.clock.random(),
             fact: std::mem::replace(&mut self.fact, Fact::Nothing),
         }
+    }
+
+    /// A run that is about to look at its collection needs a slot; one that waits for the collection must not have one.
+    fn slot(&self, connection: &Connection, turn: Turn) -> Slot {
+        let looks = matches!(connection, Connection::Ready { .. }) && !matches!(turn, Turn::Behind { .. });
+        if !looks || !is_due(&self.want, &self.record) {
+            return Slot::Mine;
+        }
+        let run = self.record.run.as_ref().filter(|_| !self.record.ended());
+        let due = run.and_then(|run| run.queued_time).unwrap_or_else(|| self.context.clock.now());
+        self.context.slots.take(&self.uid, &Key::connection_of(self.object), &self.key, due)
     }
 
     /// A run that is not due (any more) needs no announcement, and neither does one that carries this process' name already:

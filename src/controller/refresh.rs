@@ -32,6 +32,7 @@ impl stream::Lifecycle<DeserializeGuard<ExternalCollectionRefresh>> for Lifecycl
             let recorded = Recorded::of(refresh.status.as_ref());
             self.context.metrics.refreshes.observe(uid, &Key::of(refresh), &recorded);
             self.context.index.seen(uid, &Desired::of(refresh), &recorded);
+            self.context.slots.seen(uid, &Key::connection_of(refresh), &recorded);
         }
     }
 
@@ -53,6 +54,7 @@ fn forget(context: &Context, uid: &str) {
     context.fence.announced(uid);
     context.index.gone(uid);
     context.metrics.refreshes.forget(uid);
+    context.slots.gone(uid);
 }
 
 /// One pass over a refresh.

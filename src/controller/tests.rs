@@ -47,7 +47,7 @@ fn context(watches: Watches) -> Arc<Context> {
     let clock = Clock { now: || Timestamp::UNIX_EPOCH, random: || 0.5 };
     let (metrics, health) = (Arc::new(Metrics::default()), Arc::new(Health::default()));
     let leadership = Leadership::without_election();
-    Arc::new(Context::new(client, clock, metrics, health, leadership, "me".to_owned(), &[None]))
+    Arc::new(Context::new(client, clock, metrics, health, leadership, "me".to_owned(), &[None], false))
 }
 
 /// Watches refreshes for an hour.

@@ -1,6 +1,6 @@
 //! How to reach one Milvus server: its address, its login and the settings of the one channel to it.
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use secrecy::{ExposeSecret, SecretString};
@@ -9,6 +9,8 @@ use tonic::{
     metadata::{Ascii, MetadataValue},
     transport::{Channel, Endpoint},
 };
+
+use super::tls::Tls;
 
 /// Milvus closes the connection of a client that pings more often than every 5 s.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
@@ -20,8 +22,10 @@ const MAX_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// What is needed to talk to one server.
 #[derive(Clone, Debug)]
 pub struct ConnectOptions {
-    /// `http://host:port`.
+    /// `http://host:port` or `https://host:port`.
     pub address: String,
+    /// How `https://` is spoken; must be absent with `http://`, and may be with `https://`.
+    pub tls: Option<Tls>,
     /// `None` where Milvus runs without authorization.
     pub login: Option<Login>,
     /// The deadline of every call but the submit, which brings its own.
@@ -46,16 +50,33 @@ pub enum Login {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectError {
     /// The address does not have the form that [`ConnectOptions::address`] asks for.
-    #[error("the address {address:?} is not usable: {problem}; write http://host:port, say http://milvus:19530")]
+    #[error(
+        "the address {address:?} is not usable: {problem}; write http://host:port or https://host:port, say \
+         http://milvus:19530"
+    )]
     Address {
         /// The address as given.
         address: String,
         /// What is wrong with it.
         problem: &'static str,
     },
-    /// TLS is not part of this version.
-    #[error("the address {0:?} asks for TLS, which this version does not support yet; use http://host:port")]
-    Tls(String),
+    /// Settings for TLS would be ignored, and what they are to protect would go over the wire in clear.
+    #[error("tls is set, but the address begins with http://; write https://, or remove tls")]
+    TlsOverHttp,
+    /// The authorities to trust cannot be read.
+    #[error("the CA of tls.caRef cannot be used: {0}; it must hold one or more certificates in PEM form")]
+    Ca(&'static str),
+    /// The client certificate cannot be read.
+    #[error(
+        "the client certificate of tls.clientCertificateRef cannot be used: {0}; put a certificate and its key there"
+    )]
+    ClientCertificate(&'static str),
+    /// No certificate can bear this name.
+    #[error("the name {0:?} of tls.serverName is neither a DNS name nor an IP address; correct it")]
+    ServerName(String),
+    /// The system's authorities cannot be loaded, or the TLS library refused the settings.
+    #[error("TLS cannot be set up: {0}; set tls.caRef, or install CA certificates in the operator's image")]
+    TlsSetup(String),
     /// Milvus splits a login at its first colon.
     #[error("the user name holds a colon, which Milvus does not allow; check the login's user name")]
     UserName,
@@ -98,24 +119,37 @@ impl ConnectOptions {
     /// The channel to the server. It connects when it is first used and again whenever the connection is lost.
     ///
     /// # Errors
-    /// When the address is not of the form `http://host:port`.
+    /// When the address or what TLS needs cannot be used.
     pub(super) fn channel(&self) -> Result<Channel, ConnectError> {
-        let connect_timeout = MAX_CONNECT_TIMEOUT.min(self.request_timeout / 2);
-        let endpoint = Endpoint::from(self.uri()?)
-            .connect_timeout(connect_timeout)
+        let uri = self.uri()?;
+        let endpoint = match (uri.scheme_str() == Some("https"), &self.tls) {
+            (false, None) => Endpoint::from(uri),
+            (false, Some(_)) => return Err(ConnectError::TlsOverHttp),
+            (true, tls) => {
+                let config = tls.as_ref().unwrap_or(&Tls::default()).config()?.timeout(self.connect_timeout());
+                Endpoint::from(uri).tls_config(config).map_err(|error| {
+                    ConnectError::TlsSetup(error.source().map_or_else(|| error.to_string(), ToString::to_string))
+                })?
+            }
+        };
+        let endpoint = endpoint
+            .connect_timeout(self.connect_timeout())
             .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
             .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
             .keep_alive_while_idle(true);
         Ok(endpoint.connect_lazy())
     }
 
+    fn connect_timeout(&self) -> Duration {
+        MAX_CONNECT_TIMEOUT.min(self.request_timeout / 2)
+    }
+
     fn uri(&self) -> Result<Uri, ConnectError> {
         let wrong = |problem| ConnectError::Address { address: self.address.clone(), problem };
         let (scheme, authority) = self.address.split_once("://").ok_or(wrong("it has no scheme"))?;
         match scheme {
-            "http" => {}
-            "https" => return Err(ConnectError::Tls(self.address.clone())),
-            _ => return Err(wrong("its scheme is not http")),
+            "http" | "https" => {}
+            _ => return Err(wrong("its scheme is neither http nor https")),
         }
         if authority.contains(['/', '?', '#']) {
             return Err(wrong("it has more than a host and a port"));
@@ -144,7 +178,8 @@ mod tests {
     use super::*;
 
     fn uri(address: &str) -> Result<Uri, ConnectError> {
-        ConnectOptions { address: address.to_owned(), login: None, request_timeout: Duration::from_secs(1) }.uri()
+        let request_timeout = Duration::from_secs(1);
+        ConnectOptions { address: address.to_owned(), tls: None, login: None, request_timeout }.uri()
     }
 
     fn user(name: &str, password: &str) -> Login {
@@ -152,9 +187,11 @@ mod tests {
     }
 
     #[test]
-    fn plain_addresses_with_host_and_port_are_taken() {
-        for address in ["http://milvus:19530", "http://10.0.0.1:80", "http://[::1]:19530", "http://a.b.svc:65535"] {
-            assert!(uri(address).is_ok(), "{address}");
+    fn addresses_with_host_and_port_are_taken() {
+        for rest in ["milvus:19530", "10.0.0.1:80", "[::1]:19530", "a.b.svc:65535"] {
+            for address in [format!("http://{rest}"), format!("https://{rest}")] {
+                assert!(uri(&address).is_ok(), "{address}");
+            }
         }
     }
 
@@ -188,13 +225,6 @@ mod tests {
         for address in wrong {
             assert!(matches!(uri(address), Err(ConnectError::Address { .. })), "{address:?}: {:?}", uri(address));
         }
-    }
-
-    #[test]
-    fn tls_is_refused_by_name() {
-        let error = uri("https://milvus:19530").unwrap_err();
-        assert_eq!(error, ConnectError::Tls("https://milvus:19530".to_owned()));
-        assert!(error.to_string().contains("does not support yet"));
     }
 
     #[test]

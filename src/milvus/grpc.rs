@@ -1,11 +1,17 @@
 //! The port to Milvus over gRPC.
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    pin::pin,
+    sync::{Arc, OnceLock, PoisonError, RwLock},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use futures::FutureExt;
 use secrecy::ExposeSecret;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tonic::{
     Request, Status,
     client::Grpc,
@@ -22,6 +28,7 @@ use super::{
     convert::{self, malformed},
     scrub::{Scrubber, cut, spec_secrets},
     sending::withdrawable,
+    tls::{self, Tls},
     wire::{common, milvus},
 };
 use crate::metrics::Calls;
@@ -35,15 +42,28 @@ const MAX_LIST: usize = 64 << 20;
 /// No server has a job of this id; asking for it is the harmless call of a probe.
 const NO_JOB: JobId = JobId(1);
 
-/// Milvus over one gRPC channel. Cheap to clone; the clones share the channel.
+/// Milvus over gRPC, with one channel and one login at a time. Cheap to clone; the clones share both.
 #[derive(Clone, Debug)]
 pub struct GrpcMilvus {
+    session: Arc<RwLock<Option<Arc<Session>>>>,
+    /// Outlives the sessions: what was secret stays so.
+    scrubber: Scrubber,
+    /// Where calls are counted, once that is known.
+    calls: Arc<OnceLock<Calls>>,
+}
+
+/// One channel with one login. What is to be secret about it goes with its last call.
+#[derive(Debug)]
+struct Session {
     channel: Channel,
     address: String,
+    tls: Option<Tls>,
     authorization: Option<MetadataValue<Ascii>>,
     request_timeout: Duration,
     scrubber: Scrubber,
-    calls: Option<Calls>,
+    calls: Arc<OnceLock<Calls>>,
+    /// Cancelled once calls are to be made by another session or none.
+    over: CancellationToken,
 }
 
 /// One RPC: its name, its path and the largest answer that is read, in bytes.
@@ -95,21 +115,77 @@ impl GrpcMilvus {
     /// # Errors
     /// When the address or the login cannot be used.
     pub fn connect(options: ConnectOptions) -> std::result::Result<Self, ConnectError> {
+        let (scrubber, calls) = (Scrubber::default(), Arc::default());
+        let session = Arc::new(Session::new(options, &scrubber, &calls)?);
+        Ok(Self { session: Arc::new(RwLock::new(Some(session))), scrubber, calls })
+    }
+
+    /// The same client, whose calls are counted. Only the first counter counts.
+    #[must_use]
+    pub fn counted(self, calls: Calls) -> Self {
+        let _ = self.calls.set(calls);
+        self
+    }
+
+    /// From now on calls are made as `options` say. Those that have left this process are waited for as ever, those that
+    /// still wait for a connection fail as not sent: nothing goes out with the old login any more.
+    ///
+    /// # Errors
+    /// When the address or the login cannot be used; nothing has changed then.
+    pub fn reconnect(&self, options: ConnectOptions) -> std::result::Result<(), ConnectError> {
+        let session = Arc::new(Session::new(options, &self.scrubber, &self.calls)?);
+        self.replace(Some(session));
+        Ok(())
+    }
+
+    /// From now on no call is made: each fails as not sent.
+    pub fn disconnect(&self) {
+        self.replace(None);
+    }
+
+    fn replace(&self, next: Option<Arc<Session>>) {
+        let mut session = self.session.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(last) = std::mem::replace(&mut *session, next) {
+            last.over.cancel();
+        }
+    }
+
+    fn session(&self) -> Result<Arc<Session>> {
+        let session = self.session.read().unwrap_or_else(PoisonError::into_inner);
+        session.clone().ok_or_else(replaced)
+    }
+
+    async fn jobs(&self, database: &str, collection: &str) -> Result<Vec<Job>> {
+        let message = milvus::ListRefreshExternalCollectionJobsRequest {
+            db_name: database.to_owned(),
+            collection_name: collection.to_owned(),
+        };
+        let session = self.session()?;
+        let answer: milvus::ListRefreshExternalCollectionJobsResponse =
+            session.call(LIST, database, message, session.request_timeout).await?;
+        Ok(answer.jobs.into_iter().map(|info| convert::job(info, &session.scrubber)).collect())
+    }
+}
+
+impl Session {
+    fn new(
+        options: ConnectOptions,
+        scrubber: &Scrubber,
+        calls: &Arc<OnceLock<Calls>>,
+    ) -> std::result::Result<Self, ConnectError> {
         let login = options.login.as_ref();
         let secrets = login.map(|login| login.secrets()).transpose()?;
+        scrubber.learn(secrets.into_iter().flatten());
         Ok(Self {
             channel: options.channel()?,
             authorization: login.map(|login| login.authorization()).transpose()?,
             request_timeout: options.request_timeout,
-            scrubber: Scrubber::new(secrets.into_iter().flatten()),
+            scrubber: scrubber.clone(),
+            tls: options.address.starts_with("https:").then(|| options.tls.unwrap_or_default()),
             address: options.address,
-            calls: None,
+            calls: calls.clone(),
+            over: CancellationToken::new(),
         })
-    }
-
-    /// The same client, whose calls are counted.
-    pub fn counted(self, calls: Calls) -> Self {
-        Self { calls: Some(calls), ..self }
     }
 
     /// One call, which is counted.
@@ -120,7 +196,7 @@ impl GrpcMilvus {
     {
         let (name, began) = (rpc.name, Instant::now());
         let outcome = self.exchange(rpc, database, message, budget).await;
-        if let Some(calls) = &self.calls {
+        if let Some(calls) = self.calls.get() {
             calls.ended(name, outcome.as_ref().err().map(|error| error.kind), began.elapsed());
         }
         outcome
@@ -145,10 +221,20 @@ impl GrpcMilvus {
             grpc.client_streaming(request, PathAndQuery::from_static(rpc.path), codec).await
         };
         // The client library panics on a status detail that is not base64; no server may end a task of ours.
-        let outcome = tokio::time::timeout(budget, AssertUnwindSafe(exchange).catch_unwind()).await;
+        let mut exchange = pin!(tokio::time::timeout(budget, AssertUnwindSafe(exchange).catch_unwind()));
+        let outcome = tokio::select! {
+            biased;
+            outcome = &mut exchange => outcome,
+            () = self.over.cancelled() => {
+                if withdrawal.withdraw() {
+                    return Err(replaced());
+                }
+                exchange.await
+            }
+        };
         let (kind, text) = match outcome {
             Ok(Ok(Ok(answer))) => return self.accept(answer.into_inner()),
-            Ok(Ok(Err(status))) => (classify::of_grpc(&status), cause(&status)),
+            Ok(Ok(Err(status))) => (classify::of_grpc(&status), cause(&status, self.tls.as_ref())),
             Ok(Err(_)) => (ErrorKind::Malformed, "the gRPC library failed on it".to_owned()),
             Err(_) => (ErrorKind::Timeout, format!("none was made within {budget:?}")),
         };
@@ -198,20 +284,17 @@ impl GrpcMilvus {
         let text = self.scrubber.message(text);
         if text.is_empty() { otherwise() } else { text }
     }
+}
 
-    async fn jobs(&self, database: &str, collection: &str) -> Result<Vec<Job>> {
-        let message = milvus::ListRefreshExternalCollectionJobsRequest {
-            db_name: database.to_owned(),
-            collection_name: collection.to_owned(),
-        };
-        let answer: milvus::ListRefreshExternalCollectionJobsResponse =
-            self.call(LIST, database, message, self.request_timeout).await?;
-        Ok(answer.jobs.into_iter().map(|info| convert::job(info, &self.scrubber)).collect())
-    }
+fn replaced() -> MilvusError {
+    MilvusError::new(ErrorKind::NotSent, "The login or the address has just been changed; nothing was sent.")
 }
 
 /// What the server said, or else what happened to the connection.
-fn cause(status: &Status) -> String {
+fn cause(status: &Status, tls: Option<&Tls>) -> String {
+    if let Some(explanation) = tls::explain(status, tls) {
+        return explanation;
+    }
     // The first cause only says that the transport failed.
     let mut causes: Vec<_> = chain(status).skip(1).map(ToString::to_string).collect();
     causes.dedup();
@@ -222,8 +305,10 @@ fn cause(status: &Status) -> String {
 impl Milvus for GrpcMilvus {
     async fn version(&self) -> Result<String> {
         let message = milvus::GetVersionRequest {};
-        let answer: milvus::GetVersionResponse = self.call(GET_VERSION, "", message, self.request_timeout).await?;
-        Ok(self.scrubber.message(&answer.version))
+        let session = self.session()?;
+        let answer: milvus::GetVersionResponse =
+            session.call(GET_VERSION, "", message, session.request_timeout).await?;
+        Ok(session.scrubber.message(&answer.version))
     }
 
     async fn probe(&self) -> Result<()> {
@@ -241,7 +326,8 @@ impl Milvus for GrpcMilvus {
             collection_name: collection.to_owned(),
             ..Default::default()
         };
-        let answer = self.call(DESCRIBE, database, message, self.request_timeout).await?;
+        let session = self.session()?;
+        let answer = session.call(DESCRIBE, database, message, session.request_timeout).await?;
         convert::collection(collection, answer)
     }
 
@@ -276,7 +362,8 @@ impl Milvus for GrpcMilvus {
             external_source: source.map(|source| source.uri.clone()).unwrap_or_default(),
             external_spec: source.map(|source| source.spec.expose_secret().to_owned()).unwrap_or_default(),
         };
-        let answer: milvus::RefreshExternalCollectionResponse = self.call(REFRESH, database, message, budget).await?;
+        let answer: milvus::RefreshExternalCollectionResponse =
+            self.session()?.call(REFRESH, database, message, budget).await?;
         if answer.job_id > 0 {
             Ok(JobId(answer.job_id))
         } else {
@@ -286,8 +373,9 @@ impl Milvus for GrpcMilvus {
 
     async fn progress(&self, job: JobId) -> Result<Job> {
         let message = milvus::GetRefreshExternalCollectionProgressRequest { job_id: job.0 };
+        let session = self.session()?;
         let answer: milvus::GetRefreshExternalCollectionProgressResponse =
-            self.call(PROGRESS, "", message, self.request_timeout).await?;
-        convert::asked_job(job, answer.job_info, &self.scrubber)
+            session.call(PROGRESS, "", message, session.request_timeout).await?;
+        convert::asked_job(job, answer.job_info, &session.scrubber)
     }
 }

@@ -17,6 +17,7 @@ mod grpc_tests;
 pub mod poller;
 pub mod scrub;
 mod sending;
+pub mod tls;
 pub(crate) mod wire;
 
 /// The id of a refresh job. Milvus' ids exceed 2^53, so they travel as text wherever JSON is involved.

@@ -22,7 +22,7 @@ pub(super) struct Withdrawal {
 
 impl Withdrawal {
     /// True when the transport has not taken the message; from then on it never will.
-    pub(super) fn withdraw(self) -> bool {
+    pub(super) fn withdraw(&self) -> bool {
         !self.claimed.swap(true, Ordering::AcqRel)
     }
 }

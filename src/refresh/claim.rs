@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Connection, Fact, FailureClass, Look, OwnSourceCheck, Permission, Reason, Run, Submission, Turn,
+    Connection, Fact, FailureClass, Look, OwnSourceCheck, Permission, Reason, Run, Slot, Submission, Turn,
     decide::{Effect, Outcome, Step, Wake},
     due::elapsed,
     find::{active, candidates},
@@ -28,6 +28,9 @@ impl Step<'_> {
         };
         if let Turn::Behind { position } = self.seen.turn {
             return self.queue(run, position);
+        }
+        if self.seen.slot == Slot::Waiting {
+            return self.await_slot(run);
         }
         match &self.seen.fact {
             Fact::Looked(Ok(look)) if self.seen.turn == Turn::Mine => match self.seen.permission {
@@ -57,6 +60,17 @@ impl Step<'_> {
         }
         self.sum_up(run, Reason::Queued, message);
         self.next.queue_position = position;
+        (Effect::None, Wake::After(LONGEST_SLEEP))
+    }
+
+    /// As many runs go through the connection as it allows.
+    fn await_slot(&mut self, run: Run) -> Outcome {
+        let message = "As many refreshes run as the connection's maxConcurrentRefreshes allows; this one goes on when it is \
+                       its turn among those that wait.";
+        if !self.summarised(Reason::ConcurrencyLimit) {
+            self.notice(false, "ConcurrencyLimit", message.to_owned());
+        }
+        self.sum_up(run, Reason::ConcurrencyLimit, message);
         (Effect::None, Wake::After(LONGEST_SLEEP))
     }
 

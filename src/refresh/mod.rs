@@ -35,7 +35,7 @@ pub use decide::{Decision, Effect, Notice, Wake, decide};
 pub use desired::{Desired, Keeper, OwnSource, SpecPlace};
 pub use due::is_due;
 pub use failure::{FailureClass, page as failures_page};
-pub use observation::{Connection, Fact, Look, Observation, OwnSourceCheck, Permission, Submission, Turn};
+pub use observation::{Connection, Fact, Look, Observation, OwnSourceCheck, Permission, Slot, Submission, Turn};
 pub use project::{differs_only_in_progress, project};
 pub use record::{ClaimKey, Handled, JobRecord, PastRun, Reason, Recorded, Run, Success, Summary};
 

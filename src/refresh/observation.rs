@@ -21,6 +21,8 @@ pub struct Observation {
     pub turn: Turn,
     /// Randomness, from 0 up to 1, for what must not happen everywhere at once.
     pub luck: f64,
+    /// Whether it is one of those that may run through its connection.
+    pub slot: Slot,
     /// What the last effect brought; [`Fact::Nothing`] at the start of a pass.
     pub fact: Fact,
 }
@@ -68,6 +70,15 @@ pub enum Turn {
         /// The place in the queue, 1 to 3; `None` beyond.
         position: Option<u8>,
     },
+}
+
+/// Whether a run is one of those that may run through their connection at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// It is, or it does not matter now.
+    Mine,
+    /// It has to wait until one of them is over.
+    Waiting,
 }
 
 /// What an effect brought.

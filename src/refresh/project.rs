@@ -114,6 +114,7 @@ fn row(reason: Reason, first_run: bool) -> [&'static str; 5] {
     match reason {
         Reason::Queued
         | Reason::WaitingForActiveJob
+        | Reason::ConcurrencyLimit
         | Reason::ConnectionNotReady
         | Reason::Submitting
         | Reason::RefreshInProgress

@@ -158,6 +158,8 @@ pub enum Reason {
     Queued,
     /// Somebody else's job of the collection is active.
     WaitingForActiveJob,
+    /// As many runs go through the connection as it allows.
+    ConcurrencyLimit,
     /// The connection is missing, unreachable or refused.
     ConnectionNotReady,
     /// A start is being sent.
@@ -180,9 +182,10 @@ pub enum Reason {
 
 impl Reason {
     /// The reasons of a run that is not over, but for a retry's.
-    pub const GOING_ON: [Self; 8] = [
+    pub const GOING_ON: [Self; 9] = [
         Self::Queued,
         Self::WaitingForActiveJob,
+        Self::ConcurrencyLimit,
         Self::ConnectionNotReady,
         Self::Submitting,
         Self::RefreshInProgress,
@@ -196,6 +199,7 @@ impl Reason {
         match self {
             Self::Queued => "Queued",
             Self::WaitingForActiveJob => "WaitingForActiveJob",
+            Self::ConcurrencyLimit => "ConcurrencyLimit",
             Self::ConnectionNotReady => "ConnectionNotReady",
             Self::Submitting => "Submitting",
             Self::RefreshInProgress => "RefreshInProgress",

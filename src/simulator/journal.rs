@@ -79,6 +79,10 @@ pub struct Call {
     pub collection: String,
     /// The job that was asked for.
     pub job: Option<JobId>,
+    /// The user that it was made as, if it came with a login: `apikey` for a bare token.
+    pub user: Option<String>,
+    /// The connection that it came in by, numbered from 1 in the order of their arrival.
+    pub connection: u64,
     /// What it did.
     pub verdict: Verdict,
     /// The fault that struck it.

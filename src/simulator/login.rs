@@ -29,6 +29,13 @@ impl fmt::Debug for Login {
 }
 
 impl Login {
+    /// Whom the metadata names, whether or not that is right.
+    pub(super) fn named(metadata: &MetadataMap) -> Option<String> {
+        let bytes = STANDARD.decode(metadata.get("authorization")?.as_bytes()).ok()?;
+        let text = String::from_utf8(bytes).ok()?;
+        Some(text.split_once(':').map_or_else(|| "apikey".to_owned(), |(user, _)| user.to_owned()))
+    }
+
     /// gRPC 16 unless the metadata carries this login, in padded base64 without a scheme word.
     pub(super) fn check(&self, metadata: &MetadataMap) -> Result<(), Status> {
         let Some(header) = metadata.get("authorization") else {

@@ -30,6 +30,7 @@ mod settings;
 mod spec;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod transport;
 mod world;
 
@@ -38,6 +39,7 @@ pub use journal::{Call, Method, Verdict};
 pub use login::Login;
 pub use plan::{Outcome, Plan};
 pub use settings::{CollectionSpec, DuplicateWording, Settings};
+pub use tls::ServerTls;
 
 use crate::milvus::JobId;
 use clock::Clock;
@@ -62,6 +64,7 @@ struct Shared {
 
 struct State {
     settings: Settings,
+    connections: u64,
     world: World,
     faults: fault::Faults,
     journal: journal::Journal,
@@ -70,6 +73,13 @@ struct State {
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A client has connected: how it is talked to, and the number of its connection.
+    fn connected(&self) -> (Option<ServerTls>, transport::Connection) {
+        let mut state = self.lock();
+        state.connections += 1;
+        (state.settings.tls.clone(), transport::Connection(state.connections))
     }
 
     fn changed(&self) {
@@ -96,6 +106,7 @@ impl Simulator {
             state: Mutex::new(State {
                 world: World::new(settings.seed),
                 settings,
+                connections: 0,
                 faults: fault::Faults::default(),
                 journal: journal::Journal::default(),
             }),
@@ -104,7 +115,7 @@ impl Simulator {
             running: tokio::sync::Mutex::default(),
         });
         let simulator = Self(shared);
-        *simulator.0.running.lock().await = Some(Running::start(listener, service::Server(simulator.0.clone())));
+        *simulator.0.running.lock().await = Some(Running::start(listener, simulator.0.clone()));
         Ok(simulator)
     }
 
@@ -113,9 +124,10 @@ impl Simulator {
         self.0.address
     }
 
-    /// The address as clients want it: `http://127.0.0.1:19530`.
+    /// The address as clients want it: `http://127.0.0.1:19530`, or `https:` where it serves TLS.
     pub fn url(&self) -> String {
-        format!("http://{}", self.0.address)
+        let scheme = if self.0.lock().settings.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.0.address)
     }
 
     /// Changes settings from the next call on: a new password, an upgrade, a lost privilege.
@@ -223,7 +235,7 @@ impl Simulator {
         let mut running = self.0.running.lock().await;
         if running.is_none() {
             let listener = TcpListener::bind(self.0.address).await?;
-            *running = Some(Running::start(listener, service::Server(self.0.clone())));
+            *running = Some(Running::start(listener, self.0.clone()));
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ use super::{
     login::Login,
     refusal::Refusal,
     spec,
-    transport::Garbage,
+    transport::{Connection, Garbage},
     world::{Collection, Submit},
 };
 use crate::milvus::wire::{
@@ -87,8 +87,17 @@ impl Shared {
             let door = gate(&state, Q::METHOD, request.metadata(), database);
             let fault = if door.is_ok() { state.faults.next(Q::METHOD) } else { None };
             let (database, collection) = (database.to_owned(), collection.to_owned());
-            let call =
-                Call { at, method: Q::METHOD, database, collection, job, verdict: Verdict::Open, fault: fault.clone() };
+            let call = Call {
+                at,
+                method: Q::METHOD,
+                database,
+                collection,
+                job,
+                user: Login::named(request.metadata()),
+                connection: request.extensions().get::<Connection>().map_or(0, |connection| connection.0),
+                verdict: Verdict::Open,
+                fault: fault.clone(),
+            };
             let number = state.journal.open(call);
             let deadline = timeout(request.metadata()).map(|timeout| at.saturating_add(timeout));
             match door {

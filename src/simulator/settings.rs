@@ -1,6 +1,6 @@
 //! How the server and its collections are set up.
 
-use super::{journal::Method, login::Login, plan::Plan, world::DEFAULT_DATABASE};
+use super::{journal::Method, login::Login, plan::Plan, tls::ServerTls, world::DEFAULT_DATABASE};
 
 /// The spec of collections that do not say: with secrets, so that redaction shows.
 const PERSISTED_SPEC: &str = concat!(
@@ -17,6 +17,8 @@ pub struct Settings {
     pub version: String,
     /// `None`: anybody may call, whatever credentials come along, as with Milvus' authorization off.
     pub login: Option<Login>,
+    /// How TLS is served, from the next connection on; `None`: not at all.
+    pub tls: Option<ServerTls>,
     /// Calls that the account lacks the privilege for (gRPC 7).
     pub denied: Vec<Method>,
     /// A server from before the refresh API: its three calls are unknown (gRPC 12), the others work.
@@ -32,6 +34,7 @@ impl Default for Settings {
             seed: 0,
             version: "3.0.1".to_owned(),
             login: None,
+            tls: None,
             denied: Vec::new(),
             too_old: false,
             duplicate_wording: DuplicateWording::PollIt,

@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -12,19 +13,27 @@ use hyper_util::{
     server::conn::auto,
     service::TowerToHyperService,
 };
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{
     body::Body,
     codegen::{BoxFuture, Bytes, Service, http},
 };
 
-use super::service::Server;
+use super::{Shared, service::Server};
 use crate::milvus::wire::milvus::milvus_service_server::MilvusServiceServer;
 
 /// Marks a response whose message is to be replaced by bytes that are none.
 #[derive(Clone)]
 pub(super) struct Garbage;
+
+/// Numbers the connection that a request came in by.
+#[derive(Clone, Copy)]
+pub(super) struct Connection(pub(super) u64);
 
 /// A gRPC frame of three bytes; they announce a field of two more, so no protobuf message decodes from it.
 const GARBAGE_FRAME: &[u8] = &[0, 0, 0, 0, 3, 0x0a, 0x05, 0xff];
@@ -40,13 +49,13 @@ pub(super) struct Running {
 
 impl Running {
     /// Serves in the current runtime.
-    pub(super) fn start(listener: TcpListener, server: Server) -> Self {
+    pub(super) fn start(listener: TcpListener, shared: Arc<Shared>) -> Self {
         let running = Self { stop: CancellationToken::new(), tasks: TaskTracker::new() };
         let (stop, tasks) = (running.stop.clone(), running.tasks.clone());
         running.tasks.spawn(async move {
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = accept(listener, server, &stop, &tasks) => {}
+                () = accept(listener, shared, &stop, &tasks) => {}
             }
         });
         running
@@ -60,8 +69,8 @@ impl Running {
     }
 }
 
-async fn accept(listener: TcpListener, server: Server, stop: &CancellationToken, tasks: &TaskTracker) {
-    let service = TowerToHyperService::new(Wire(MilvusServiceServer::new(server)));
+async fn accept(listener: TcpListener, shared: Arc<Shared>, stop: &CancellationToken, tasks: &TaskTracker) {
+    let service = MilvusServiceServer::new(Server(shared.clone()));
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -74,21 +83,40 @@ async fn accept(listener: TcpListener, server: Server, stop: &CancellationToken,
         };
         // Small answers must not wait for the client's acknowledgement.
         _ = stream.set_nodelay(true);
-        let (service, stop) = (service.clone(), stop.clone());
+        let (tls, connection) = shared.connected();
+        let wire = Wire { service: service.clone(), connection };
+        let stop = stop.clone();
         tasks.spawn(async move {
-            let http = auto::Builder::new(TokioExecutor::new()).http2_only();
+            let served = async {
+                match tls {
+                    None => serve(stream, wire).await,
+                    Some(tls) => {
+                        if let Ok(stream) = TlsAcceptor::from(tls.0).accept(stream).await {
+                            serve(stream, wire).await;
+                        }
+                    }
+                }
+            };
             tokio::select! {
                 () = stop.cancelled() => {}
-                // A broken connection is the client's news.
-                _ = http.serve_connection(TokioIo::new(stream), service) => {}
+                () = served => {}
             }
         });
     }
 }
 
-/// The generated service, with answers marked as [`Garbage`] spoiled.
+/// Serves one connection to its end. A broken one is the client's news.
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + 'static, wire: Wire<MilvusServiceServer<Server>>) {
+    let http = auto::Builder::new(TokioExecutor::new()).http2_only();
+    _ = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(wire)).await;
+}
+
+/// The generated service for one connection, with answers marked as [`Garbage`] spoiled.
 #[derive(Clone)]
-struct Wire<S>(S);
+struct Wire<S> {
+    service: S,
+    connection: Connection,
+}
 
 impl<S, B> Service<http::Request<B>> for Wire<S>
 where
@@ -100,11 +128,12 @@ where
     type Future = BoxFuture<Self::Response, Infallible>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.0.poll_ready(context)
+        self.service.poll_ready(context)
     }
 
-    fn call(&mut self, request: http::Request<B>) -> Self::Future {
-        let answer = self.0.call(request);
+    fn call(&mut self, mut request: http::Request<B>) -> Self::Future {
+        request.extensions_mut().insert(self.connection);
+        let answer = self.service.call(request);
         Box::pin(async move {
             let answer = answer.await?;
             if answer.extensions().get::<Garbage>().is_none() {

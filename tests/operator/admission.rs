@@ -52,6 +52,13 @@ async fn good_objects_are_accepted() {
         json!({ "milvusRef": { "name": "a".repeat(56) } }),
         json!({ "address": null, "milvusRef": { "name": "main-1" } }),
         json!({ "address": "http://milvus.ns.svc:1", "auth": { "secretRef": { "name": "login" } } }),
+        json!({ "address": "https://milvus:19530" }),
+        json!({ "address": "https://milvus:19530", "tls": {} }),
+        json!({ "address": "https://milvus:19530", "tls": { "caRef": { "kind": "ConfigMap", "name": "ca" } } }),
+        json!({ "address": "https://milvus:19530", "tls": { "caRef": { "kind": "Secret", "name": "a", "key": "b_c.pem" } } }),
+        json!({ "address": "https://10.0.0.1:19530", "tls": { "serverName": "milvus.ns.svc" } }),
+        json!({ "address": "https://milvus:19530", "tls": { "clientCertificateRef": { "name": "own" } } }),
+        json!({ "address": "http://milvus:19530", "requestTimeoutSeconds": 300, "maxConcurrentRefreshes": 1 }),
     ] {
         dry_run(&world, connection(spec.clone())).await.unwrap_or_else(|error| panic!("{spec}: {error}"));
     }
@@ -108,6 +115,20 @@ async fn bad_objects_are_refused_and_the_message_says_what_to_write() {
             json!({ "address": "http://m:1", "auth": { "secretRef": { "name": "A_B" } } }),
             "must be the name of a Secret",
         ),
+        (json!({ "address": "http://m:1", "tls": {} }), "tls is for an address that begins with https://"),
+        (json!({ "address": "https://m:1", "tls": { "serverName": "m:1" } }), "must be a DNS name"),
+        (json!({ "address": "https://m:1", "tls": { "caRef": { "name": "ca" } } }), "kind: Required value"),
+        (
+            json!({ "address": "https://m:1", "tls": { "caRef": { "kind": "Pod", "name": "ca" } } }),
+            "supported values: \"Secret\", \"ConfigMap\"",
+        ),
+        (
+            json!({ "address": "https://m:1", "tls": { "caRef": { "kind": "Secret", "name": "ca", "key": "a/b" } } }),
+            "must be a key of a Secret",
+        ),
+        (json!({ "address": "http://m:1", "requestTimeoutSeconds": 0 }), "greater than or equal to 1"),
+        (json!({ "address": "http://m:1", "requestTimeoutSeconds": 301 }), "less than or equal to 300"),
+        (json!({ "address": "http://m:1", "maxConcurrentRefreshes": 0 }), "greater than or equal to 1"),
     ] {
         let refused = dry_run(&world, connection(spec.clone())).await.expect_err(&spec.to_string());
         assert!(refused.contains(says), "{spec}: {refused}");

@@ -118,7 +118,8 @@ impl<'a> World<'a> {
 
     /// Creates the connection `default` to the simulator, with a login from `secret` if one is named.
     pub async fn connect(&self, secret: Option<&str>) {
-        let mut spec = json!({ "address": self.milvus.url() });
+        // No test but that of the limit itself is to meet it.
+        let mut spec = json!({ "address": self.milvus.url(), "maxConcurrentRefreshes": 100_000 });
         if let Some(name) = secret {
             spec["auth"] = json!({ "secretRef": { "name": name } });
         }
@@ -138,6 +139,29 @@ impl<'a> World<'a> {
         });
         let ready = tokio::time::timeout(LONG, wait).await;
         assert!(ready.is_ok_and(|ready| ready.is_ok()), "the connection is not ready\noperator: {}", self.log_tail());
+    }
+
+    /// Waits until `Ready` of the connection has this reason and satisfies `condition`.
+    pub async fn until_connection(
+        &self,
+        name: &str,
+        reason: &str,
+        condition: impl Fn(&Condition) -> bool,
+    ) -> Condition {
+        let of = |object: Option<&MilvusConnection>| {
+            let conditions = object.and_then(|object| object.status.as_ref()).map(|status| &status.conditions);
+            conditions.and_then(|conditions| conditions.iter().find(|condition| condition.type_ == "Ready")).cloned()
+        };
+        let holds = |object: Option<&MilvusConnection>| {
+            of(object).is_some_and(|ready| ready.reason == reason && condition(&ready))
+        };
+        match tokio::time::timeout(LONG, await_condition(self.connections(), name, holds)).await {
+            Ok(Ok(object)) => of(object.as_ref()).unwrap(),
+            other => {
+                let now = self.connections().get_opt(name).await;
+                panic!("{name} is not {reason}: {other:?}\nnow: {now:#?}\noperator: {}", self.log_tail())
+            }
+        }
     }
 
     /// Creates or replaces a Secret with a user and a password.

@@ -3,14 +3,18 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod admission;
+mod certificates;
+mod connection;
 mod cost;
 mod crash;
 mod harness;
 mod kubectl;
 mod leader;
+mod limits;
 mod milvus_ref;
 mod outage;
 mod queue;
 mod rbac;
 mod refresh;
+mod rotation;
 mod weather;

@@ -13,7 +13,6 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use super::*;
-use crate::api::MilvusReference;
 
 #[derive(Clone)]
 struct ApiServer {
@@ -86,12 +85,7 @@ fn connection() -> Key {
 }
 
 fn spec(milvus: &str) -> ConnectionSpec {
-    ConnectionSpec {
-        address: None,
-        milvus_ref: Some(MilvusReference { name: milvus.to_owned() }),
-        allowed_sources: vec![],
-        auth: None,
-    }
+    serde_json::from_value(json!({ "milvusRef": { "name": milvus } })).unwrap()
 }
 
 /// A connection that names the Milvus `main` of this API server.
@@ -141,7 +135,7 @@ async fn an_address_of_its_own_needs_no_watch() {
     let mut scene = Scene::new(Ok(vec![milvus("True", &json!({}))]));
     scene.next().await;
     let address = "http://milvus:19530".to_owned();
-    let own = ConnectionSpec { address: Some(address.clone()), milvus_ref: None, allowed_sources: vec![], auth: None };
+    let own = serde_json::from_value(json!({ "address": address })).unwrap();
     assert_eq!(scene.refs.target(&connection(), &own), Target::Address(address));
     assert!(lock(&scene.refs.watches).is_empty());
 }

@@ -24,7 +24,7 @@ use crate::{
     },
     milvus::{ErrorKind, MilvusError},
     refresh::{
-        Connection, Decision, Desired, Effect, Fact, Look, Observation, OwnSourceCheck, Permission, Recorded,
+        Connection, Decision, Desired, Effect, Fact, Look, Observation, OwnSourceCheck, Permission, Recorded, Slot,
         Submission, Wake, decide, differs_only_in_progress, is_due, limits::SUBMIT_BUDGET, project,
     },
 };
@@ -214,6 +214,7 @@ impl Pass {
             operator: self.shell.operator.clone(),
             turn: self.shell.index.turn(&self.uid),
             luck: 0.5,
+            slot: Slot::Mine,
             fact: std::mem::replace(&mut self.fact, Fact::Nothing),
         }
     }

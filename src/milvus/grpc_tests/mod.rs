@@ -16,6 +16,7 @@ use super::{
 
 mod scripted;
 mod secrets;
+mod session;
 
 use scripted::{PATIENCE, Reply, Seen, client, client_with, raw, saying, serve};
 
@@ -59,6 +60,7 @@ async fn a_refused_connection_means_not_sent() {
 async fn a_name_that_does_not_resolve_means_not_sent() {
     let options = super::connect::ConnectOptions {
         address: "http://no-such-host.invalid:19530".to_owned(),
+        tls: None,
         login: None,
         request_timeout: SHORT,
     };

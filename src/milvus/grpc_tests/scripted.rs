@@ -29,7 +29,8 @@ pub fn client(address: SocketAddr) -> GrpcMilvus {
 }
 
 pub fn client_with(address: SocketAddr, request_timeout: Duration, login: Option<Login>) -> GrpcMilvus {
-    GrpcMilvus::connect(ConnectOptions { address: format!("http://{address}"), login, request_timeout }).unwrap()
+    GrpcMilvus::connect(ConnectOptions { address: format!("http://{address}"), tls: None, login, request_timeout })
+        .unwrap()
 }
 
 /// What the server saw of a request.

@@ -14,8 +14,8 @@ use crate::{
     api::{COMPLETE, FAILED, READY, RECONCILING, RefreshStatus, STALLED, SUSPENDED},
     milvus::{Answer, JobState},
     refresh::{
-        Connection, Decision, Desired, Effect, Fact, Observation, Permission, Reason, Recorded, Submission, Turn, Wake,
-        decide,
+        Connection, Decision, Desired, Effect, Fact, Observation, Permission, Reason, Recorded, Slot, Submission, Turn,
+        Wake, decide,
         limits::{
             ENDED_JOBS_KEPT, GRACE, HISTORY_KEPT, LONGEST_SLEEP, LONGEST_WAIT, MESSAGE_BYTES, PAST_MESSAGE_BYTES,
             TRIGGERS_KEPT,
@@ -116,6 +116,7 @@ proptest! {
             let ready = matches!(case.seen.connection, Connection::Ready { .. });
             prop_assert!(ready);
             prop_assert_eq!((case.seen.permission, case.seen.turn), (Permission::Granted, Turn::Mine));
+            prop_assert_eq!(case.seen.slot, Slot::Mine);
             let claim = case.decision.next.claim().expect("a claim goes with a start");
             let before = case.record.run.as_ref().filter(|_| case.same_run()).map_or(0, |run| run.attempt);
             prop_assert_eq!(claim.attempt, before + 1);

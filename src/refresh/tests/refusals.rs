@@ -29,7 +29,7 @@ async fn refusals(server: &Simulator, client: &GrpcMilvus, words: &Words) -> Opt
 #[tokio::test]
 async fn the_refusals_in_the_documentation_are_of_the_class_that_they_stand_under() {
     let server = Simulator::start(([127, 0, 0, 1], 0).into(), Settings::default()).await.unwrap();
-    let options = ConnectOptions { address: server.url(), login: None, request_timeout: PATIENCE };
+    let options = ConnectOptions { address: server.url(), tls: None, login: None, request_timeout: PATIENCE };
     let client = GrpcMilvus::connect(options).unwrap();
     let mut refused = 0;
     for class in FailureClass::ALL {
@@ -52,7 +52,7 @@ async fn the_refusals_in_the_documentation_are_of_the_class_that_they_stand_unde
 #[tokio::test]
 async fn what_is_no_failure_of_the_run_has_no_class() {
     let server = Simulator::start(([127, 0, 0, 1], 0).into(), Settings::default()).await.unwrap();
-    let options = ConnectOptions { address: server.url(), login: None, request_timeout: PATIENCE };
+    let options = ConnectOptions { address: server.url(), tls: None, login: None, request_timeout: PATIENCE };
     let client = GrpcMilvus::connect(options).unwrap();
     let table = [
         Words::Grpc(16, "auth check failure, please check api key is correct"),

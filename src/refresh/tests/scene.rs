@@ -10,7 +10,7 @@ use crate::{
     milvus::{Answer, Collection, ErrorKind, Job, JobId, JobState, MilvusError},
     refresh::{
         Connection, Decision, Desired, Effect, Fact, Look, Observation, OwnSourceCheck, Permission, Reason, Recorded,
-        Run, Submission, Turn, Wake, decide, limits::GRACE, project,
+        Run, Slot, Submission, Turn, Wake, decide, limits::GRACE, project,
     },
 };
 
@@ -126,6 +126,7 @@ pub struct Scene {
     pub permission: Permission,
     pub turn: Turn,
     pub luck: f64,
+    pub slot: Slot,
     pub status: RefreshStatus,
 }
 
@@ -140,6 +141,7 @@ impl Scene {
             permission: Permission::Granted,
             turn: Turn::Mine,
             luck: 0.0,
+            slot: Slot::Mine,
             status: RefreshStatus { observed_generation: Some(-1), ..RefreshStatus::default() },
         }
     }
@@ -208,6 +210,7 @@ impl Scene {
             operator: OPERATOR.into(),
             turn: self.turn,
             luck: self.luck,
+            slot: self.slot,
             fact,
         };
         decide(self.now, &self.want, &self.record(), &seen)

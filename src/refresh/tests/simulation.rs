@@ -13,7 +13,7 @@ use crate::{
     api::{ActiveJobPolicy, RefreshStatus},
     milvus::{Answer, ErrorKind, Job, JobId, JobState},
     refresh::{
-        ClaimKey, Connection, Desired, Effect, Fact, Look, Observation, OwnSourceCheck, Permission, Recorded,
+        ClaimKey, Connection, Desired, Effect, Fact, Look, Observation, OwnSourceCheck, Permission, Recorded, Slot,
         Submission, Turn, Wake, decide, is_due,
         limits::{LANDING_MARGIN, SUBMIT_BUDGET},
     },
@@ -274,6 +274,7 @@ impl World {
                 operator: OPERATOR.into(),
                 turn: Turn::Mine,
                 luck: 0.5,
+                slot: Slot::Mine,
                 fact,
             };
             let announces = seen.permission == Permission::Announce;

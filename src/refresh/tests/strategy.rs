@@ -12,8 +12,8 @@ use crate::{
     api::{ActiveJobPolicy, RefreshStatus},
     milvus::{Answer, Collection, ErrorKind, Job, JobId, JobState, MilvusError},
     refresh::{
-        Connection, Desired, Fact, FailureClass, Look, Observation, OwnSourceCheck, Permission, Reason, Submission,
-        Turn,
+        Connection, Desired, Fact, FailureClass, Look, Observation, OwnSourceCheck, Permission, Reason, Slot,
+        Submission, Turn,
         limits::{ABSENCE_WINDOW, GRACE},
     },
 };
@@ -247,7 +247,17 @@ pub fn observation() -> impl Strategy<Value = Observation> {
         1 => Just(Turn::Unknown),
         1 => option::of(1..=3_u8).prop_map(|position| Turn::Behind { position }),
     ];
-    (connection, known, permission, turn, fact()).prop_map(|(connection, claim_known, permission, turn, fact)| {
-        Observation { connection, claim_known, permission, operator: OPERATOR.into(), turn, luck: 0.5, fact }
-    })
+    let slot = prop_oneof![8 => Just(Slot::Mine), 1 => Just(Slot::Waiting)];
+    (connection, known, permission, turn, slot, fact()).prop_map(
+        |(connection, claim_known, permission, turn, slot, fact)| Observation {
+            connection,
+            claim_known,
+            permission,
+            operator: OPERATOR.into(),
+            turn,
+            slot,
+            luck: 0.5,
+            fact,
+        },
+    )
 }

@@ -10,7 +10,7 @@ use crate::{
     api::ActiveJobPolicy,
     milvus::{ErrorKind, Job, JobId, JobState},
     refresh::{
-        ClaimKey, Connection, Effect, Fact, FailureClass, Look, Permission, Reason, Turn, Wake, is_due,
+        ClaimKey, Connection, Effect, Fact, FailureClass, Look, Permission, Reason, Slot, Turn, Wake, is_due,
         limits::{GRACE, HOLD, LONGEST_SLEEP},
     },
 };
@@ -39,6 +39,32 @@ fn a_run_behind_another_one_queues_without_a_look_or_a_claim() {
         assert_eq!((decision.next.claim(), decision.run().attempt), (None, 0));
         assert_eq!(decision.events(), ["Queued"]);
         assert!(scene.play(Fact::Nothing).notices.is_empty(), "announced once");
+    }
+}
+
+#[test]
+fn a_run_without_a_slot_waits_without_a_look_or_a_claim_and_says_so_once() {
+    let mut scene = Scene { slot: Slot::Waiting, turn: Turn::Unknown, ..Scene::new() };
+    let decision = scene.play(Fact::Nothing);
+    assert_eq!((decision.effect, decision.wake), (Effect::None, Wake::After(LONGEST_SLEEP)));
+    assert_eq!((decision.reason(), decision.next.claim()), (Reason::ConcurrencyLimit, None));
+    assert_eq!(decision.events(), ["ConcurrencyLimit"]);
+    let (queued, before) = (scene.run().queued_time, scene.record());
+    scene.pass(Duration::from_secs(60));
+    let again = scene.play(Fact::Nothing);
+    assert!(again.notices.is_empty());
+    assert_eq!(again.next, before, "a wait costs one write");
+    scene.slot = Slot::Mine;
+    assert_eq!(scene.see(Fact::Nothing).effect, Effect::Find);
+    scene.turn = Turn::Mine;
+    assert_eq!(scene.play(looked(vec![old()])).run().queued_time, queued);
+}
+
+#[test]
+fn a_claim_or_a_job_needs_no_slot_any_more() {
+    for mut scene in [Scene::claimed(), Scene::running(40)] {
+        scene.slot = Slot::Waiting;
+        assert_ne!(scene.see(Fact::Nothing).effect, Effect::None);
     }
 }
 

@@ -1,0 +1,291 @@
+//! From what a connection refers to, to a login and TLS: which object it is, whether it may be used, and what is wrong.
+
+use std::sync::Arc;
+
+use super::{
+    content::{ALLOW_LABEL, Content},
+    references::{Kind, Reference, View},
+};
+use crate::{
+    api::{CaHolder, ConnectionSpec},
+    milvus::{
+        connect::Login,
+        tls::{ClientCertificate, Tls},
+    },
+};
+
+/// Credentials of Kubernetes itself. Some have a key called `token` too, which must not be sent to whatever address a
+/// connection names.
+const REFUSED_TYPES: [&str; 2] = ["kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token"];
+
+/// The type of a Secret that holds a certificate and its key.
+const TLS_TYPE: &str = "kubernetes.io/tls";
+
+/// What the spec of a connection refers to.
+#[derive(Debug)]
+pub struct Wanted {
+    login: Option<Reference>,
+    ca: Option<(Reference, String)>,
+    certificate: Option<Reference>,
+    server_name: Option<String>,
+    has_tls: bool,
+}
+
+/// What a connection is made with, besides its address.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// The login.
+    pub login: Option<Login>,
+    /// How TLS is spoken, if anything is said of that.
+    pub tls: Option<Tls>,
+    /// The resourceVersions of all that was referred to: others mean other credentials.
+    pub versions: Vec<String>,
+}
+
+/// Why there are no credentials.
+#[derive(Debug)]
+pub enum Problem {
+    /// It will be known in a moment.
+    Loading,
+    /// What is referred to, or a part of it, is not there or cannot be read.
+    Absent(String),
+    /// It is there and must not or cannot be used.
+    Unusable(String),
+}
+
+impl Wanted {
+    /// What `spec` refers to.
+    pub fn by(spec: &ConnectionSpec) -> Self {
+        let secret = |name: &String| Reference { kind: Kind::Secret, name: name.clone() };
+        let tls = spec.tls.as_ref();
+        let ca = tls.and_then(|tls| tls.ca_ref.as_ref()).map(|ca| {
+            let kind = match ca.kind {
+                CaHolder::Secret => Kind::Secret,
+                CaHolder::ConfigMap => Kind::ConfigMap,
+            };
+            (Reference { kind, name: ca.name.clone() }, ca.key.clone())
+        });
+        Self {
+            login: spec.auth.as_ref().map(|auth| secret(&auth.secret_ref.name)),
+            ca,
+            certificate: tls.and_then(|tls| tls.client_certificate_ref.as_ref()).map(|own| secret(&own.name)),
+            server_name: tls.and_then(|tls| tls.server_name.clone()),
+            has_tls: tls.is_some(),
+        }
+    }
+
+    /// The objects, in the order in which [`Self::read`] takes them.
+    pub fn references(&self) -> Vec<&Reference> {
+        self.login.iter().chain(self.ca.iter().map(|(reference, _)| reference)).chain(&self.certificate).collect()
+    }
+
+    /// The credentials in what the references lead to. `label` asks for Secrets that are marked.
+    ///
+    /// # Errors
+    /// When one of them is not known, not there, or cannot be used.
+    pub fn read(&self, views: Vec<View>, label: bool) -> Result<Credentials, Problem> {
+        let references = self.references();
+        let found = references.iter().zip(views).map(|(reference, view)| found(reference, view, label));
+        let mut contents = found.collect::<Result<Vec<_>, _>>()?.into_iter();
+        let versions = contents.as_slice().iter().map(|content| content.version.clone()).collect();
+        let mut next = |reference: &Option<Reference>| {
+            reference.as_ref().and_then(|reference| Some((reference.clone(), contents.next()?)))
+        };
+        let login = next(&self.login).map(|(reference, content)| login(&reference, &content)).transpose()?;
+        let ca = next(&self.ca.as_ref().map(|(reference, _)| reference.clone()));
+        let ca = ca.zip(self.ca.as_ref()).map(|((reference, content), (_, key))| {
+            content.required(key).map(str::to_owned).map_err(|problem| absent(&reference, &problem))
+        });
+        let ca = ca.transpose()?;
+        let certificate = next(&self.certificate);
+        let certificate = certificate.map(|(reference, content)| own_certificate(&reference, &content)).transpose()?;
+        let tls = self.has_tls.then(|| Tls { ca, certificate, server_name: self.server_name.clone() });
+        Ok(Credentials { login, tls, versions })
+    }
+}
+
+/// The content of an object that is there and may be used.
+fn found(reference: &Reference, view: View, label: bool) -> Result<Arc<Content>, Problem> {
+    let content = match view {
+        View::Loading => return Err(Problem::Loading),
+        View::Missing => {
+            return Err(Problem::Absent(format!(
+                "{reference} does not exist in this namespace. Create it; the connection is tried at once then."
+            )));
+        }
+        View::Denied => {
+            return Err(Problem::Absent(format!(
+                "The operator may not read {reference}: its role lacks the verbs list and watch on {} (for that name) in \
+                 this namespace. Grant them; the connection is tried within a minute then.",
+                reference.kind.resource()
+            )));
+        }
+        View::Unreadable(problem) => {
+            return Err(Problem::Absent(format!(
+                "{reference} cannot be read: {problem}. It is tried again all the time."
+            )));
+        }
+        View::Found(content) => content,
+    };
+    let type_ = content.type_.as_deref().unwrap_or_default();
+    if REFUSED_TYPES.contains(&type_) {
+        return Err(Problem::Unusable(format!(
+            "{reference} is of type {type_}: credentials of Kubernetes are never sent to Milvus. Name a Secret with a login \
+             for Milvus."
+        )));
+    }
+    if label && reference.kind == Kind::Secret && !content.allowed {
+        return Err(Problem::Unusable(format!(
+            "{reference} is not marked for this operator, which runs with --require-secret-label. Put the label \
+             {ALLOW_LABEL}: \"true\" on it."
+        )));
+    }
+    Ok(content)
+}
+
+fn absent(reference: &Reference, problem: &str) -> Problem {
+    Problem::Absent(format!("{reference} cannot be used: {problem}. Correct it; the connection is tried at once then."))
+}
+
+/// The login in a Secret: `token`, or `username` and `password`.
+fn login(reference: &Reference, secret: &Content) -> Result<Login, Problem> {
+    let read = match (secret.text("token"), secret.text("username"), secret.text("password")) {
+        (Some(token), None, None) => token.map(|token| Login::Token(token.into())),
+        (None, Some(name), Some(password)) => name
+            .and_then(|name| password.map(|password| Login::User { name: name.to_owned(), password: password.into() })),
+        (_, _, _) => Err("a login is either the key token, or the keys username and password".to_owned()),
+    };
+    read.map_err(|problem| absent(reference, &problem))
+}
+
+fn own_certificate(reference: &Reference, secret: &Content) -> Result<ClientCertificate, Problem> {
+    let type_ = secret.type_.as_deref().unwrap_or_default();
+    if type_ != TLS_TYPE {
+        return Err(Problem::Unusable(format!(
+            "{reference} is of type {type_}, and a client certificate has to be in one of type {TLS_TYPE}. Name such a one."
+        )));
+    }
+    let text = |key| secret.required(key).map_err(|problem| absent(reference, &problem));
+    Ok(ClientCertificate { chain: text("tls.crt")?.to_owned(), key: text("tls.key")?.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+    use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn wanted(spec: Value) -> Wanted {
+        Wanted::by(&serde_json::from_value(spec).unwrap())
+    }
+
+    fn with_login() -> Wanted {
+        wanted(json!({ "address": "https://milvus:19530", "auth": { "secretRef": { "name": "login" } } }))
+    }
+
+    fn secret(type_: &str, labels: Value, texts: Value) -> View {
+        let data: serde_json::Map<String, Value> = texts
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(key, text)| {
+                let bytes = k8s_openapi::ByteString(text.as_str().unwrap().as_bytes().to_vec());
+                (key.clone(), serde_json::to_value(bytes).unwrap())
+            })
+            .collect();
+        let metadata = json!({ "resourceVersion": "7", "labels": labels });
+        let secret: Secret =
+            serde_json::from_value(json!({ "metadata": metadata, "type": type_, "data": data })).unwrap();
+        View::Found(Arc::new(secret.into()))
+    }
+
+    fn opaque(texts: Value) -> View {
+        secret("Opaque", json!({}), texts)
+    }
+
+    fn problem(outcome: Result<Credentials, Problem>) -> String {
+        match outcome {
+            Err(Problem::Absent(text)) => format!("absent: {text}"),
+            Err(Problem::Unusable(text)) => format!("unusable: {text}"),
+            Err(Problem::Loading) => "loading".to_owned(),
+            Ok(credentials) => panic!("{credentials:?}"),
+        }
+    }
+
+    #[test]
+    fn a_token_or_a_user_with_a_password_is_a_login() {
+        let token = with_login().read(vec![opaque(json!({ "token": "t" }))], false).unwrap();
+        assert!(matches!(token.login, Some(Login::Token(_))) && token.tls.is_none());
+        let user = with_login().read(vec![opaque(json!({ "username": "u", "password": "p" }))], false).unwrap();
+        assert!(matches!(user.login, Some(Login::User { .. })));
+        assert_eq!(user.versions, ["7"]);
+    }
+
+    #[test]
+    fn anything_else_is_not_and_the_message_says_what_is_missing() {
+        for texts in [json!({}), json!({ "username": "u" }), json!({ "token": "t", "username": "u", "password": "p" })]
+        {
+            let text = problem(with_login().read(vec![opaque(texts.clone())], false));
+            assert!(text.starts_with("absent: Secret login cannot be used: a login is either the key token"), "{text}");
+        }
+    }
+
+    #[test]
+    fn credentials_of_kubernetes_are_refused() {
+        for type_ in REFUSED_TYPES {
+            let text = problem(with_login().read(vec![secret(type_, json!({}), json!({ "token": "t" }))], false));
+            assert!(text.starts_with(&format!("unusable: Secret login is of type {type_}")), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_secret_must_be_marked_where_that_is_asked_for_and_a_config_map_never() {
+        let login = json!({ "token": "t" });
+        let marked = secret("Opaque", json!({ ALLOW_LABEL: "true" }), login.clone());
+        assert!(with_login().read(vec![marked], true).is_ok());
+        for labels in [json!({}), json!({ ALLOW_LABEL: "false" }), json!({ ALLOW_LABEL: "" })] {
+            let text = problem(with_login().read(vec![secret("Opaque", labels, login.clone())], true));
+            assert!(text.starts_with("unusable: Secret login is not marked"), "{text}");
+        }
+        let map: ConfigMap = serde_json::from_value(json!({ "metadata": {}, "data": { "ca.crt": "pem" } })).unwrap();
+        let ca = json!({ "kind": "ConfigMap", "name": "ca" });
+        let wanted = wanted(json!({ "address": "https://milvus:19530", "tls": { "caRef": ca } }));
+        let credentials = wanted.read(vec![View::Found(Arc::new(map.into()))], true).unwrap();
+        assert_eq!(credentials.tls.unwrap().ca.as_deref(), Some("pem"));
+    }
+
+    #[test]
+    fn each_reference_gets_its_own_content() {
+        let wanted = wanted(json!({
+            "address": "https://milvus:19530",
+            "auth": { "secretRef": { "name": "login" } },
+            "tls": {
+                "caRef": { "kind": "Secret", "name": "ca", "key": "root.pem" },
+                "clientCertificateRef": { "name": "own" },
+                "serverName": "milvus",
+            },
+        }));
+        let names: Vec<String> = wanted.references().into_iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["Secret login", "Secret ca", "Secret own"]);
+        let login = || opaque(json!({ "token": "t" }));
+        let ca = || opaque(json!({ "root.pem": "the ca" }));
+        let own = |type_| secret(type_, json!({}), json!({ "tls.crt": "the chain", "tls.key": "the key" }));
+        let credentials = wanted.read(vec![login(), ca(), own(TLS_TYPE)], false).unwrap();
+        let tls = credentials.tls.unwrap();
+        assert_eq!((tls.ca.as_deref(), tls.server_name.as_deref()), (Some("the ca"), Some("milvus")));
+        assert_eq!(tls.certificate.unwrap().chain, "the chain");
+
+        let text = problem(wanted.read(vec![login(), opaque(json!({})), own(TLS_TYPE)], false));
+        assert!(text.starts_with("absent: Secret ca cannot be used: it has no key root.pem."), "{text}");
+        let text = problem(wanted.read(vec![login(), ca(), own("Opaque")], false));
+        assert!(text.starts_with("unusable: Secret own is of type Opaque"), "{text}");
+        let text = problem(wanted.read(vec![login(), ca(), View::Missing], false));
+        assert!(text.starts_with("absent: Secret own does not exist"), "{text}");
+        let text = problem(wanted.read(vec![login(), View::Denied, own(TLS_TYPE)], false));
+        assert!(text.contains("may not read Secret ca: its role lacks the verbs list and watch on secrets"), "{text}");
+        assert_eq!(problem(wanted.read(vec![login(), View::Loading, own(TLS_TYPE)], false)), "loading");
+    }
+}

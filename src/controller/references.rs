@@ -1,0 +1,196 @@
+//! The Secrets and ConfigMaps that connections name: one field-selected watch each, never a cache of a namespace's.
+
+use std::{
+    collections::HashMap,
+    fmt::{self, Debug},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::{
+    Api, Client, Resource,
+    core::NamespaceResourceScope,
+    runtime::{WatchStreamExt, watcher},
+};
+use serde::de::DeserializeOwned;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{Key, content::Content, wakes::Router};
+
+/// Names a Secret or ConfigMap in the namespace of the connection that refers to it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Reference {
+    /// Which of both it is.
+    pub kind: Kind,
+    /// Its name.
+    pub name: String,
+}
+
+/// What can be referred to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A Secret.
+    Secret,
+    /// A ConfigMap.
+    ConfigMap,
+}
+
+impl Kind {
+    /// The resource in RBAC rules.
+    pub fn resource(self) -> &'static str {
+        match self {
+            Self::Secret => "secrets",
+            Self::ConfigMap => "configmaps",
+        }
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {}", self.kind, self.name)
+    }
+}
+
+/// What is known of a referred object.
+#[derive(Clone, Debug)]
+pub enum View {
+    /// The watch has not answered yet; the connection is woken when it does.
+    Loading,
+    /// It does not exist.
+    Missing,
+    /// RBAC does not let the operator read it.
+    Denied,
+    /// The API server refuses it for another reason, or does not answer.
+    Unreadable(String),
+    /// What it holds.
+    Found(Arc<Content>),
+}
+
+/// The watches, by object.
+pub struct References {
+    client: Client,
+    wake: Router,
+    watches: Mutex<HashMap<(String, Reference), Watch>>,
+}
+
+struct Watch {
+    shared: Arc<Mutex<Shared>>,
+    _task: AbortOnDropHandle<()>,
+}
+
+struct Shared {
+    users: Vec<Key>,
+    latest: View,
+}
+
+impl References {
+    /// Without any watch yet. `wake` reaches the connections.
+    pub fn new(client: Client, wake: Router) -> Self {
+        Self { client, wake, watches: Mutex::default() }
+    }
+
+    /// What is known of `wanted`, in that order, for `connection`, which from now on is woken when one of them changes.
+    /// What the connection named before and does not name any more is let go.
+    pub fn of(&self, connection: &Key, wanted: &[&Reference]) -> Vec<View> {
+        let mut watches = lock(&self.watches);
+        watches.retain(|(namespace, reference), watch| {
+            let mut shared = lock(&watch.shared);
+            if *namespace != connection.namespace || !wanted.contains(&reference) {
+                shared.users.retain(|user| user != connection);
+            }
+            !shared.users.is_empty()
+        });
+        let mut view = |reference: &Reference| {
+            let object = (connection.namespace.clone(), reference.clone());
+            let watch = watches.entry(object).or_insert_with(|| self.watch(&connection.namespace, reference));
+            let mut shared = lock(&watch.shared);
+            if !shared.users.contains(connection) {
+                shared.users.push(connection.clone());
+            }
+            shared.latest.clone()
+        };
+        wanted.iter().map(|reference| view(reference)).collect()
+    }
+
+    fn watch(&self, namespace: &str, reference: &Reference) -> Watch {
+        let shared = Arc::new(Mutex::new(Shared { users: Vec::new(), latest: View::Loading }));
+        let (theirs, wake, name) = (shared.clone(), self.wake.clone(), reference.name.clone());
+        let task = match reference.kind {
+            Kind::Secret => {
+                let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
+                tokio::spawn(follow(api, name, theirs, wake))
+            }
+            Kind::ConfigMap => {
+                let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), namespace);
+                tokio::spawn(follow(api, name, theirs, wake))
+            }
+        };
+        Watch { shared, _task: AbortOnDropHandle::new(task) }
+    }
+}
+
+/// Keeps `shared` at the newest of one object and wakes its users when that says something new.
+async fn follow<K>(api: Api<K>, name: String, shared: Arc<Mutex<Shared>>, wake: Router)
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    K: Clone + Debug + DeserializeOwned + Send + 'static + Into<Content>,
+{
+    let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
+    let mut events = watcher(api, config).default_backoff().boxed();
+    let mut listed = View::Missing;
+    while let Some(event) = events.next().await {
+        let view = match event {
+            Ok(watcher::Event::Init) => {
+                listed = View::Missing;
+                continue;
+            }
+            Ok(watcher::Event::InitApply(found)) => {
+                listed = View::Found(Arc::new(found.into()));
+                continue;
+            }
+            Ok(watcher::Event::InitDone) => listed.clone(),
+            Ok(watcher::Event::Apply(found)) => View::Found(Arc::new(found.into())),
+            Ok(watcher::Event::Delete(_)) => View::Missing,
+            Err(error) => {
+                tracing::warn!(kind = %K::kind(&()), name, %error, "the object cannot be watched; the watch is opened again");
+                refusal(&error)
+            }
+        };
+        let users = {
+            let mut shared = lock(&shared);
+            match (&view, &shared.latest) {
+                // What was read before stays in use while the API server, or the operator's role, is away.
+                (View::Unreadable(_) | View::Denied, View::Found(_)) => continue,
+                // Its labels or annotations were edited.
+                (View::Found(now), View::Found(before)) if now == before => continue,
+                _ => {}
+            }
+            shared.latest = view;
+            shared.users.clone()
+        };
+        for user in users {
+            wake.wake(user);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What the API server said, in a form that does not change from try to try.
+fn refusal(error: &watcher::Error) -> View {
+    let status = match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchError(status) => status,
+        watcher::Error::InitialListFailed(_)
+        | watcher::Error::WatchStartFailed(_)
+        | watcher::Error::WatchFailed(_)
+        | watcher::Error::NoResourceVersion => {
+            return View::Unreadable("the API server did not answer".to_owned());
+        }
+    };
+    if status.code == 403 { View::Denied } else { View::Unreadable(status.message.clone()) }
+}
