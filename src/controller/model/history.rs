@@ -47,6 +47,9 @@ pub struct History {
     processes: [Process; 2],
     /// When the lease was renewed last; `None` without election, where all processes work.
     lease: Option<Option<(usize, Duration)>>,
+    /// Whether a process goes on, for as long as things go wrong, after its lease has run out: its own question is then all
+    /// that holds it.
+    outlive_leases: bool,
     policy: ActiveJobPolicy,
     started: usize,
     log: bool,
@@ -84,6 +87,7 @@ impl History {
             1 => (1, Some(None)),
             _ => (1, None),
         };
+        let outlive_leases = choices.happens(30);
         let process = || Process {
             shell: None,
             slots: (0..names).map(|_| Slot::Idle(Duration::ZERO)).collect(),
@@ -97,6 +101,7 @@ impl History {
             world: Rc::new(RefCell::new(world)),
             processes,
             lease,
+            outlive_leases,
             policy,
             started: 0,
             log,
@@ -132,7 +137,7 @@ impl History {
     /// One thing, of those that go wrong as well.
     fn happen(&mut self) {
         let names = self.processes[0].slots.len();
-        let action = self.choices(|c| c.draw(&[30, 30, 10, 8, 3, 4, 3, 2, 3, 4, 1, 3, 2, 2]));
+        let action = self.choices(|c| c.draw(&[30, 30, 10, 8, 3, 4, 3, 2, 3, 4, 1, 3, 2, 2, 3]));
         let (process, name) = if action == 0 { (0, 0) } else { self.choices(|c| (c.below(2), c.below(names))) };
         match action {
             0 => return self.go_on(),
@@ -178,7 +183,15 @@ impl History {
             }
             11 => self.processes[process].renews ^= true,
             12 => self.world.borrow_mut().down ^= true,
-            _ => self.world.borrow_mut().api.edit(name),
+            13 => self.world.borrow_mut().api.edit(name),
+            // Its API server is out of reach: what it writes arrives later, and others get its lease.
+            _ => {
+                let process = &mut self.processes[process];
+                process.renews = false;
+                if let Some(shell) = &process.shell {
+                    shell.cut_off.set(true);
+                }
+            }
         }
         let what = [
             "",
@@ -195,6 +208,7 @@ impl History {
             "renewal",
             "connection",
             "edit",
+            "cut off",
         ];
         self.tell(|| format!("{} (process {process}, object {name})", what[action]));
     }
@@ -206,9 +220,13 @@ impl History {
             self.land_late();
         }
         self.world.borrow_mut().down = false;
+        self.outlive_leases = false;
         for process in &mut self.processes {
             process.paused_until = Duration::ZERO;
             process.renews = true;
+            if let Some(shell) = &process.shell {
+                shell.cut_off.set(false);
+            }
         }
     }
 
@@ -256,7 +274,7 @@ impl History {
     fn mind_the_lease(&mut self, index: usize) {
         let now = self.now();
         if let Some(shell) = &self.processes[index].shell {
-            if shell.leads_until.get() <= now {
+            if shell.leads_until.get() <= now && !self.outlive_leases {
                 self.crash(index);
             }
             return;

@@ -47,6 +47,8 @@ pub struct Shell {
     pub leads_until: Cell<Duration>,
     /// How wrong its wall clock is.
     pub clock_off: Cell<SignedDuration>,
+    /// Whether what it writes arrives only later.
+    pub cut_off: Cell<bool>,
 }
 
 impl Shell {
@@ -66,6 +68,7 @@ impl Shell {
             cache: RefCell::new(listing),
             leads_until: Cell::new(leads_until),
             clock_off: Cell::default(),
+            cut_off: Cell::default(),
         }
     }
 
@@ -140,6 +143,7 @@ pub async fn pass(world: Shared, shell: Rc<Shell>, name: usize, object: Object) 
 
 impl Pass {
     async fn run(&mut self) -> Result<Wake, WriteError> {
+        self.shell.index.seen(&self.uid, &self.want, &self.durable);
         self.repeat_unanswered().await?;
         for _ in 0..MOST_STEPS {
             let began = self.now();
@@ -259,7 +263,7 @@ impl Pass {
         let status = newest.status.clone().unwrap_or_default();
         let write = Write { name: self.name, version: newest.resource_version.parse().unwrap(), status };
         await_turn().await;
-        let outcome = self.world.borrow_mut().apply(write);
+        let outcome = self.world.borrow_mut().apply(write, self.shell.cut_off.get());
         await_turn().await;
         match outcome {
             Some(Ok(version)) => Ok(version.to_string()),

@@ -5,14 +5,17 @@ use std::{cell::RefCell, future::poll_fn, rc::Rc, task::Poll, time::Duration};
 use tokio::time::Instant;
 
 use super::{
-    api::{Api, Refusal, Write},
+    api::{Api, Object, Refusal, Write},
     choices::Choices,
     milvus::{Milvus, SOURCE, Sender},
 };
 use crate::{
     milvus::{ErrorKind, JobId, JobState, MilvusError},
-    refresh::{Recorded, Submission, limits::LANDING_MARGIN},
+    refresh::{Recorded, Run, Submission, limits::LANDING_MARGIN},
 };
+
+/// The fate of a write that arrives after its sender has given up waiting.
+const LATE: usize = 3;
 
 /// What must not be.
 pub type Breach = String;
@@ -58,16 +61,17 @@ impl World {
         self.beginning + time
     }
 
-    /// One write of a status; `None` when no answer comes.
-    pub fn apply(&mut self, write: Write) -> Option<Result<u64, Refusal>> {
-        match self.choices.draw(&[80, 7, 7, 6]) {
+    /// One write of a status; `None` when no answer comes, as for each of a process that is `cut_off`.
+    pub fn apply(&mut self, write: Write, cut_off: bool) -> Option<Result<u64, Refusal>> {
+        let fate = if cut_off { LATE } else { self.choices.draw(&[80, 7, 7, 6]) };
+        match fate {
             0 => Some(self.take_effect(&write)),
             1 => {
                 let _ = self.take_effect(&write);
                 None
             }
             2 => None,
-            _ => {
+            LATE.. => {
                 self.api.late.push(write);
                 None
             }
@@ -143,11 +147,15 @@ impl World {
         let Some(object) = &self.api.objects[name] else { return Ok(()) };
         let record = object.record();
         let (Some(run), Some(id)) = (&record.run, record.job.id) else { return Ok(()) };
-        let others = self.api.objects.iter().flatten().filter(|other| other.uid != object.uid);
-        if others.into_iter().any(|other| other.record().jobs().any(|job| job == id)) {
+        let known = self.milvus.journal.iter().find(|job| job.id == id);
+        // A start for a collection that is re-created before it arrives is met by who looks at the new one.
+        let elsewhere = |run: &Run| known.is_some_and(|job| run.collection_id != Some(job.collection));
+        let others = self.api.objects.iter().flatten().filter(|other| other.uid != object.uid).map(Object::record);
+        let mut owners = others.filter(|other| other.jobs().any(|job| job == id)).filter_map(|other| other.run);
+        if owners.any(|other| !elsewhere(&other) && !elsewhere(run)) {
             return Err(format!("job {id} is recorded by two objects"));
         }
-        let Some(job) = self.milvus.journal.iter().find(|job| job.id == id) else {
+        let Some(job) = known else {
             return if record.job.state == Some(JobState::Completed) {
                 Err(format!("job {id}, which never was, is said to have completed"))
             } else {
