@@ -26,6 +26,8 @@ mod secrets;
 mod servers;
 mod status;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod wakes;
 
 use std::{fmt::Debug, sync::Arc, time::Duration};

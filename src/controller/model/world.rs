@@ -162,6 +162,9 @@ impl World {
                 Ok(())
             };
         };
+        if run.adopted && run.job_id_watermark.is_some_and(|watermark| id <= watermark) {
+            return Err(format!("job {job:?} was there before the run's first claim and was taken for its own"));
+        }
         if !run.adopted && !job.is_of(&object.uid, run.number) {
             return Err(format!("job {job:?} is said to be started by run {} of {}", run.number, object.uid));
         }
