@@ -11,4 +11,5 @@ mod leader;
 mod outage;
 mod queue;
 mod refresh;
+mod rivals;
 mod weather;
