@@ -127,3 +127,54 @@ async fn nothing_is_claimed_before_each_run_that_was_due_is_written_once_so_that
     world.until_ended("b").await;
     assert_eq!(world.milvus.starts(), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_was_succeeded_and_lives_on_claims_nothing_beside_its_successor() {
+    let old = World::with(&["a", "b"]).await;
+    old.pass("a").await;
+    old.pass("b").await;
+    old.lease.send_replace(None);
+    let new = old.beside("successor");
+    new.pass("a").await;
+    new.pass("b").await;
+    // The successor's claim is durable, and what it starts is not to be seen in Milvus yet.
+    new.api.on_claim(|_| Fate::TakenSilently);
+    assert!(tokio::time::timeout(Duration::from_secs(5), new.pass("a")).await.is_err());
+    assert!(claimed(&new.api.object("a").unwrap()));
+    new.api.on_write(|_| Fate::Taken);
+    for _ in 0..5 {
+        old.pass_behind("b").await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert!(!claimed(&old.api.object("b").unwrap()), "two runs of one collection are claimed at once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_comes_to_light_during_a_pass_that_fails_keeps_its_collection() {
+    let old = World::with(&["a", "b"]).await;
+    old.pass("a").await;
+    old.pass("b").await;
+    let (api, late) = (old.api.clone(), old.beside("successor"));
+    let watch = late.watch.clone();
+    // The predecessor's claim of `a` lands while the successor announces `a` and gets no answer.
+    let mut fates = [Fate::Lost; 3].into_iter();
+    late.pass("b").await;
+    old.api.on_write(move |_| fates.next().unwrap_or(Fate::Taken));
+    let announcing = late.pass_behind("a");
+    let landing = async {
+        tokio::time::sleep(Duration::from_secs(15)).await;
+        let mut claim = serde_json::to_value(api.object("a").unwrap().status).unwrap();
+        claim["run"]["submitTime"] = "2026-11-23T00:00:00Z".into();
+        claim["run"]["collectionID"] = "7".into();
+        claim["run"]["attempt"] = 1.into();
+        api.put_status("a", &claim);
+        watch.show(&api);
+    };
+    tokio::join!(announcing, landing);
+    for _ in 0..3 {
+        late.pass("b").await;
+        late.pass("a").await;
+    }
+    assert!(claimed(&api.object("a").unwrap()));
+    assert!(!claimed(&api.object("b").unwrap()), "two runs of one collection are claimed at once");
+}

@@ -57,10 +57,19 @@ struct Shown {
 impl World {
     /// With these objects, which the process finds when it begins to lead.
     pub async fn with(names: &[&str]) -> Self {
-        let (api, milvus) = (Api::default(), Fake::default());
+        let api = Api::default();
         for name in names {
             api.create(name);
         }
+        Self::begin("operator", api, Fake::default())
+    }
+
+    /// Another process of this name in the same world, which begins now and leads.
+    pub fn beside(&self, operator: &str) -> Self {
+        Self::begin(operator, self.api.clone(), self.milvus.clone())
+    }
+
+    fn begin(operator: &str, api: Api, milvus: Fake) -> Self {
         let (lease, leads) = watch::channel(Some(Instant::now() + Duration::from_secs(86_400)));
         let clock = Clock { now: Timestamp::now, random: || 0.5 };
         let scopes = [None];
@@ -69,7 +78,7 @@ impl World {
             clock,
             Arc::new(Metrics::default()),
             Leadership::until(leads),
-            "operator".into(),
+            operator.into(),
             &scopes,
         );
         let context = Arc::new(context);
@@ -94,6 +103,11 @@ impl World {
     /// One pass over `name`, after the watch has shown what is new; nothing where there is no such object.
     pub async fn pass(&self, name: &str) {
         self.watch.show(&self.api);
+        self.pass_behind(name).await;
+    }
+
+    /// The same with a watch that is behind: it shows nothing new.
+    pub async fn pass_behind(&self, name: &str) {
         if let Some(object) = self.api.object(name) {
             let _ = reconcile(Arc::new(object), self.context.clone()).await;
         }
