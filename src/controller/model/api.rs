@@ -50,13 +50,20 @@ pub struct Api {
     pub objects: Vec<Option<Object>>,
     pub late: Vec<Write>,
     pub undelivered: [VecDeque<Event>; 2],
+    /// What each object calls the collection.
+    pub collection_names: [&'static str; 2],
     version: u64,
 }
 
 impl Api {
-    pub fn new(names: usize, policy: ActiveJobPolicy) -> Self {
-        let mut api =
-            Self { objects: vec![None; names], late: Vec::new(), undelivered: Default::default(), version: 0 };
+    pub fn new(names: usize, collection_names: [&'static str; 2], policy: ActiveJobPolicy) -> Self {
+        let mut api = Self {
+            objects: vec![None; names],
+            late: Vec::new(),
+            undelivered: Default::default(),
+            collection_names,
+            version: 0,
+        };
         for name in 0..names {
             api.create(name, policy);
         }
@@ -67,7 +74,7 @@ impl Api {
         let spec = RefreshSpec {
             connection_ref: ConnectionReference::default(),
             database_name: "default".into(),
-            collection_name: "products".into(),
+            collection_name: self.collection_names[name].into(),
             active_job_policy: policy,
         };
         let mut refresh = ExternalCollectionRefresh::new("refresh", spec);

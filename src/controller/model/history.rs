@@ -95,7 +95,10 @@ impl History {
             paused_until: Duration::ZERO,
             renews: true,
         };
-        let world = World::new(choices, Api::new(names, policy));
+        // Where the account may not describe the collection, neither aliases nor addresses are told to be the same one.
+        let denied = choices.happens(10);
+        let collection_names = if denied { ["products"; 2] } else { ["products", "goods"] };
+        let world = World::new(choices, Api::new(names, collection_names, policy), denied);
         let processes = [process(), process()];
         Self {
             world: Rc::new(RefCell::new(world)),
