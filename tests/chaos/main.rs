@@ -76,9 +76,10 @@ async fn whatever_is_killed_no_refresh_is_started_twice_lost_or_stuck() {
         let strike = strikes.pop().unwrap();
         weather::brew(&world.milvus, &mut random);
         weather::start_foreign_jobs(&world.milvus, &mut collections, &mut random);
-        for number in created..(created + BATCH).min(refreshes) {
+        let batch = created..(created + BATCH).min(refreshes);
+        created = batch.end;
+        for number in batch {
             create(&world, number, &mut collections, &mut random).await;
-            created = number + 1;
         }
         pause(&mut random, 1_500).await;
         say(&format!("round {round}, {created} created, {strike:?} goes down"));
