@@ -172,8 +172,7 @@ async fn a_claim_that_comes_to_light_during_a_pass_that_fails_keeps_its_collecti
     };
     tokio::join!(announcing, landing);
     for _ in 0..3 {
-        late.pass("b").await;
-        late.pass("a").await;
+        tokio::join!(late.pass_behind("a"), late.pass_behind("b"));
     }
     assert!(claimed(&api.object("a").unwrap()));
     assert_eq!(old.milvus.starts(), 0, "a run of a collection that another one has was started");
