@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::{Key, index::Lock, pass::Pass, servers::Server};
 use crate::{
-    milvus::{self, Answer, Collection, ErrorKind, Job, JobId, Milvus, MilvusError},
+    milvus::{self, Answer, Collection, ErrorKind, Job, JobId, MilvusError},
     refresh::{Desired, Look, OwnSourceCheck, Permission, Submission, limits::SUBMIT_BUDGET},
 };
 

@@ -184,7 +184,7 @@ async fn look(
             Err(error) => return (Health::not_ready(INVALID_SPEC, error.to_string()), None),
         },
     };
-    let health = probe(&server.milvus).await;
+    let health = probe(server.milvus.as_ref()).await;
     (health, Some((origin, server)))
 }
 
@@ -206,10 +206,10 @@ fn build(
             server
         }
         None => {
-            let milvus = GrpcMilvus::connect(options)?.counted(context.metrics.calls.clone());
+            let milvus: Arc<dyn Milvus> =
+                Arc::new(GrpcMilvus::connect(options)?.counted(context.metrics.calls.clone()));
             let refreshes = context.refreshes.clone();
-            let polled = Arc::new(milvus.clone());
-            let poller = Poller::new(polled, move |refresh| refreshes.wake(refresh), context.clock.random);
+            let poller = Poller::new(milvus.clone(), move |refresh| refreshes.wake(refresh), context.clock.random);
             Arc::new(Server { milvus, poller, endpoint })
         }
     };

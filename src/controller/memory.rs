@@ -165,3 +165,34 @@ pub fn newer(a: &str, b: &str) -> bool {
         (Err(_), _) | (_, Err(_)) => a != b,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::milvus::JobId;
+
+    const FIRST: ClaimKey = ClaimKey { number: 1, attempt: 1 };
+    const SECOND: ClaimKey = ClaimKey { number: 1, attempt: 2 };
+    const NEXT_RUN: ClaimKey = ClaimKey { number: 2, attempt: 1 };
+
+    #[test]
+    fn the_outcome_of_an_older_claim_is_dropped() {
+        for standing in [Some(SECOND), Some(NEXT_RUN), None] {
+            let mut remembered = Remembered::default();
+            remembered.keep_outcome(FIRST, Submission::Accepted(JobId(7)));
+            assert!(remembered.outcome(standing).is_none(), "{standing:?}");
+            assert!(remembered.outcome(Some(FIRST)).is_none(), "dropped for good");
+        }
+    }
+
+    #[test]
+    fn the_outcome_of_the_standing_claim_is_kept_until_it_is_recorded() {
+        let mut remembered = Remembered::default();
+        remembered.keep_outcome(FIRST, Submission::Accepted(JobId(7)));
+        for _ in 0..2 {
+            assert!(matches!(remembered.outcome(Some(FIRST)), Some(Submission::Accepted(JobId(7)))));
+        }
+        remembered.outcome_recorded();
+        assert!(remembered.outcome(Some(FIRST)).is_none());
+    }
+}

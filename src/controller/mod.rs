@@ -36,6 +36,8 @@ mod slots;
 mod spread;
 mod status;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod wakes;
 
 use std::{fmt::Debug, sync::Arc, time::Duration};
@@ -283,6 +285,3 @@ impl Key {
         Self { namespace: meta.namespace.clone().unwrap_or_default(), name: meta.name.clone().unwrap_or_default() }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -81,6 +81,8 @@ impl<'a> Pass<'a> {
     /// # Errors
     /// When the API server does not take the status; what was decided is decided again in the next pass.
     pub(super) async fn run(&mut self) -> Result<Wake, WriteError> {
+        // A pass that failed on something older may have freed what a claim holds that has come to light since.
+        self.context.index.seen(&self.uid, &self.want, &self.durable);
         self.repeat_unanswered().await?;
         for _ in 0..MOST_STEPS {
             let began = Instant::now();

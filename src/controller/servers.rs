@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::Key;
 use crate::{
-    milvus::{grpc::GrpcMilvus, poller::Poller},
+    milvus::{Milvus, poller::Poller},
     refresh::Connection,
 };
 
@@ -19,7 +19,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Server {
     /// The client.
-    pub milvus: GrpcMilvus,
+    pub milvus: Arc<dyn Milvus>,
     /// Follows the jobs of the refreshes of this connection.
     pub poller: Poller<Key>,
     /// The address that is in use.

@@ -61,7 +61,7 @@ impl Candidate {
         let (until, leadership) = watch::channel(None);
         let store = Store::new(leases, name);
         let candidate = Self { store, identity, clock, observed: None, until, has_written: false };
-        (candidate, Leadership(Some(leadership)))
+        (candidate, Leadership::until(leadership))
     }
 
     /// Waits for the lease, then does `work` and renews the lease meanwhile, and releases it when the work has ended.

@@ -33,6 +33,11 @@ impl Leadership {
         Self(None)
     }
 
+    /// Of a process that leads until what `lease` says; `None` while it does not lead.
+    pub(crate) fn until(lease: watch::Receiver<Option<Instant>>) -> Self {
+        Self(Some(lease))
+    }
+
     /// Whether this process leads now: the lease that it last renewed has not run out by its own monotonic clock. True
     /// only as long as no other process may take the lease; ask right before what only the leader may do.
     pub fn leads(&self) -> bool {

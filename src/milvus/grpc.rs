@@ -127,22 +127,6 @@ impl GrpcMilvus {
         self
     }
 
-    /// From now on calls are made as `options` say. Those that have left this process are waited for as ever, those that
-    /// still wait for a connection fail as not sent: nothing goes out with the old login any more.
-    ///
-    /// # Errors
-    /// When the address or the login cannot be used; nothing has changed then.
-    pub fn reconnect(&self, options: ConnectOptions) -> std::result::Result<(), ConnectError> {
-        let session = Arc::new(Session::new(options, &self.scrubber, &self.calls)?);
-        self.replace(Some(session));
-        Ok(())
-    }
-
-    /// From now on no call is made: each fails as not sent.
-    pub fn disconnect(&self) {
-        self.replace(None);
-    }
-
     fn replace(&self, next: Option<Arc<Session>>) {
         let mut session = self.session.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(last) = std::mem::replace(&mut *session, next) {
@@ -377,5 +361,15 @@ impl Milvus for GrpcMilvus {
         let answer: milvus::GetRefreshExternalCollectionProgressResponse =
             session.call(PROGRESS, "", message, session.request_timeout).await?;
         convert::asked_job(job, answer.job_info, &session.scrubber)
+    }
+
+    fn reconnect(&self, options: ConnectOptions) -> std::result::Result<(), ConnectError> {
+        let session = Arc::new(Session::new(options, &self.scrubber, &self.calls)?);
+        self.replace(Some(session));
+        Ok(())
+    }
+
+    fn disconnect(&self) {
+        self.replace(None);
     }
 }

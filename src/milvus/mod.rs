@@ -210,6 +210,16 @@ pub trait Milvus: Send + Sync + fmt::Debug {
 
     /// One job by id (`GetRefreshExternalCollectionProgress`). A returned job has that id.
     async fn progress(&self, job: JobId) -> Result<Job>;
+
+    /// From now on calls are made as `options` say. Those that have left this process are waited for as ever, those that
+    /// still wait for a connection fail as not sent: nothing goes out with the old login any more.
+    ///
+    /// # Errors
+    /// When the address or the login cannot be used; nothing has changed then.
+    fn reconnect(&self, options: connect::ConnectOptions) -> std::result::Result<(), connect::ConnectError>;
+
+    /// From now on no call is made: each fails as not sent.
+    fn disconnect(&self);
 }
 
 /// What Milvus says of a job that is followed.

@@ -1,8 +1,8 @@
 //! Kills at random points: two replicas of the real binary refresh many collections while they, Milvus' connections and
 //! the API server go down; then what Milvus started is compared with what the objects say.
 //!
-//! `CHAOS_SEED` and `CHAOS_N` (how many refreshes) make another run; the seed decides what strikes and when it is due,
-//! the machine's timing what it hits.
+//! Each run draws a seed and says first how to repeat it: the seed decides what strikes and when it is due, the machine's
+//! timing what it hits. `CHAOS_SEED` and `CHAOS_N` (how many refreshes) choose the run.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 #[allow(dead_code, reason = "shared with the tests of the operator, which use more of it")]
@@ -12,21 +12,21 @@ mod replicas;
 mod verdict;
 mod weather;
 
-use std::{collections::BTreeMap, env, time::Duration};
+use std::{
+    collections::BTreeMap,
+    env,
+    io::{Write, stderr},
+    time::Duration,
+};
 
 use harness::{Cluster, World, condition, refresh};
 use kube::api::{ListParams, PostParams};
-use milvus_refresh_operator::{
-    api::ExternalCollectionRefresh,
-    milvus::JobId,
-    simulator::{CollectionSpec, Plan},
-};
+use milvus_refresh_operator::{api::ExternalCollectionRefresh, milvus::JobId, simulator::Plan};
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
 use replicas::Replicas;
 use serde_json::json;
 use tokio::task::block_in_place;
 
-const DEFAULT_SEED: u64 = 4;
 const DEFAULT_REFRESHES: usize = 200;
 /// Objects that are created between two strikes.
 const BATCH: usize = 40;
@@ -47,13 +47,17 @@ struct Collections {
     plans: BTreeMap<String, Plan>,
     /// The jobs of other users.
     foreign: BTreeMap<String, Vec<JobId>>,
+    /// The collection of each refresh. A refresh calls it by an alias that is the refresh's own name, so that Milvus'
+    /// journal tells for which refresh a start was sent.
+    of_refresh: BTreeMap<String, String>,
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_is_killed_no_refresh_is_started_twice_lost_or_stuck() {
-    let seed = setting("CHAOS_SEED").unwrap_or(DEFAULT_SEED);
+    let seed = setting("CHAOS_SEED").unwrap_or_else(|| rand::random_range(0..1_000_000));
     let refreshes = setting("CHAOS_N").map_or(DEFAULT_REFRESHES, |n| usize::try_from(n).unwrap());
-    println!("chaos: seed {seed}, {refreshes} refreshes");
+    let again = format!("make chaos SEED={seed} N={refreshes}");
+    say(&format!("{again} makes this run again"));
     let mut random = StdRng::seed_from_u64(seed);
     let cluster = tokio::task::spawn_blocking(Cluster::start).await.unwrap();
     let world = World::on(&cluster).await;
@@ -72,12 +76,13 @@ async fn whatever_is_killed_no_refresh_is_started_twice_lost_or_stuck() {
         let strike = strikes.pop().unwrap();
         weather::brew(&world.milvus, &mut random);
         weather::start_foreign_jobs(&world.milvus, &mut collections, &mut random);
-        for number in created..(created + BATCH).min(refreshes) {
-            create(&world, number, &collections, &mut random).await;
-            created = number + 1;
+        let batch = created..(created + BATCH).min(refreshes);
+        created = batch.end;
+        for number in batch {
+            create(&world, number, &mut collections, &mut random).await;
         }
         pause(&mut random, 1_500).await;
-        println!("chaos: round {round}, {created} created, {strike:?} goes down");
+        say(&format!("round {round}, {created} created, {strike:?} goes down"));
         match strike {
             Strike::Leader => replicas.kill_leader().await,
             Strike::Standby => replicas.kill_standby().await,
@@ -97,8 +102,13 @@ async fn whatever_is_killed_no_refresh_is_started_twice_lost_or_stuck() {
     world.milvus.release();
     let objects = until_all_ended(&world, &mut replicas).await;
     let verdict = verdict::Verdict::of(&world.milvus, &collections, &objects);
-    println!("chaos: seed {seed}, {round} rounds, {} kills: {verdict}", replicas.kills);
-    assert!(verdict.is_clean(), "seed {seed}: {}\n{}", verdict.offences(), replicas.log_tails());
+    say(&format!("seed {seed}, {round} rounds, {} kills: {verdict}", replicas.kills));
+    assert!(verdict.is_clean(), "{}\n{}\n{again} makes this run again", verdict.offences(), replicas.log_tails());
+}
+
+/// Tells at once, also where the output of tests is held back until they fail.
+fn say(what: &str) {
+    let _ = writeln!(stderr(), "chaos: {what}");
 }
 
 fn setting(name: &str) -> Option<u64> {
@@ -111,7 +121,7 @@ async fn pause(random: &mut StdRng, most_ms: u64) {
 
 /// Fewer collections than refreshes, so that some queue.
 fn create_collections(world: &World<'_>, refreshes: usize, random: &mut StdRng) -> Collections {
-    let mut collections = Collections { plans: BTreeMap::new(), foreign: BTreeMap::new() };
+    let mut collections = Collections { plans: BTreeMap::new(), foreign: BTreeMap::new(), of_refresh: BTreeMap::new() };
     for number in 0..(refreshes * 3 / 10).max(1) {
         let name = format!("c{number}");
         let duration = Duration::from_millis(if random.random_bool(0.3) { 0 } else { random.random_range(0..5_000) });
@@ -120,19 +130,20 @@ fn create_collections(world: &World<'_>, refreshes: usize, random: &mut StdRng) 
         } else {
             Plan::completes_in(duration)
         };
-        let aliases = vec![format!("alias{number}")];
-        world.milvus.create(CollectionSpec { aliases, ..CollectionSpec::external(&name, plan.clone()) });
+        world.milvus.create_collection(&name, plan.clone());
         collections.plans.insert(name, plan);
     }
     collections
 }
 
-async fn create(world: &World<'_>, number: usize, collections: &Collections, random: &mut StdRng) {
-    let collection = random.random_range(0..collections.plans.len());
-    let name = format!("{}{collection}", if random.random_bool(0.3) { "alias" } else { "c" });
+async fn create(world: &World<'_>, number: usize, collections: &mut Collections, random: &mut StdRng) {
+    let collection = format!("c{}", random.random_range(0..collections.plans.len()));
+    let name = format!("r{number}");
+    assert!(world.milvus.alias("default", &collection, &name));
     let policy = if random.random_bool(0.3) { "Adopt" } else { "Wait" };
-    let object = refresh(&format!("r{number}"), json!({ "collectionName": name, "activeJobPolicy": policy }));
+    let object = refresh(&name, json!({ "collectionName": name, "activeJobPolicy": policy }));
     world.refreshes().create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
+    collections.of_refresh.insert(name, collection);
 }
 
 fn ended(object: &ExternalCollectionRefresh) -> bool {

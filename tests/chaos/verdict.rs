@@ -1,10 +1,13 @@
 //! What Milvus started against what the objects say.
 
-use std::{collections::HashMap, fmt};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+};
 
 use kube::ResourceExt;
 use milvus_refresh_operator::{
-    api::ExternalCollectionRefresh,
+    api::{ExternalCollectionRefresh, RefreshStatus},
     milvus::JobId,
     simulator::{Call, Method, Outcome, Simulator, Verdict as Did},
 };
@@ -27,64 +30,73 @@ pub struct Verdict {
 impl Verdict {
     pub fn of(milvus: &Simulator, collections: &Collections, objects: &[ExternalCollectionRefresh]) -> Self {
         let mut verdict = Self { refreshes: objects.len(), ..Self::default() };
-        let journal = milvus.journal();
-        let mut of_collection: HashMap<String, Vec<&ExternalCollectionRefresh>> = HashMap::new();
+        let mut sent: HashMap<String, Vec<Call>> = HashMap::new();
+        for call in milvus.journal().into_iter().filter(|call| call.method == Method::Refresh) {
+            sent.entry(call.collection.clone()).or_default().push(call);
+        }
+        let noted = sent.values().map(Vec::len).sum::<usize>();
+        assert_eq!(noted, milvus.calls(Method::Refresh), "the journal still holds every start");
+        let mut owners = BTreeMap::new();
         for object in objects {
-            of_collection.entry(own_name(&object.spec.collection_name)).or_default().push(object);
+            let name = object.name_any();
+            let collection = &collections.of_refresh[&name];
+            let scene = Scene {
+                object,
+                status: object.status.clone().unwrap_or_default(),
+                sent: sent.remove(&name).unwrap_or_default(),
+                foreign: collections.foreign.get(collection).cloned().unwrap_or_default(),
+                of_all: milvus.accepted_starts("default", collection),
+                completes: collections.plans[collection].outcome == Outcome::Complete,
+            };
+            verdict.judge(&scene, &mut owners);
         }
-        for (name, plan) in &collections.plans {
-            let objects = of_collection.remove(name).unwrap_or_default();
-            let foreign = collections.foreign.get(name).cloned().unwrap_or_default();
-            let scene = Scene { name, journal: &journal, ours: milvus.accepted_starts("default", name), foreign };
-            verdict.judge(&scene, &objects, plan.outcome == Outcome::Complete);
-        }
+        assert!(sent.is_empty(), "starts that no object can have asked for: {sent:?}");
         verdict
     }
 
-    fn judge(&mut self, scene: &Scene<'_>, objects: &[&ExternalCollectionRefresh], completes: bool) {
-        self.starts += scene.ours.len();
-        let mut owners: HashMap<JobId, usize> = HashMap::new();
-        let mut foreign_taken = 0;
-        for object in objects {
-            let status = object.status.clone().unwrap_or_default();
-            let run = status.run.unwrap_or_default();
-            self.adopted += usize::from(run.adopted);
-            if !ended(object) {
-                self.stuck.push(scene.describe("has not ended", object));
-                continue;
-            }
-            let Some(job) = status.job_id.and_then(|id| id.parse().ok()).map(JobId) else {
-                // After three starts that left nothing behind, the run says so instead of trying for ever.
-                if status.failure.is_some_and(|failure| failure.class == "OutcomeUnknown") && run.unproven_submits >= 2
-                {
-                    self.given_up += 1;
-                } else {
-                    self.lost.push(scene.describe("ended without a job", object));
-                }
-                continue;
-            };
-            *owners.entry(job).or_default() += 1;
-            let known = scene.ours.contains(&job) || (run.adopted && scene.foreign.contains(&job));
-            foreign_taken += usize::from(scene.foreign.contains(&job));
-            let expected = if completes { "RefreshCompleted" } else { "RefreshFailed" };
-            if !known || status.state.as_deref() != Some(expected) {
-                self.lost.push(scene.describe("tells another story than Milvus", object));
-            } else if owners[&job] > 1 {
-                self.duplicates.push(scene.describe("has the job of another object", object));
+    /// `owners` are the objects that have recorded a job.
+    fn judge(&mut self, scene: &Scene<'_>, owners: &mut BTreeMap<JobId, String>) {
+        let accepted = scene.accepted();
+        let recorded = scene.recorded();
+        let run = scene.status.run.clone().unwrap_or_default();
+        self.starts += accepted.len();
+        self.adopted += usize::from(run.adopted);
+        for job in &recorded {
+            if let Some(other) = owners.insert(*job, scene.object.name_any()) {
+                self.duplicates.push(scene.describe(&format!("has a job of {other}")));
             }
         }
-        // A start that landed after its run had taken somebody else's job is nobody's; no other start may be.
-        let orphans: Vec<_> = scene.ours.iter().filter(|job| !owners.contains_key(job)).collect();
-        if orphans.len() > foreign_taken {
-            let whose: Vec<_> = objects.iter().map(|object| scene.describe("may have started it", object)).collect();
-            self.duplicates.push(format!("jobs {orphans:?} of {} are nobody's\n{}", scene.name, whose.join("\n")));
-        }
-        for call in scene.calls().filter(|call| call.method == Method::Refresh) {
+        for call in &scene.sent {
             if let Did::Refused { code: 703, reason } = &call.verdict
-                && scene.ours.iter().any(|job| reason.contains(&job.to_string()))
+                && scene.of_all.iter().any(|job| reason.contains(&job.to_string()))
             {
-                self.overlaps.push(format!("{call:?}"));
+                self.overlaps.push(scene.describe("met a job of ours"));
             }
+        }
+        if !ended(scene.object) {
+            self.stuck.push(scene.describe("has not ended"));
+            return;
+        }
+        let job = scene.job();
+        // Of several jobs that may be ours the first is taken; nobody follows ours if another user's came before it.
+        let overtaken = |start: &JobId| job.is_some_and(|job| scene.foreign.contains(&job) && job < *start);
+        let known = |start: &&JobId| recorded.contains(start) || overtaken(start);
+        if !accepted.iter().all(|start| known(&start)) || (scene.completes && accepted.len() > 1) {
+            self.duplicates.push(scene.describe("was started more often than it says"));
+        }
+        let Some(job) = job else {
+            // After three starts that left nothing behind, the run says so instead of trying for ever.
+            if accepted.is_empty() && scene.class() == Some("OutcomeUnknown") && run.unproven_submits >= 2 {
+                self.given_up += 1;
+            } else {
+                self.lost.push(scene.describe("ended without a job"));
+            }
+            return;
+        };
+        let known = accepted.contains(&job) || (run.adopted && scene.foreign.contains(&job));
+        let expected = if scene.completes { "RefreshCompleted" } else { "RefreshFailed" };
+        if !known || scene.status.state.as_deref() != Some(expected) {
+            self.lost.push(scene.describe("tells another story than Milvus"));
         }
     }
 
@@ -121,33 +133,55 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// A collection as Milvus knows it.
+/// One object beside what Milvus knows of it.
 struct Scene<'a> {
-    name: &'a str,
-    journal: &'a [Call],
-    ours: Vec<JobId>,
+    object: &'a ExternalCollectionRefresh,
+    status: RefreshStatus,
+    /// Every start that was sent for it.
+    sent: Vec<Call>,
+    /// The jobs that other users have started on its collection.
     foreign: Vec<JobId>,
+    /// The jobs that starts of ours have made on its collection, for whichever object.
+    of_all: Vec<JobId>,
+    completes: bool,
 }
 
 impl Scene<'_> {
-    fn calls(&self) -> impl Iterator<Item = &Call> {
-        self.journal.iter().filter(|call| own_name(&call.collection) == self.name)
+    /// The jobs that were started for it.
+    fn accepted(&self) -> Vec<JobId> {
+        let accepted = |call: &Call| match call.verdict {
+            Did::Accepted(job) => Some(job),
+            _ => None,
+        };
+        self.sent.iter().filter_map(accepted).collect()
     }
 
-    fn describe(&self, what: &str, object: &ExternalCollectionRefresh) -> String {
-        let calls: Vec<_> = self.calls().filter(|c| c.method == Method::Refresh).map(|c| format!("{c:?}")).collect();
+    fn job(&self) -> Option<JobId> {
+        self.status.job_id.as_ref().map(|id| JobId(id.parse().unwrap()))
+    }
+
+    /// The jobs that its status calls its own.
+    fn recorded(&self) -> Vec<JobId> {
+        let ended = self.status.run.iter().flat_map(|run| &run.ended_job_ids).map(|id| JobId(id.parse().unwrap()));
+        let mut recorded: Vec<JobId> = ended.chain(self.job()).collect();
+        recorded.sort();
+        recorded.dedup();
+        recorded
+    }
+
+    fn class(&self) -> Option<&str> {
+        self.status.failure.as_ref().map(|failure| failure.class.as_str())
+    }
+
+    fn describe(&self, what: &str) -> String {
+        let calls: Vec<_> = self.sent.iter().map(|call| format!("{call:?}")).collect();
         format!(
             "{} {what}\n{}\nours {:?}, foreign {:?}\n{}",
-            object.name_any(),
-            serde_saphyr::to_string(object).unwrap(),
-            self.ours,
+            self.object.name_any(),
+            serde_saphyr::to_string(self.object).unwrap(),
+            self.of_all,
             self.foreign,
             calls.join("\n")
         )
     }
-}
-
-/// The collection that a name or an alias means.
-fn own_name(name: &str) -> String {
-    name.strip_prefix("alias").map_or_else(|| name.to_owned(), |number| format!("c{number}"))
 }

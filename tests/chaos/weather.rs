@@ -39,10 +39,10 @@ pub fn brew(milvus: &Simulator, random: &mut StdRng) {
     }
 }
 
-/// Others refresh some collections, of every fifth only: where nobody else does, every job is one of ours.
+/// Others refresh some collections.
 pub fn start_foreign_jobs(milvus: &Simulator, collections: &mut Collections, random: &mut StdRng) {
-    for name in collections.plans.keys().step_by(5) {
-        if random.random_bool(0.3)
+    for name in collections.plans.keys() {
+        if random.random_bool(0.1)
             && let Some(job) = milvus.start_foreign_job("default", name)
         {
             collections.foreign.entry(name.clone()).or_default().push(job);

@@ -16,5 +16,6 @@ mod outage;
 mod queue;
 mod rbac;
 mod refresh;
+mod rivals;
 mod rotation;
 mod weather;

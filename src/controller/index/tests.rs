@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 use futures::{FutureExt, StreamExt};
 use jiff::SignedDuration;
 
@@ -132,4 +132,34 @@ fn jobs_belong_to_who_recorded_them() {
     assert_eq!(index.of_others("a", &[job(5)]), BTreeSet::new());
     index.gone("a");
     assert_eq!(index.of_others("b", &[job(5)]), BTreeSet::new());
+}
+
+#[test]
+fn a_queue_of_a_thousand_moves_at_most_three_places_a_run() {
+    const RUNS: i64 = 1000;
+    let (index, mut woken) = index();
+    let place = |name: &str, number: i64| index.join(name, &key(name), LOCK, due(number));
+    let name = |number: i64| format!("r{number:04}");
+    let mut told: Vec<Turn> = (0..RUNS).map(|number| place(&name(number), number)).collect();
+    assert!(told.iter().filter(|turn| matches!(turn, Turn::Behind { position: Some(_) })).count() <= 3);
+    woken();
+    for number in 0..RUNS {
+        index.settled(
+            &name(number),
+            &key(&name(number)),
+            &want(),
+            &record(JobState::Completed, Some(number), Reason::RefreshCompleted),
+        );
+        let mut moved = 0;
+        for next in woken() {
+            let next: i64 = next[1..].parse().unwrap();
+            let turn = place(&name(next), next);
+            let position = &mut told[usize::try_from(next).unwrap()];
+            moved += usize::from(*position != turn && turn != Turn::Mine);
+            *position = turn;
+        }
+        assert!(moved <= 3, "{moved} places were told after run {number}");
+        let next = told.get(usize::try_from(number + 1).unwrap());
+        assert!(next.is_none_or(|turn| *turn == Turn::Mine), "the runs have their turns in order");
+    }
 }

@@ -52,13 +52,20 @@ pub struct Api {
     pub objects: Vec<Option<Object>>,
     pub late: Vec<Write>,
     pub undelivered: [VecDeque<Event>; 2],
+    /// What each object calls the collection.
+    pub collection_names: [&'static str; 2],
     version: u64,
 }
 
 impl Api {
-    pub fn new(names: usize, policy: ActiveJobPolicy) -> Self {
-        let mut api =
-            Self { objects: vec![None; names], late: Vec::new(), undelivered: Default::default(), version: 0 };
+    pub fn new(names: usize, collection_names: [&'static str; 2], policy: ActiveJobPolicy) -> Self {
+        let mut api = Self {
+            objects: vec![None; names],
+            late: Vec::new(),
+            undelivered: Default::default(),
+            collection_names,
+            version: 0,
+        };
         for name in 0..names {
             api.create(name, policy);
         }
@@ -66,7 +73,7 @@ impl Api {
     }
 
     pub fn create(&mut self, name: usize, policy: ActiveJobPolicy) {
-        let spec = json!({ "collectionName": "products", "activeJobPolicy": policy });
+        let spec = json!({ "collectionName": self.collection_names[name], "activeJobPolicy": policy });
         let mut refresh = ExternalCollectionRefresh::new("refresh", serde_json::from_value(spec).unwrap());
         refresh.metadata.generation = Some(1);
         self.version += 1;

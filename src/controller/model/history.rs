@@ -47,6 +47,9 @@ pub struct History {
     processes: [Process; 2],
     /// When the lease was renewed last; `None` without election, where all processes work.
     lease: Option<Option<(usize, Duration)>>,
+    /// Whether a process goes on, for as long as things go wrong, after its lease has run out: its own question is then all
+    /// that holds it.
+    outlive_leases: bool,
     policy: ActiveJobPolicy,
     started: usize,
     log: bool,
@@ -84,6 +87,7 @@ impl History {
             1 => (1, Some(None)),
             _ => (1, None),
         };
+        let outlive_leases = choices.happens(30);
         let process = || Process {
             shell: None,
             slots: (0..names).map(|_| Slot::Idle(Duration::ZERO)).collect(),
@@ -91,12 +95,16 @@ impl History {
             paused_until: Duration::ZERO,
             renews: true,
         };
-        let world = World::new(choices, Api::new(names, policy));
+        // Where the account may not describe the collection, neither aliases nor addresses are told to be the same one.
+        let denied = choices.happens(10);
+        let collection_names = if denied { ["products"; 2] } else { ["products", "goods"] };
+        let world = World::new(choices, Api::new(names, collection_names, policy), denied);
         let processes = [process(), process()];
         Self {
             world: Rc::new(RefCell::new(world)),
             processes,
             lease,
+            outlive_leases,
             policy,
             started: 0,
             log,
@@ -132,7 +140,7 @@ impl History {
     /// One thing, of those that go wrong as well.
     fn happen(&mut self) {
         let names = self.processes[0].slots.len();
-        let action = self.choices(|c| c.draw(&[30, 30, 10, 8, 3, 4, 3, 2, 3, 4, 1, 3, 2, 4]));
+        let action = self.choices(|c| c.draw(&[30, 30, 10, 8, 3, 4, 3, 2, 3, 4, 1, 3, 2, 4, 3]));
         let (process, name) = if action == 0 { (0, 0) } else { self.choices(|c| (c.below(2), c.below(names))) };
         match action {
             0 => return self.go_on(),
@@ -178,9 +186,17 @@ impl History {
             }
             11 => self.processes[process].renews ^= true,
             12 => self.world.borrow_mut().down ^= true,
-            _ => {
+            13 => {
                 let kind = self.choices(|c| c.draw(&[2, 3, 1, 2]));
                 self.world.borrow_mut().api.edit(name, kind);
+            }
+            // Its API server is out of reach: what it writes arrives later, and others get its lease.
+            _ => {
+                let process = &mut self.processes[process];
+                process.renews = false;
+                if let Some(shell) = &process.shell {
+                    shell.cut_off.set(true);
+                }
             }
         }
         let what = [
@@ -198,6 +214,7 @@ impl History {
             "renewal",
             "connection",
             "edit",
+            "cut off",
         ];
         self.tell(|| format!("{} (process {process}, object {name})", what[action]));
     }
@@ -210,9 +227,13 @@ impl History {
         }
         self.world.borrow_mut().down = false;
         self.world.borrow_mut().api.resume();
+        self.outlive_leases = false;
         for process in &mut self.processes {
             process.paused_until = Duration::ZERO;
             process.renews = true;
+            if let Some(shell) = &process.shell {
+                shell.cut_off.set(false);
+            }
         }
     }
 
@@ -260,7 +281,7 @@ impl History {
     fn mind_the_lease(&mut self, index: usize) {
         let now = self.now();
         if let Some(shell) = &self.processes[index].shell {
-            if shell.leads_until.get() <= now {
+            if shell.leads_until.get() <= now && !self.outlive_leases {
                 self.crash(index);
             }
             return;

@@ -38,6 +38,8 @@ pub struct Entry {
 pub struct Milvus {
     /// The id of the incarnation that the name leads to.
     pub collection: i64,
+    /// Whether the operator may not describe it.
+    pub denied: bool,
     /// Every job that ever was.
     pub journal: Vec<Entry>,
     /// Starts that were received and not carried out: when each will be.
@@ -51,8 +53,8 @@ pub fn moment(time: Duration) -> Timestamp {
 }
 
 impl Milvus {
-    pub fn new() -> Self {
-        let mut milvus = Self { collection: 7, journal: Vec::new(), in_flight: Vec::new(), next_id: 100 };
+    pub fn new(denied: bool) -> Self {
+        let mut milvus = Self { collection: 7, denied, journal: Vec::new(), in_flight: Vec::new(), next_id: 100 };
         milvus.begin(Duration::ZERO, SOURCE, None);
         milvus
     }
@@ -84,8 +86,12 @@ impl Milvus {
         }
     }
 
-    /// Drops the collection, whose active jobs fail, and creates another of that name.
+    /// Drops the collection, whose active jobs fail, and creates another of that name. Nobody can see that who may not
+    /// describe it.
     pub fn recreate(&mut self, now: Duration) {
+        if self.denied {
+            return;
+        }
         for job in self.journal.iter_mut().filter(|job| job.ends > now) {
             job.ends = now;
             job.fails = true;
@@ -93,8 +99,9 @@ impl Milvus {
         self.collection += 1;
     }
 
-    pub fn describe(&self) -> Collection {
-        Collection { id: self.collection, name: "products".into(), external: true, source: SOURCE.into() }
+    pub fn describe(&self) -> Option<Collection> {
+        let (id, name) = (self.collection, "products".into());
+        (!self.denied).then(|| Collection { id, name, external: true, source: SOURCE.into() })
     }
 
     pub fn list(&self, collection: i64, now: Duration) -> Vec<Job> {

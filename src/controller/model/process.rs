@@ -29,7 +29,8 @@ use crate::{
     },
 };
 
-const ENDPOINT: &str = "http://milvus:19530";
+/// Two addresses of one Milvus.
+const ENDPOINTS: [&str; 2] = ["http://milvus:19530", "http://10.0.0.7:19530"];
 const MOST_STEPS: usize = 12;
 const AFTER_CONFLICT: Duration = Duration::from_millis(50);
 const AFTER_ERROR: Duration = Duration::from_secs(1);
@@ -47,6 +48,8 @@ pub struct Shell {
     pub leads_until: Cell<Duration>,
     /// How wrong its wall clock is.
     pub clock_off: Cell<SignedDuration>,
+    /// Whether what it writes arrives only later.
+    pub cut_off: Cell<bool>,
 }
 
 impl Shell {
@@ -66,6 +69,7 @@ impl Shell {
             cache: RefCell::new(listing),
             leads_until: Cell::new(leads_until),
             clock_off: Cell::default(),
+            cut_off: Cell::default(),
         }
     }
 
@@ -140,6 +144,7 @@ pub async fn pass(world: Shared, shell: Rc<Shell>, name: usize, object: Object) 
 
 impl Pass {
     async fn run(&mut self) -> Result<Wake, WriteError> {
+        self.shell.index.seen(&self.uid, &self.want, &self.durable);
         self.repeat_unanswered().await?;
         for _ in 0..MOST_STEPS {
             let began = self.now();
@@ -193,11 +198,15 @@ impl Pass {
         moment(self.now()) + self.shell.clock_off.get()
     }
 
+    fn endpoint(&self) -> &'static str {
+        if self.world.borrow().milvus.denied { ENDPOINTS[0] } else { ENDPOINTS[self.name] }
+    }
+
     fn connection(&self) -> Connection {
         if self.world.borrow().down {
             Connection::NotReady { reason: "Unreachable".into(), message: "nothing answers.".into() }
         } else {
-            Connection::Ready { endpoint: ENDPOINT.into() }
+            Connection::Ready { endpoint: self.endpoint().into() }
         }
     }
 
@@ -261,7 +270,7 @@ impl Pass {
         let status = newest.status.clone().unwrap_or_default();
         let write = Write { name: self.name, version: newest.resource_version.parse().unwrap(), status };
         await_turn().await;
-        let outcome = self.world.borrow_mut().apply(write);
+        let outcome = self.world.borrow_mut().apply(write, self.shell.cut_off.get());
         await_turn().await;
         match outcome {
             Some(Ok(version)) => Ok(version.to_string()),
@@ -315,10 +324,13 @@ impl Pass {
         await_turn().await;
         if self.record.claim().is_none() {
             let due = self.record.run.as_ref().and_then(|run| run.queued_time);
-            self.shell.index.join(&self.uid, &key(self.name), Lock::Collection(collection.id), due);
+            let Desired { database, collection: name, .. } = &self.want;
+            let by_name = || Lock::Name(self.endpoint().to_owned(), database.clone(), name.clone());
+            let lock = collection.as_ref().map_or_else(by_name, |collection| Lock::Collection(collection.id));
+            self.shell.index.join(&self.uid, &key(self.name), lock, due);
         }
         let taken: BTreeSet<_> = self.shell.index.of_others(&self.uid, &jobs);
-        Ok(Look { collection: Some(collection), jobs, taken, own_source: OwnSourceCheck::None })
+        Ok(Look { collection, jobs, taken, own_source: OwnSourceCheck::None })
     }
 
     async fn submit(&self, claiming_began: Duration) -> Submission {

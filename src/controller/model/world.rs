@@ -11,8 +11,11 @@ use super::{
 };
 use crate::{
     milvus::{ErrorKind, JobId, JobState, MilvusError},
-    refresh::{Recorded, Submission, limits::LANDING_MARGIN},
+    refresh::{Recorded, Run, Submission, limits::LANDING_MARGIN},
 };
+
+/// The fate of a write that arrives after its sender has given up waiting.
+const LATE: usize = 3;
 
 /// What must not be.
 pub type Breach = String;
@@ -41,12 +44,12 @@ pub async fn await_turn() {
 }
 
 impl World {
-    pub fn new(choices: Choices, api: Api) -> Self {
+    pub fn new(choices: Choices, api: Api, denied: bool) -> Self {
         Self {
             choices,
             time: Duration::from_secs(10),
             api,
-            milvus: Milvus::new(),
+            milvus: Milvus::new(denied),
             down: false,
             breach: None,
             sent: Vec::new(),
@@ -58,16 +61,17 @@ impl World {
         self.beginning + time
     }
 
-    /// One write of a status; `None` when no answer comes.
-    pub fn apply(&mut self, write: Write) -> Option<Result<u64, Refusal>> {
-        match self.choices.draw(&[80, 7, 7, 6]) {
+    /// One write of a status; `None` when no answer comes, as for each of a process that is `cut_off`.
+    pub fn apply(&mut self, write: Write, cut_off: bool) -> Option<Result<u64, Refusal>> {
+        let fate = if cut_off { LATE } else { self.choices.draw(&[80, 7, 7, 6]) };
+        match fate {
             0 => Some(self.take_effect(&write)),
             1 => {
                 let _ = self.take_effect(&write);
                 None
             }
             2 => None,
-            _ => {
+            LATE.. => {
                 self.api.late.push(write);
                 None
             }
@@ -138,28 +142,30 @@ impl World {
         let Some(object) = &self.api.objects[name] else { return Ok(()) };
         let record = object.record();
         let (Some(run), Some(id)) = (&record.run, record.job.id) else { return Ok(()) };
-        let others = self.api.objects.iter().flatten().filter(|other| other.uid != object.uid);
-        // A start can land on a collection that was re-created after its claim. Another run that has that collection and adopts
-        // jobs may take it before its id is recorded, since nothing tells it from somebody else's; both then report one job.
-        let landed_elsewhere = |record: &Recorded| {
-            let claimed = record.run.as_ref().and_then(|run| run.collection_id);
-            self.milvus.journal.iter().any(|job| job.id == id && Some(job.collection) != claimed)
-        };
-        let shared = others.into_iter().map(Object::record).find(|other| other.jobs().any(|job| job == id));
-        if shared.is_some_and(|other| !landed_elsewhere(&other) && !landed_elsewhere(&record)) {
+        let known = self.milvus.journal.iter().find(|job| job.id == id);
+        // A start for a collection that is re-created before it arrives is met by who looks at the new one.
+        let elsewhere =
+            |run: &Run| known.zip(run.collection_id).is_some_and(|(job, claimed)| claimed != job.collection);
+        let others = self.api.objects.iter().flatten().filter(|other| other.uid != object.uid).map(Object::record);
+        let mut owners = others.filter(|other| other.jobs().any(|job| job == id)).filter_map(|other| other.run);
+        if owners.any(|other| !elsewhere(&other) && !elsewhere(run)) {
             return Err(format!("job {id} is recorded by two objects"));
         }
-        let Some(job) = self.milvus.journal.iter().find(|job| job.id == id) else {
+        let Some(job) = known else {
             return if record.job.state == Some(JobState::Completed) {
                 Err(format!("job {id}, which never was, is said to have completed"))
             } else {
                 Ok(())
             };
         };
+        if run.adopted && run.job_id_watermark.is_some_and(|watermark| id <= watermark) {
+            return Err(format!("job {job:?} was there before the run's first claim and was taken for its own"));
+        }
         if !run.adopted && !job.is_of(&object.uid, run.number) {
             return Err(format!("job {job:?} is said to be started by run {} of {}", run.number, object.uid));
         }
-        if job.source != SOURCE {
+        // Who may not describe the collection does not know its source.
+        if job.source != SOURCE && !run.source.is_empty() {
             return Err(format!("job {job:?} of another source was taken"));
         }
         if record.job.state == Some(JobState::Completed) && job.state(self.time) != JobState::Completed {

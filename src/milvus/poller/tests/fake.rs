@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::milvus::{
     Collection, ErrorKind, Job, JobId, JobState, Milvus, MilvusError, Result, Source,
+    connect::{ConnectError, ConnectOptions},
     poller::{Answer, Poller, Sighting},
 };
 
@@ -128,6 +129,12 @@ impl Milvus for Fake {
             (None, None) => Err(MilvusError::new(ErrorKind::JobNotFound, "refresh job not found")),
         }
     }
+
+    fn reconnect(&self, _: ConnectOptions) -> std::result::Result<(), ConnectError> {
+        Ok(())
+    }
+
+    fn disconnect(&self) {}
 }
 
 pub fn running(id: i64) -> Job {

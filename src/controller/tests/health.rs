@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+//! What /livez takes for dead.
 
 use std::convert::Infallible;
 
@@ -10,7 +10,7 @@ use futures::stream as streams;
 use jiff::Timestamp;
 use kube::Client;
 
-use super::*;
+use super::super::*;
 use crate::{
     health::{Health, LONGEST_PASS, LONGEST_SILENCE},
     leader::Leadership,

@@ -1,0 +1,168 @@
+//! An API server that holds refreshes and takes the writes of their statuses as the real one does.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::Path,
+    http::StatusCode,
+    routing::{get, patch},
+};
+use kube::{Client, core::Status};
+use serde_json::{Value, json};
+
+use crate::api::ExternalCollectionRefresh;
+
+const ONE: &str = "/apis/milvus-refresh.dev/v1alpha1/namespaces/default/externalcollectionrefreshes/{name}";
+
+/// What becomes of one write.
+#[derive(Clone, Copy)]
+pub enum Fate {
+    Taken,
+    /// Taken, and no reply comes.
+    TakenSilently,
+    /// Taken, and the reply comes so late.
+    TakenAfter(Duration),
+    /// Not taken, and no reply comes.
+    Lost,
+}
+
+/// Decides on a write from the status that it carries.
+type Weather = Box<dyn FnMut(&Value) -> Fate + Send>;
+
+#[derive(Clone, Default)]
+pub struct Api(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    objects: BTreeMap<String, ExternalCollectionRefresh>,
+    version: u64,
+    weather: Option<Weather>,
+}
+
+impl Api {
+    pub fn client(&self) -> Client {
+        let (reads, writes) = (self.clone(), self.clone());
+        let read = move |Path(name): Path<String>| async move { reads.answer(reads.object(&name).ok_or(404)) };
+        let write = move |Path(name): Path<String>, body: Bytes| async move { writes.write(&name, &body).await };
+        let router = Router::new().route(ONE, get(read)).route(&format!("{ONE}/status"), patch(write));
+        Client::new(router, "default")
+    }
+
+    pub fn create(&self, name: &str) {
+        let mut state = self.lock();
+        let version = state.next_version();
+        let object = json!({
+            "apiVersion": "milvus-refresh.dev/v1alpha1", "kind": "ExternalCollectionRefresh",
+            "metadata": {
+                "name": name, "namespace": "default", "uid": format!("{name}-{version}"), "generation": 1,
+                "resourceVersion": version, "creationTimestamp": "2026-11-23T00:00:00Z",
+            },
+            "spec": { "collectionName": "products" },
+        });
+        state.objects.insert(name.to_owned(), serde_json::from_value(object).unwrap());
+    }
+
+    pub fn delete(&self, name: &str) {
+        self.lock().objects.remove(name);
+    }
+
+    pub fn recreate(&self, name: &str) {
+        self.delete(name);
+        self.create(name);
+    }
+
+    pub fn object(&self, name: &str) -> Option<ExternalCollectionRefresh> {
+        self.lock().objects.get(name).cloned()
+    }
+
+    pub fn objects(&self) -> Vec<ExternalCollectionRefresh> {
+        self.lock().objects.values().cloned().collect()
+    }
+
+    pub fn version(&self, name: &str) -> Option<String> {
+        self.object(name)?.metadata.resource_version
+    }
+
+    /// Another process writes this status.
+    pub fn put_status(&self, name: &str, status: &Value) {
+        let mut state = self.lock();
+        let version = state.next_version();
+        let object = state.objects.get_mut(name).unwrap();
+        object.metadata.resource_version = Some(version);
+        object.status = serde_json::from_value(status.clone()).unwrap();
+    }
+
+    /// Decides on each write from now on.
+    pub fn on_write(&self, weather: impl FnMut(&Value) -> Fate + Send + 'static) {
+        self.lock().weather = Some(Box::new(weather));
+    }
+
+    /// Decides on each write of a claim that has no job yet.
+    pub fn on_claim(&self, mut weather: impl FnMut(&Value) -> Fate + Send + 'static) {
+        self.on_write(move |status| {
+            let is_claim = status["run"]["submitTime"].is_string() && status["jobId"].is_null();
+            if is_claim { weather(status) } else { Fate::Taken }
+        });
+    }
+
+    async fn write(&self, name: &str, body: &[u8]) -> (StatusCode, String) {
+        let patch: Value = serde_json::from_slice(body).unwrap();
+        let weather = self.lock().weather.take();
+        let fate = weather.map_or(Fate::Taken, |mut weather| {
+            let fate = weather(&patch["status"]);
+            self.lock().weather.get_or_insert(weather);
+            fate
+        });
+        if let Fate::Lost = fate {
+            return std::future::pending().await;
+        }
+        let answer = self.answer(self.apply(name, &patch));
+        match fate {
+            Fate::TakenSilently => std::future::pending().await,
+            Fate::TakenAfter(time) => tokio::time::sleep(time).await,
+            Fate::Taken | Fate::Lost => {}
+        }
+        answer
+    }
+
+    /// A server-side apply without a resourceVersion lands on whatever is there, as it does on the real API server.
+    fn apply(&self, name: &str, patch: &Value) -> Result<ExternalCollectionRefresh, u16> {
+        let mut state = self.lock();
+        let version = state.next_version();
+        let object = state.objects.get_mut(name).ok_or(404_u16)?;
+        let expected = patch["metadata"]["resourceVersion"].as_str();
+        if expected.is_some() && expected != object.metadata.resource_version.as_deref() {
+            return Err(409);
+        }
+        object.metadata.resource_version = Some(version);
+        object.status = serde_json::from_value(patch["status"].clone()).unwrap();
+        Ok(object.clone())
+    }
+
+    fn answer(&self, answer: Result<ExternalCollectionRefresh, u16>) -> (StatusCode, String) {
+        match answer {
+            Ok(object) => (StatusCode::OK, serde_json::to_string(&object).unwrap()),
+            Err(code) => {
+                let status = Status { code, ..Status::failure("refused", "Refused") };
+                (StatusCode::from_u16(code).unwrap(), serde_json::to_string(&status).unwrap())
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+}
+
+impl State {
+    fn next_version(&mut self) -> String {
+        self.version += 1;
+        self.version.to_string()
+    }
+}

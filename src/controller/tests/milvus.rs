@@ -1,0 +1,106 @@
+//! A Milvus with one collection, whose jobs complete at once.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::milvus::{
+    Collection, ErrorKind, Job, JobId, JobState, Milvus, MilvusError, Result, Source,
+    connect::{ConnectError, ConnectOptions},
+};
+
+const SOURCE: &str = "s3://bucket/products/";
+
+#[derive(Clone, Default)]
+pub struct Fake(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    jobs: Vec<Job>,
+    starts: usize,
+    on_submit: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl std::fmt::Debug for Fake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Fake")
+    }
+}
+
+impl Fake {
+    /// Does this before it carries out the next start.
+    pub fn on_submit(&self, act: impl FnOnce() + Send + 'static) {
+        self.0.lock().unwrap().on_submit = Some(Box::new(act));
+    }
+
+    /// How many starts it has got from the process that is tested.
+    pub fn starts(&self) -> usize {
+        self.0.lock().unwrap().starts
+    }
+
+    pub fn last_job(&self) -> JobId {
+        self.0.lock().unwrap().jobs.last().unwrap().id
+    }
+
+    /// A start that another process sends.
+    pub fn start_by_another(&self) -> JobId {
+        let mut state = self.0.lock().unwrap();
+        let id = JobId(100 + i64::try_from(state.jobs.len()).unwrap());
+        state.jobs.push(Job {
+            id,
+            collection: "products".into(),
+            state: JobState::Completed,
+            progress: 100,
+            reason: String::new(),
+            source: SOURCE.into(),
+            start_time: Some(Timestamp::now()),
+            end_time: Some(Timestamp::now()),
+        });
+        id
+    }
+}
+
+#[async_trait]
+impl Milvus for Fake {
+    async fn version(&self) -> Result<String> {
+        Ok("3.0.1".into())
+    }
+
+    async fn probe(&self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn describe(&self, _: &str, _: &str) -> Result<Collection> {
+        Ok(Collection { id: 7, name: "products".into(), external: true, source: SOURCE.into() })
+    }
+
+    async fn list(&self, _: &str, _: &str) -> Result<Vec<Job>> {
+        self.list_all().await
+    }
+
+    async fn list_all(&self) -> Result<Vec<Job>> {
+        Ok(self.0.lock().unwrap().jobs.clone())
+    }
+
+    async fn submit(&self, _: &str, _: &str, _: Option<&Source>, _: std::time::Duration) -> Result<JobId> {
+        let act = self.0.lock().unwrap().on_submit.take();
+        if let Some(act) = act {
+            act();
+        }
+        self.0.lock().unwrap().starts += 1;
+        Ok(self.start_by_another())
+    }
+
+    async fn progress(&self, job: JobId) -> Result<Job> {
+        let state = self.0.lock().unwrap();
+        let known = state.jobs.iter().find(|known| known.id == job).cloned();
+        known.ok_or_else(|| MilvusError::new(ErrorKind::JobNotFound, "no such job"))
+    }
+
+    fn reconnect(&self, _: ConnectOptions) -> std::result::Result<(), ConnectError> {
+        Ok(())
+    }
+
+    fn disconnect(&self) {}
+}

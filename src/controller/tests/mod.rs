@@ -1,0 +1,180 @@
+//! The passes themselves, against an API server and a Milvus in memory that go wrong at a chosen moment. The model plays a
+//! copy of the passes; here each line of theirs that keeps a start from being made twice is held by a history of its own.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod api;
+mod health;
+mod milvus;
+mod world;
+
+use std::time::Duration;
+
+use self::{
+    api::Fate,
+    world::{World, claimed},
+};
+
+#[tokio::test(start_paused = true)]
+async fn a_start_goes_out_only_once_its_claim_is_durable() {
+    let world = World::with(&["a"]).await;
+    let at_api = world.api.clone();
+    world.milvus.on_submit(move || assert!(claimed(&at_api.object("a").unwrap()), "started without a claim"));
+    world.until_ended("a").await;
+    assert_eq!(world.milvus.starts(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_loses_the_lease_while_its_claim_is_written_sends_nothing() {
+    let world = World::with(&["a"]).await;
+    let lease = world.lease.clone();
+    world.api.on_claim(move |_| {
+        lease.send_replace(None);
+        Fate::Taken
+    });
+    world.until_claimed("a").await;
+    world.pass("a").await;
+    assert_eq!(world.milvus.starts(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_took_as_long_to_write_as_a_start_may_take_sends_nothing() {
+    let world = World::with(&["a"]).await;
+    let mut fates = [Fate::Lost, Fate::Lost, Fate::TakenAfter(Duration::from_millis(9_500))].into_iter();
+    world.api.on_claim(move |_| fates.next().unwrap_or(Fate::Taken));
+    world.until_claimed("a").await;
+    assert_eq!(world.milvus.starts(), 0);
+    world.until_ended("a").await;
+    assert_eq!(world.milvus.starts(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_somebody_else_made_meanwhile_is_met_and_not_overwritten() {
+    let world = World::with(&["a"]).await;
+    let (api, milvus) = (world.api.clone(), world.milvus.clone());
+    let mut faster = Some("another");
+    world.api.on_claim(move |claim| {
+        // The other process made the same claim, and its start has ended already.
+        if let Some(operator) = faster.take() {
+            let mut other = claim.clone();
+            other["run"]["operator"] = operator.into();
+            api.put_status("a", &other);
+            milvus.start_by_another();
+        }
+        Fate::Taken
+    });
+    let ended = world.until_ended("a").await;
+    assert_eq!(world.milvus.starts(), 0, "the other process' start is found and not repeated");
+    assert!(ended.status.unwrap().run.unwrap().adopted);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_came_of_a_start_is_not_told_of_an_object_that_was_re_created_meanwhile() {
+    let world = World::with(&["a"]).await;
+    let api = world.api.clone();
+    world.milvus.on_submit(move || api.recreate("a"));
+    world.until("a", |_| world.milvus.starts() == 1).await;
+    assert_eq!(world.api.object("a").unwrap().status, None);
+    let ended = world.until_ended("a").await;
+    assert_eq!(world.milvus.starts(), 2, "one for each of the objects");
+    assert_eq!(ended.status.unwrap().job_id.unwrap(), world.milvus.last_job().to_string());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_whose_announcement_was_taken_without_a_reply_goes_on() {
+    let world = World::with(&["a", "b"]).await;
+    let mut fates = [Fate::TakenSilently].into_iter();
+    world.api.on_write(move |_| fates.next().unwrap_or(Fate::Taken));
+    world.until_ended("a").await;
+    world.until_ended("b").await;
+    assert_eq!(world.milvus.starts(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_is_deleted_while_its_start_is_sent_holds_its_collection_no_longer_than_its_pass() {
+    let world = World::with(&["a", "b"]).await;
+    let (api, watch) = (world.api.clone(), world.watch.clone());
+    world.milvus.on_submit(move || {
+        api.delete("a");
+        watch.show(&api);
+    });
+    world.until("a", |object| object.is_none()).await;
+    world.until_ended("b").await;
+    assert_eq!(world.milvus.starts(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_whose_write_was_taken_without_a_reply_is_not_sent_and_its_collection_stays_taken() {
+    let world = World::with(&["a", "b"]).await;
+    let mut fates = [Fate::TakenSilently, Fate::Lost, Fate::Lost].into_iter();
+    world.api.on_claim(move |_| fates.next().unwrap_or(Fate::Taken));
+    world.until_claimed("a").await;
+    world.pass("b").await;
+    assert_eq!(world.milvus.starts(), 0);
+    assert!(!claimed(&world.api.object("b").unwrap()));
+    world.until_ended("a").await;
+    world.until_ended("b").await;
+    assert_eq!(world.milvus.starts(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_claimed_before_each_run_that_was_due_is_written_once_so_that_a_late_claim_meets_a_conflict() {
+    let world = World::with(&["a", "b"]).await;
+    let (api, first) = (world.api.clone(), ["a", "b"].map(|name| world.api.version(name)));
+    world.api.on_claim(move |_| {
+        assert!(["a", "b"].iter().zip(&first).all(|(name, first)| api.version(name) != *first));
+        Fate::Taken
+    });
+    world.until_ended("a").await;
+    world.until_ended("b").await;
+    assert_eq!(world.milvus.starts(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_was_succeeded_and_lives_on_claims_nothing_beside_its_successor() {
+    let old = World::with(&["a", "b"]).await;
+    old.pass("a").await;
+    old.pass("b").await;
+    old.lease.send_replace(None);
+    let new = old.beside("successor");
+    new.pass("a").await;
+    new.pass("b").await;
+    // The successor's claim is durable, and what it starts is not to be seen in Milvus yet.
+    new.api.on_claim(|_| Fate::TakenSilently);
+    assert!(tokio::time::timeout(Duration::from_secs(5), new.pass("a")).await.is_err());
+    assert!(claimed(&new.api.object("a").unwrap()));
+    new.api.on_write(|_| Fate::Taken);
+    for _ in 0..5 {
+        old.pass_behind("b").await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(old.milvus.starts(), 0, "a run of a collection that another one has was started");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_comes_to_light_during_a_pass_that_fails_keeps_its_collection() {
+    let old = World::with(&["a", "b"]).await;
+    old.pass("a").await;
+    old.pass("b").await;
+    let (api, late) = (old.api.clone(), old.beside("successor"));
+    let watch = late.watch.clone();
+    // The predecessor's claim of `a` lands while the successor announces `a` and gets no answer.
+    let mut fates = [Fate::Lost; 3].into_iter();
+    late.pass("b").await;
+    old.api.on_write(move |_| fates.next().unwrap_or(Fate::Taken));
+    let announcing = late.pass_behind("a");
+    let landing = async {
+        tokio::time::sleep(Duration::from_secs(15)).await;
+        let mut claim = serde_json::to_value(api.object("a").unwrap().status).unwrap();
+        claim["run"]["submitTime"] = "2026-11-23T00:00:00Z".into();
+        claim["run"]["collectionID"] = "7".into();
+        claim["run"]["attempt"] = 1.into();
+        api.put_status("a", &claim);
+        watch.show(&api);
+    };
+    tokio::join!(announcing, landing);
+    for _ in 0..3 {
+        tokio::join!(late.pass_behind("a"), late.pass_behind("b"));
+    }
+    assert!(claimed(&api.object("a").unwrap()));
+    assert_eq!(old.milvus.starts(), 0, "a run of a collection that another one has was started");
+}

@@ -1,0 +1,176 @@
+//! One process with its watch, which shows what is new whenever it is asked to.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use kube::{
+    core::DeserializeGuard,
+    runtime::{
+        reflector::{self, store::Writer},
+        watcher,
+    },
+};
+use tokio::{sync::watch, time::Instant};
+
+use super::{api::Api, milvus::Fake};
+use crate::{
+    api::ExternalCollectionRefresh,
+    controller::{
+        Clock, Context, Guarded, Key,
+        refresh::{Lifecycle, reconcile},
+        servers::{Origin, Server},
+        stream::Lifecycle as _,
+    },
+    leader::Leadership,
+    metrics::Metrics,
+    milvus::poller::Poller,
+    refresh::{Connection, Recorded},
+};
+
+const ENDPOINT: &str = "http://milvus:19530";
+/// More passes than any history here takes.
+const MOST_PASSES: usize = 100;
+
+pub struct World {
+    pub api: Api,
+    pub milvus: Fake,
+    pub watch: Watch,
+    /// Until when the process leads.
+    pub lease: watch::Sender<Option<Instant>>,
+    context: Arc<Context>,
+}
+
+/// The watch of the process.
+#[derive(Clone)]
+pub struct Watch(Arc<Mutex<Shown>>);
+
+struct Shown {
+    writer: Writer<Guarded<ExternalCollectionRefresh>>,
+    lifecycle: Lifecycle,
+    objects: BTreeMap<String, ExternalCollectionRefresh>,
+}
+
+impl World {
+    /// With these objects, which the process finds when it begins to lead.
+    pub async fn with(names: &[&str]) -> Self {
+        let api = Api::default();
+        for name in names {
+            api.create(name);
+        }
+        Self::begin("operator", api, Fake::default())
+    }
+
+    /// Another process of this name in the same world, which begins now and leads.
+    pub fn beside(&self, operator: &str) -> Self {
+        Self::begin(operator, self.api.clone(), self.milvus.clone())
+    }
+
+    fn begin(operator: &str, api: Api, milvus: Fake) -> Self {
+        let (lease, leads) = watch::channel(Some(Instant::now() + Duration::from_secs(86_400)));
+        let clock = Clock { now: Timestamp::now, random: || 0.5 };
+        let scopes = [None];
+        let context = Context::new(
+            api.client(),
+            clock,
+            Arc::new(Metrics::default()),
+            Arc::default(),
+            Leadership::until(leads),
+            operator.into(),
+            &scopes,
+            false,
+        );
+        let context = Arc::new(context);
+        let (store, writer) = reflector::store();
+        context.set_store(&None, store);
+        let connection = Key { namespace: "default".into(), name: "default".into() };
+        let server = Server {
+            poller: Poller::new(Arc::new(milvus.clone()), |_| {}, || 0.5),
+            milvus: Arc::new(milvus.clone()),
+            endpoint: ENDPOINT.into(),
+        };
+        let origin = Origin { spec: ("connection".into(), 1), address: ENDPOINT.into(), references: Vec::new() };
+        let ready = Connection::Ready { endpoint: ENDPOINT.into() };
+        context.servers.set(&connection, ready, Some((origin, Arc::new(server))));
+        let lifecycle = Lifecycle { context: context.clone(), scope: None };
+        let watch = Watch(Arc::new(Mutex::new(Shown { writer, lifecycle, objects: BTreeMap::new() })));
+        watch.show(&api);
+        watch.0.lock().unwrap().lifecycle.listed();
+        Self { api, milvus, watch, lease, context }
+    }
+
+    /// One pass over `name`, after the watch has shown what is new; nothing where there is no such object.
+    pub async fn pass(&self, name: &str) {
+        self.watch.show(&self.api);
+        self.pass_behind(name).await;
+    }
+
+    /// The same with a watch that is behind: it shows nothing new.
+    pub async fn pass_behind(&self, name: &str) {
+        if let Some(object) = self.api.object(name) {
+            let _ = reconcile(Arc::new(object), self.context.clone()).await;
+        }
+    }
+
+    /// Passes over all objects until `condition` holds for `name`, and gives it.
+    pub async fn until(
+        &self,
+        name: &str,
+        condition: impl Fn(Option<&ExternalCollectionRefresh>) -> bool,
+    ) -> Option<ExternalCollectionRefresh> {
+        for _ in 0..MOST_PASSES {
+            for object in self.api.objects() {
+                self.pass(&object.metadata.name.unwrap()).await;
+                let now = self.api.object(name);
+                if condition(now.as_ref()) {
+                    return now;
+                }
+            }
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        }
+        panic!("it did not come to that: {:#?}", self.api.objects());
+    }
+
+    pub async fn until_ended(&self, name: &str) -> ExternalCollectionRefresh {
+        let ended = |object: &ExternalCollectionRefresh| Recorded::of(object.status.as_ref()).ended();
+        self.until(name, |object| object.is_some_and(ended)).await.unwrap()
+    }
+
+    pub async fn until_claimed(&self, name: &str) {
+        self.until(name, |object| object.is_some_and(|object| attempts(object) > 0)).await;
+    }
+}
+
+impl Watch {
+    /// Shows what is new in the API server.
+    pub fn show(&self, api: &Api) {
+        let Shown { writer, lifecycle, objects } = &mut *self.0.lock().unwrap();
+        let now = api.objects();
+        let is_there = |known: &ExternalCollectionRefresh| now.iter().any(|o| o.metadata.uid == known.metadata.uid);
+        let gone: Vec<_> = objects.values().filter(|known| !is_there(known)).cloned().collect();
+        for object in gone {
+            let uid = object.metadata.uid.clone().unwrap();
+            objects.remove(&uid);
+            writer.apply_watcher_event(&watcher::Event::Delete(DeserializeGuard(Ok(object.clone()))));
+            lifecycle.gone(&uid, &Key::of(&object));
+        }
+        for object in now {
+            objects.insert(object.metadata.uid.clone().unwrap(), object.clone());
+            let object = DeserializeGuard(Ok(object));
+            writer.apply_watcher_event(&watcher::Event::Apply(object.clone()));
+            lifecycle.seen(&object);
+        }
+    }
+}
+
+/// Whether a claim of the object stands.
+pub fn claimed(object: &ExternalCollectionRefresh) -> bool {
+    Recorded::of(object.status.as_ref()).claim().is_some()
+}
+
+fn attempts(object: &ExternalCollectionRefresh) -> i64 {
+    Recorded::of(object.status.as_ref()).run.map_or(0, |run| run.attempt)
+}
