@@ -1,7 +1,5 @@
 //! /livez, /readyz and /metrics.
 
-use std::sync::Arc;
-
 use axum::{
     Router,
     extract::State,
@@ -12,25 +10,7 @@ use axum::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    controller::Clock,
-    health::Health,
-    leader::Leadership,
-    metrics::{CONTENT_TYPE, Metrics},
-};
-
-/// What there is to tell.
-#[derive(Clone, Debug)]
-pub struct Process {
-    /// What is counted.
-    pub metrics: Arc<Metrics>,
-    /// The signs of life.
-    pub health: Arc<Health>,
-    /// Whether this process leads.
-    pub leadership: Leadership,
-    /// The time at which metrics are shown.
-    pub clock: Clock,
-}
+use crate::{controller::Process, metrics::CONTENT_TYPE};
 
 /// Serves until `stop` is cancelled. The process is ready as long as it answers: readiness never depends on Milvus, nor
 /// on which replica leads.
@@ -67,11 +47,13 @@ async fn metrics(State(process): State<Process>) -> Result<impl IntoResponse, St
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use std::sync::Arc;
+
     use jiff::Timestamp;
     use tokio::time::{Duration, advance};
 
     use super::*;
-    use crate::health::LONGEST_PASS;
+    use crate::{controller::Clock, health::LONGEST_PASS, leader::Leadership};
 
     #[tokio::test(start_paused = true)]
     async fn livez_says_what_does_not_go_on_any_more() {

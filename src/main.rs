@@ -9,7 +9,7 @@ use milvus_refresh_operator::{
     api,
     cli::{Cli, Command, Run},
     client,
-    controller::{self, Clock, Context},
+    controller::{self, Clock, Context, Process},
     health::Health,
     http,
     leader::{self, Candidate, Ended, Leadership},
@@ -66,13 +66,10 @@ async fn run(options: Run) -> anyhow::Result<()> {
     } else {
         (None, Leadership::without_election())
     };
-    let health = Arc::new(Health::default());
-    let process =
-        http::Process { metrics: metrics.clone(), health: health.clone(), leadership: leadership.clone(), clock };
-    let http = tokio::spawn(http::serve(listener, process, stop.clone()));
+    let process = Process { clock, metrics, health: Arc::new(Health::default()), leadership };
+    let http = tokio::spawn(http::serve(listener, process.clone(), stop.clone()));
     let scopes = controller::scopes(&options.watch_namespaces);
-    let required = options.require_secret_label;
-    let context = Arc::new(Context::new(client, clock, metrics, health, leadership, identity, &scopes, required));
+    let context = Arc::new(Context::new(client, process, identity, &scopes, options.require_secret_label));
     let work = controller::run(context, &scopes, options.workers, stop.clone());
     match candidate {
         None => work.await?,

@@ -52,6 +52,19 @@ impl Clock {
     }
 }
 
+/// What the passes share with the HTTP pages.
+#[derive(Clone, Debug)]
+pub struct Process {
+    /// Time and randomness.
+    pub clock: Clock,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The signs of life.
+    pub health: Arc<Health>,
+    /// Whether this process leads.
+    pub leadership: Leadership,
+}
+
 /// What the passes share.
 pub struct Context {
     /// The API server.
@@ -107,10 +120,7 @@ impl Context {
     /// For these scopes (`None` stands for all namespaces); the stores come with the watches. Starts the publisher of Events.
     pub fn new(
         client: Client,
-        clock: Clock,
-        metrics: Arc<Metrics>,
-        health: Arc<Health>,
-        leadership: Leadership,
+        Process { clock, metrics, health, leadership }: Process,
         operator: String,
         scopes: &[Option<String>],
         require_secret_label: bool,

@@ -57,7 +57,7 @@ use tokio::{task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use connection::CONNECTED;
-pub use context::{Clock, Context};
+pub use context::{Clock, Context, Process};
 
 use crate::{api::ExternalCollectionRefresh, client, metrics::Outcome};
 

@@ -164,7 +164,8 @@ impl Refreshes {
         }
         // The write that ends a run may open the next one; the history tells either way.
         if let Some(past) = record.history.first().filter(|past| past.number > before.last_ended) {
-            self.count(past, before.queued.filter(|_| before.run == past.number).or(now.queued.filter(|_| same)));
+            let due = [&before, now].into_iter().find(|known| known.run == past.number).and_then(|known| known.queued);
+            self.count(past, due);
         }
     }
 

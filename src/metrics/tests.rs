@@ -7,7 +7,7 @@ use jiff::ToSpan as _;
 use super::*;
 use crate::{
     milvus::{JobId, JobState},
-    refresh::{FailureClass, JobRecord, Reason, Recorded, Run, Success, Summary},
+    refresh::{FailureClass, JobRecord, PastRun, Reason, Recorded, Run, Success, Summary},
 };
 
 fn key(name: &str) -> Key {
@@ -24,7 +24,20 @@ fn queued(run: i64) -> Recorded {
         run: Some(Run { number: run, queued_time: Some(at(100)), ..Run::default() }),
         job: JobRecord { state: Some(JobState::Pending), ..JobRecord::default() },
         summary: Some(summary),
+        history: (1..run).rev().map(|number| past(number, None, 220)).collect(),
         ..Recorded::default()
+    }
+}
+
+fn past(number: i64, failure: Option<FailureClass>, end: i64) -> PastRun {
+    PastRun {
+        number,
+        trigger: None,
+        job: Some(JobId(7)),
+        failure,
+        start_time: None,
+        completion_time: Some(at(end)),
+        message: String::new(),
     }
 }
 
@@ -43,6 +56,7 @@ fn completed(run: i64) -> Recorded {
     record.job.completion_time = Some(at(220));
     record.last_success = Some(Success { time: at(220), job: JobId(7) });
     record.summary.as_mut().unwrap().reason = Reason::RefreshCompleted;
+    record.history.insert(0, past(run, None, 220));
     record
 }
 
@@ -51,6 +65,7 @@ fn failed(run: i64, class: FailureClass) -> Recorded {
     record.job.state = Some(JobState::Failed);
     record.job.completion_time = Some(at(90));
     record.failure = Some(class);
+    record.history.insert(0, past(run, Some(class), 90));
     record.summary.as_mut().unwrap().reason = Reason::Failed(class);
     record
 }
@@ -114,6 +129,16 @@ fn the_end_of_a_run_counts_once_however_often_it_is_told() {
     }
     assert_eq!(value(&metrics, COMPLETED), 1.0);
     assert_eq!(value(&metrics, r#"milvus_refresh_runs_total{result="failed",class="SourceEmpty"}"#), 1.0);
+}
+
+#[test]
+fn the_end_of_a_run_counts_also_where_the_same_write_opens_the_next_one() {
+    let metrics = Metrics::default();
+    for record in [running(1), queued(2), queued(2)] {
+        metrics.refreshes.observe("u", &key("a"), &record);
+    }
+    assert_eq!(value(&metrics, COMPLETED), 1.0);
+    assert_eq!(value(&metrics, r#"milvus_refresh_duration_seconds_sum{result="completed"}"#), 120.0);
 }
 
 #[test]

@@ -12,9 +12,8 @@ use kube::Client;
 
 use super::super::*;
 use crate::{
-    health::{Health, LONGEST_PASS, LONGEST_SILENCE},
+    health::{LONGEST_PASS, LONGEST_SILENCE},
     leader::Leadership,
-    metrics::Metrics,
 };
 
 /// What the API server does with watches; it answers nothing but a listing otherwise.
@@ -45,9 +44,9 @@ fn context(watches: Watches) -> Arc<Context> {
     });
     let client = Client::new(service, "default");
     let clock = Clock { now: || Timestamp::UNIX_EPOCH, random: || 0.5 };
-    let (metrics, health) = (Arc::new(Metrics::default()), Arc::new(Health::default()));
     let leadership = Leadership::without_election();
-    Arc::new(Context::new(client, clock, metrics, health, leadership, "me".to_owned(), &[None], false))
+    let process = Process { clock, metrics: Arc::default(), health: Arc::default(), leadership };
+    Arc::new(Context::new(client, process, "me".to_owned(), &[None], false))
 }
 
 /// Watches refreshes for an hour.

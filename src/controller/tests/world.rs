@@ -20,13 +20,12 @@ use super::{api::Api, milvus::Fake};
 use crate::{
     api::ExternalCollectionRefresh,
     controller::{
-        Clock, Context, Guarded, Key,
+        Clock, Context, Guarded, Key, Process,
         refresh::{Lifecycle, reconcile},
         servers::{Origin, Server},
         stream::Lifecycle as _,
     },
     leader::Leadership,
-    metrics::Metrics,
     milvus::poller::Poller,
     refresh::{Connection, Recorded},
 };
@@ -73,16 +72,9 @@ impl World {
         let (lease, leads) = watch::channel(Some(Instant::now() + Duration::from_secs(86_400)));
         let clock = Clock { now: Timestamp::now, random: || 0.5 };
         let scopes = [None];
-        let context = Context::new(
-            api.client(),
-            clock,
-            Arc::new(Metrics::default()),
-            Arc::default(),
-            Leadership::until(leads),
-            operator.into(),
-            &scopes,
-            false,
-        );
+        let leadership = Leadership::until(leads);
+        let process = Process { clock, metrics: Arc::default(), health: Arc::default(), leadership };
+        let context = Context::new(api.client(), process, operator.into(), &scopes, false);
         let context = Arc::new(context);
         let (store, writer) = reflector::store();
         context.set_store(&None, store);
