@@ -6,6 +6,7 @@
 mod claiming;
 mod clock;
 mod connection;
+mod edits;
 mod failure;
 mod finding;
 mod garbage;
