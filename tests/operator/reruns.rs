@@ -128,7 +128,7 @@ async fn a_token_is_reverted_while_a_run_is_under_way(story: Story<'_>) -> usize
 
 async fn a_source_is_reverted_after_its_run(story: Story<'_>) -> usize {
     let source = |name: &str| {
-        let spec = r#"{"format":"parquet","extfs":{"region":"eu-west-1"}}"#;
+        let spec = r#"{"extfs":{"anonymous":"true","cloud_provider":"aws","region":"eu-west-1"}}"#;
         json!({ "externalSource": format!("s3://bucket/{name}"), "externalSpec": spec })
     };
     story.begin(source("s1")).await;
