@@ -32,7 +32,8 @@ impl Step<'_> {
     /// Ends the attempt in failure, and with it the run where nothing speaks for another one. `message` is what Milvus or the
     /// operator says of it.
     pub(super) fn fail(&mut self, run: Run, class: FailureClass, message: &str) -> Outcome {
-        if self.next.job.reason.is_empty() {
+        // What an earlier attempt failed of says nothing about this one.
+        if self.next.job.reason.is_empty() || self.next.job.id.is_none() {
             self.next.job.reason = bounded(message);
         }
         self.next.failure = Some(class);

@@ -46,7 +46,7 @@ impl Step<'_> {
         } else if self.want.asks_for_more_than(&run, &self.next.handled) {
             // Something else is asked for now: the failures of what was asked before say nothing about it.
             run.failures = 0;
-            run.next_attempt_time = None;
+            run.next_attempt_time = run.next_attempt_time.map(|next| next.min(self.now));
             self.next.failure = None;
         } else {
             self.next.observed_generation = Some(self.want.generation);
@@ -57,6 +57,7 @@ impl Step<'_> {
         }
         let pause = run.next_attempt_time.map(|next| elapsed(self.now, next)).filter(|pause| !pause.is_zero());
         let (effect, wake) = match (pause, self.next.failure) {
+            (_, Some(class)) if run.failures > self.want.backoff_limit => self.give_up(run, class),
             (Some(pause), Some(class)) => self.back_off(run, class, pause),
             (Some(_) | None, _) => self.start(run),
         };
@@ -80,6 +81,12 @@ impl Step<'_> {
             self.sum_up(run, Reason::Retrying(class), message);
         }
         (Effect::None, Wake::After(pause.min(LONGEST_WAIT)))
+    }
+
+    /// The limit was lowered below what was tried already.
+    fn give_up(&mut self, run: Run, class: FailureClass) -> Outcome {
+        let reason = std::mem::take(&mut self.next.job.reason);
+        self.fail(run, class, &reason)
     }
 
     /// What is left of the time in which the run has to be started; `None` without such a limit, and once an attempt was

@@ -228,6 +228,54 @@ fn with_source(overrides: &Value) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn tokens_and_limits_are_bounded() {
+    const MOST: i64 = 2_147_483_647;
+    let world = World::without_operator().await;
+    for spec in [
+        json!({ "trigger": "x".repeat(128) }),
+        json!({ "trigger": "\u{1F980}".repeat(128) }),
+        json!({ "trigger": "été \u{0}\u{7f}\u{202e} \n\t\"'\\ \u{fffd}" }),
+        json!({ "trigger": " " }),
+        json!({ "trigger": null, "ttlSecondsAfterFinished": null, "startingDeadlineSeconds": null }),
+        json!({ "startingDeadlineSeconds": 1, "activeDeadlineSeconds": 1, "backoffLimit": 0 }),
+        json!({ "startingDeadlineSeconds": MOST, "activeDeadlineSeconds": MOST, "backoffLimit": 20 }),
+        json!({ "ttlSecondsAfterFinished": 60 }),
+        json!({ "ttlSecondsAfterFinished": MOST }),
+        json!({ "suspend": true, "activeJobPolicy": "Adopt" }),
+    ] {
+        let created = dry_run(&world, with_source(&spec)).await.unwrap_or_else(|error| panic!("{spec}: {error}"));
+        if let Some(token) = spec["trigger"].as_str() {
+            assert_eq!(created.data["spec"]["trigger"], token);
+        }
+    }
+    let (least, most) = ("greater than or equal to", "less than or equal to 2147483647");
+    for (spec, says) in [
+        (json!({ "trigger": "" }), "should be at least 1 chars long"),
+        (json!({ "trigger": "x".repeat(129) }), "128"),
+        (json!({ "trigger": "\u{1F980}".repeat(129) }), "128"),
+        (json!({ "trigger": 7 }), "must be of type string"),
+        (json!({ "trigger": ["a"] }), "must be of type string"),
+        (json!({ "startingDeadlineSeconds": 0 }), least),
+        (json!({ "startingDeadlineSeconds": -1 }), least),
+        (json!({ "startingDeadlineSeconds": MOST + 1 }), most),
+        (json!({ "startingDeadlineSeconds": "60" }), "must be of type integer"),
+        (json!({ "activeDeadlineSeconds": 0 }), least),
+        (json!({ "activeDeadlineSeconds": MOST + 1 }), most),
+        (json!({ "activeDeadlineSeconds": 1.5 }), "must be of type integer"),
+        (json!({ "backoffLimit": -1 }), "greater than or equal to 0"),
+        (json!({ "backoffLimit": 21 }), "less than or equal to 20"),
+        (json!({ "ttlSecondsAfterFinished": 59 }), "greater than or equal to 60"),
+        (json!({ "ttlSecondsAfterFinished": 0 }), "greater than or equal to 60"),
+        (json!({ "ttlSecondsAfterFinished": MOST + 1 }), most),
+        (json!({ "suspend": "true" }), "must be of type boolean"),
+        (json!({ "activeJobPolicy": "Replace" }), "supported values: \"Wait\", \"Adopt\""),
+    ] {
+        let refused = dry_run(&world, with_source(&spec)).await.expect_err(&spec.to_string());
+        assert!(refused.contains(says), "{spec}: {refused}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_connection_lists_sources_in_their_plainest_form() {
     let world = World::without_operator().await;
     let object = |list: Value| connection(json!({ "address": "http://m:1", "allowedSources": list }));

@@ -16,6 +16,8 @@ mod outage;
 mod queue;
 mod rbac;
 mod refresh;
+mod reruns;
 mod rivals;
 mod rotation;
+mod ttl;
 mod weather;

@@ -6,6 +6,8 @@
 mod claiming;
 mod clock;
 mod connection;
+mod deadlines;
+mod edits;
 mod failure;
 mod finding;
 mod garbage;
@@ -13,6 +15,8 @@ mod outcome;
 mod properties;
 #[cfg(feature = "simulator")]
 mod refusals;
+mod rest;
+mod retries;
 mod scene;
 mod simulation;
 mod source;

@@ -193,6 +193,22 @@ impl Scene {
         scene
     }
 
+    /// The first attempt failed in a class that is retried, up to `limit` times.
+    pub fn retrying(limit: i64) -> Self {
+        let mut scene = Self::running(40);
+        scene.want.backoff_limit = limit;
+        scene.play(sighted(Job { reason: "task not found".into(), ..job(NEW, JobState::Failed) }));
+        scene
+    }
+
+    /// The same with starts held, by the next generation of the spec.
+    pub fn suspended(mut self) -> Self {
+        self.want.suspend = true;
+        self.want.generation += 1;
+        self.pass(Duration::from_secs(5));
+        self
+    }
+
     pub fn record(&self) -> Recorded {
         Recorded::of(Some(&self.status))
     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::scene::{NEW, OLD, Scene, at, down, job, looked, old, other_want, sighted};
 use crate::{
     milvus::{ErrorKind, Job, JobState},
-    refresh::{Effect, Fact, JobRecord, Recorded, Turn, differs_only_in_progress, project},
+    refresh::{Effect, Fact, JobRecord, Recorded, Slot, Turn, differs_only_in_progress, project},
 };
 
 fn played(mut scene: Scene, fact: Fact) -> Scene {
@@ -87,6 +87,56 @@ fn due_again_after_a_failure() {
     scene.want = other_want();
     scene.pass(Duration::from_secs(5));
     assert_golden("due-again", &played(scene, looked(vec![job(NEW, JobState::Failed), old()])));
+}
+
+#[test]
+fn waiting_to_retry() {
+    assert_golden("retrying", &Scene::retrying(3));
+}
+
+#[test]
+fn waiting_for_a_free_slot_of_the_connection() {
+    let scene = Scene { slot: Slot::Waiting, ..Scene::new() };
+    assert_golden("concurrency-limit", &played(scene, Fact::Nothing));
+}
+
+#[test]
+fn suspended_before_its_first_run() {
+    assert_golden("suspended-never-ran", &played(Scene::new().suspended(), Fact::Nothing));
+}
+
+#[test]
+fn suspended_while_its_first_run_waits_in_the_queue() {
+    let scene = Scene { turn: Turn::Behind { position: Some(2) }, ..Scene::new() };
+    assert_golden("suspended-queued", &played(played(scene, Fact::Nothing).suspended(), Fact::Nothing));
+}
+
+#[test]
+fn suspended_while_its_first_run_waits_to_retry() {
+    assert_golden("suspended-retrying", &played(Scene::retrying(3).suspended(), Fact::Nothing));
+}
+
+#[test]
+fn suspended_after_a_run_with_none_due() {
+    assert_golden("suspended-none-due", &played(Scene::completed().suspended(), Fact::Nothing));
+}
+
+#[test]
+fn suspended_after_a_run_with_one_due() {
+    let mut scene = Scene::completed();
+    scene.want = other_want();
+    assert_golden("suspended-one-due", &played(scene.suspended(), Fact::Nothing));
+}
+
+#[test]
+fn suspended_while_a_job_runs() {
+    let going_on = sighted(Job { progress: 40, ..job(NEW, JobState::InProgress) });
+    assert_golden("suspended-running", &played(Scene::running(40).suspended(), going_on));
+}
+
+#[test]
+fn suspended_while_the_outcome_of_a_start_is_unknown() {
+    assert_golden("suspended-outcome-unknown", &played(Scene::unknown().suspended(), looked(vec![old()])));
 }
 
 #[test]

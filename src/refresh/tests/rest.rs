@@ -1,0 +1,212 @@
+//! What becomes of an object whose run is over: how long it stays, what it remembers, what it tells.
+
+use std::time::Duration;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use serde_json::json;
+
+use super::scene::{NEW, Scene, accepted, job, looked, object, old, other_want, sighted};
+use crate::{
+    api::ExternalCollectionRefresh,
+    milvus::{Job, JobId, JobState},
+    refresh::{
+        Decision, Desired, Effect, Fact, Permission, Wake,
+        limits::{HISTORY_KEPT, PAST_MESSAGE_BYTES},
+    },
+};
+
+const TTL: Duration = Duration::from_secs(60);
+
+/// Completes the running job now, for an object that stays a minute after that.
+fn end(scene: &mut Scene) -> Decision {
+    scene.want.ttl = Some(TTL);
+    scene.play(sighted(Job { end_time: Some(scene.now), ..job(NEW, JobState::Completed) }))
+}
+
+#[test]
+fn a_finished_object_is_deleted_once_its_time_has_passed() {
+    for failed in [false, true] {
+        let mut scene = Scene::running(40);
+        scene.want.ttl = Some(TTL);
+        let state = if failed { JobState::Failed } else { JobState::Completed };
+        let end = Job { end_time: Some(scene.now), reason: "timeout".into(), ..job(NEW, state) };
+        assert_eq!(scene.play(sighted(end)).wake, Wake::After(TTL));
+        scene.pass(TTL - Duration::from_secs(1));
+        let decision = scene.play(Fact::Nothing);
+        assert_eq!((decision.effect, decision.wake), (Effect::None, Wake::After(Duration::from_secs(1))));
+        scene.pass(Duration::from_secs(1));
+        let decision = scene.see(Fact::Nothing);
+        assert_eq!((decision.effect, decision.wake), (Effect::Delete, Wake::OnChange));
+        assert_eq!(decision.next, scene.record(), "nothing is written for it");
+    }
+}
+
+#[test]
+fn without_a_time_it_stays_for_ever_and_with_a_late_one_it_goes_at_once() {
+    let mut scene = Scene::completed();
+    scene.pass(Duration::from_secs(1_000_000));
+    assert_eq!(scene.see(Fact::Nothing).effect, Effect::None);
+    scene.want.ttl = Some(TTL);
+    assert_eq!(scene.see(Fact::Nothing).effect, Effect::Delete);
+}
+
+#[test]
+fn only_a_process_that_leads_deletes() {
+    for permission in [Permission::Withheld, Permission::Announce] {
+        let mut scene = Scene { permission, ..Scene::completed() };
+        scene.want.ttl = Some(TTL);
+        scene.pass(TTL);
+        let decision = scene.see(Fact::Nothing);
+        assert_eq!(decision.effect, Effect::None, "{permission:?}");
+        assert!(matches!(decision.wake, Wake::After(_)), "{permission:?}");
+    }
+}
+
+#[test]
+fn what_is_not_over_is_never_deleted() {
+    for scene in [Scene::new(), Scene::claimed(), Scene::unknown(), Scene::running(40), Scene::retrying(3)] {
+        let mut scene = scene;
+        scene.want.ttl = Some(TTL);
+        scene.pass(Duration::from_secs(3600));
+        for fact in [Fact::Nothing, looked(vec![old()]), sighted(job(NEW, JobState::InProgress))] {
+            assert_ne!(scene.see(fact).effect, Effect::Delete);
+        }
+    }
+}
+
+#[test]
+fn a_run_that_is_due_comes_before_the_deletion() {
+    for suspend in [false, true] {
+        let mut scene = Scene::completed();
+        scene.want = Desired { ttl: Some(TTL), suspend, ..other_want() };
+        scene.pass(TTL);
+        assert_ne!(scene.see(Fact::Nothing).effect, Effect::Delete, "suspended: {suspend}");
+    }
+    let mut scene = Scene::running(40);
+    scene.want = other_want();
+    let decision = end(&mut scene);
+    assert_eq!(decision.run().number, 2);
+    scene.pass(TTL);
+    assert_eq!(scene.see(Fact::Nothing).effect, Effect::Find);
+}
+
+/// An object with these labels and annotations.
+fn kept(labels: &[(&str, &str)], annotations: &[(&str, &str)]) -> ExternalCollectionRefresh {
+    let map = |pairs: &[(&str, &str)]| Some(pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect());
+    let mut object = object(json!({ "backoffLimit": 0, "ttlSecondsAfterFinished": 60 }));
+    object.metadata.labels = map(labels);
+    object.metadata.annotations = map(annotations);
+    object
+}
+
+fn owned(controller: Option<bool>) -> ExternalCollectionRefresh {
+    let mut object = kept(&[], &[]);
+    object.metadata.owner_references = Some(vec![OwnerReference { controller, ..OwnerReference::default() }]);
+    object
+}
+
+#[test]
+fn what_a_tool_would_bring_back_is_not_deleted_and_says_so_once() {
+    let table = [
+        (kept(&[], &[("argocd.argoproj.io/tracking-id", "app:x")]), "Argo CD"),
+        (kept(&[("argocd.argoproj.io/instance", "app")], &[]), "Argo CD"),
+        (kept(&[("app.kubernetes.io/instance", "app")], &[]), "Argo CD"),
+        (kept(&[("kustomize.toolkit.fluxcd.io/name", "app")], &[]), "Flux"),
+        (kept(&[("helm.toolkit.fluxcd.io/name", "app"), ("app.kubernetes.io/managed-by", "Helm")], &[]), "Flux"),
+        (kept(&[("app.kubernetes.io/managed-by", "Helm"), ("app.kubernetes.io/instance", "app")], &[]), "Helm"),
+    ];
+    for (object, tool) in table {
+        let mut scene = Scene { want: Desired::of(&object), ..Scene::running(40) };
+        let decision = end(&mut scene);
+        assert_eq!(decision.events(), ["RefreshCompleted", "TTLSkipped"], "{tool}");
+        assert!(decision.notices[1].message.contains(tool), "{}", decision.notices[1].message);
+        scene.pass(TTL);
+        for _ in 0..2 {
+            let decision = scene.play(Fact::Nothing);
+            assert_eq!((decision.effect, decision.wake), (Effect::None, Wake::OnChange), "{tool}");
+            assert!(decision.notices.is_empty(), "{tool}");
+        }
+    }
+}
+
+#[test]
+fn an_owner_with_limits_of_its_own_decides_alone() {
+    let mut scene = Scene { want: Desired::of(&owned(Some(true))), ..Scene::running(40) };
+    assert_eq!(end(&mut scene).events(), ["RefreshCompleted"]);
+    scene.pass(TTL);
+    assert_eq!(scene.see(Fact::Nothing).effect, Effect::None);
+}
+
+#[test]
+fn other_owners_and_labels_keep_nothing() {
+    let plain =
+        [kept(&[("team", "search"), ("app.kubernetes.io/managed-by", "someone")], &[("note", "x")]), owned(None)];
+    for object in plain {
+        let mut scene = Scene { want: Desired::of(&object), ..Scene::running(40) };
+        assert_eq!(end(&mut scene).events(), ["RefreshCompleted"]);
+        scene.pass(TTL);
+        assert_eq!(scene.see(Fact::Nothing).effect, Effect::Delete);
+    }
+}
+
+/// Runs once more for `token`, with a job that ends as `state` says.
+fn run_again(scene: &mut Scene, token: &str, job_id: i64, state: JobState) -> Decision {
+    scene.want.trigger = Some(token.to_owned());
+    scene.want.generation += 1;
+    scene.pass(Duration::from_secs(60));
+    scene.play(looked(vec![old()]));
+    scene.play(accepted(job_id));
+    scene.play(sighted(Job { reason: "é".repeat(1000), ..job(job_id, state) }))
+}
+
+#[test]
+fn the_history_keeps_the_ten_newest_runs_with_short_messages() {
+    let mut scene = Scene::completed();
+    for number in 2..=13 {
+        let state = if number % 2 == 0 { JobState::Failed } else { JobState::Completed };
+        run_again(&mut scene, &number.to_string(), NEW + number, state);
+    }
+    let history = scene.record().history;
+    let numbers: Vec<i64> = history.iter().map(|past| past.number).collect();
+    assert_eq!(numbers, (4..=13).rev().collect::<Vec<_>>());
+    assert_eq!(history.len(), HISTORY_KEPT);
+    for past in &history {
+        assert_eq!(past.trigger, Some(past.number.to_string()));
+        assert_eq!(past.job, Some(JobId(NEW + past.number)));
+        assert_eq!(past.failure.is_some(), past.number % 2 == 0);
+        assert!(!past.message.is_empty() && past.message.len() <= PAST_MESSAGE_BYTES, "{:?}", past.message);
+        assert!(past.start_time.is_some() && past.completion_time.is_some());
+    }
+}
+
+#[test]
+fn a_token_that_was_answered_before_is_told_once() {
+    let mut scene = Scene::completed();
+    run_again(&mut scene, "a", NEW + 1, JobState::Completed);
+    run_again(&mut scene, "b", NEW + 2, JobState::Completed);
+    scene.want.trigger = Some("a".to_owned());
+    scene.want.generation += 1;
+    assert_eq!(scene.play(Fact::Nothing).events(), ["TriggerAlreadyHandled"]);
+    assert_eq!(scene.play(Fact::Nothing).events(), [""; 0]);
+    scene.restart();
+    assert_eq!(scene.play(Fact::Nothing).events(), [""; 0]);
+    scene.want.trigger = Some("b".to_owned());
+    scene.want.generation += 1;
+    assert_eq!(scene.play(Fact::Nothing).events(), [""; 0], "the token of the last run is where it was");
+}
+
+#[test]
+fn a_token_that_is_reverted_while_a_run_is_under_way_is_told_at_its_end() {
+    let mut scene = Scene::completed();
+    run_again(&mut scene, "a", NEW + 1, JobState::Completed);
+    scene.want.trigger = Some("b".to_owned());
+    scene.want.generation += 1;
+    scene.play(looked(vec![old()]));
+    scene.play(accepted(NEW + 2));
+    scene.want.trigger = Some("a".to_owned());
+    scene.want.generation += 1;
+    assert_eq!(scene.play(sighted(job(NEW + 2, JobState::InProgress))).events(), [""; 0]);
+    let decision = scene.play(sighted(job(NEW + 2, JobState::Completed)));
+    assert_eq!(decision.events(), ["RefreshCompleted", "TriggerAlreadyHandled"]);
+    assert_eq!(scene.play(Fact::Nothing).events(), [""; 0]);
+}
