@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     fmt::{self, Debug},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use futures::StreamExt;
@@ -130,6 +131,11 @@ impl References {
     }
 }
 
+/// The first pause after a refusal by RBAC; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
+/// The longest of these pauses, so that a connection comes up within a minute of the grant.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
 /// Keeps `shared` at the newest of one object and wakes its users when that says something new.
 async fn follow<K>(api: Api<K>, name: String, shared: Arc<Mutex<Shared>>, wake: Router)
 where
@@ -139,6 +145,7 @@ where
     let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
     let mut events = watcher(api, config).default_backoff().boxed();
     let mut listed = View::Missing;
+    let mut pause = FIRST_PAUSE;
     while let Some(event) = events.next().await {
         let view = match event {
             Ok(watcher::Event::Init) => {
@@ -149,7 +156,10 @@ where
                 listed = View::Found(Arc::new(found.into()));
                 continue;
             }
-            Ok(watcher::Event::InitDone) => listed.clone(),
+            Ok(watcher::Event::InitDone) => {
+                pause = FIRST_PAUSE;
+                listed.clone()
+            }
             Ok(watcher::Event::Apply(found)) => View::Found(Arc::new(found.into())),
             Ok(watcher::Event::Delete(_)) => View::Missing,
             Err(error) => {
@@ -157,20 +167,27 @@ where
                 refusal(&error)
             }
         };
+        let denied = matches!(view, View::Denied);
         let users = {
             let mut shared = lock(&shared);
             match (&view, &shared.latest) {
                 // What was read before stays in use while the API server, or the operator's role, is away.
-                (View::Unreadable(_) | View::Denied, View::Found(_)) => continue,
+                (View::Unreadable(_) | View::Denied, View::Found(_)) => Vec::new(),
                 // Its labels or annotations were edited.
-                (View::Found(now), View::Found(before)) if now == before => continue,
-                _ => {}
+                (View::Found(now), View::Found(before)) if now == before => Vec::new(),
+                _ => {
+                    shared.latest = view;
+                    shared.users.clone()
+                }
             }
-            shared.latest = view;
-            shared.users.clone()
         };
         for user in users {
             wake.wake(user);
+        }
+        if denied {
+            // A grant takes a person, and the library's own pause begins anew with every listing that it tries.
+            tokio::time::sleep(pause).await;
+            pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
         }
     }
 }

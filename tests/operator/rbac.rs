@@ -184,7 +184,9 @@ async fn a_secret_that_is_not_named_is_refused_and_the_connection_says_so() {
     let refused = await_condition(world.connections(), "default", |object: Option<&MilvusConnection>| {
         let status = object.and_then(|object| object.status.as_ref());
         let conditions = status.map(|status| status.conditions.as_slice()).unwrap_or_default();
-        conditions.iter().any(|c| c.type_ == "Ready" && c.status == "False" && c.message.contains("forbidden"))
+        conditions
+            .iter()
+            .any(|c| c.type_ == "Ready" && c.status == "False" && c.message.contains("may not read Secret"))
     });
     let refused = tokio::time::timeout(LONG, refused).await;
     assert!(refused.is_ok_and(|refused| refused.is_ok()), "{}", operator.log_tail());
