@@ -55,7 +55,7 @@ pub struct Run {
     #[arg(long, env = "LEASE_NAMESPACE", value_parser = NonEmptyStringValueParser::new())]
     pub lease_namespace: Option<String>,
 
-    /// Whether a Secret that a connection names must carry the label `milvus-refresh.dev/allow: "true"`, so that its owner
+    /// Whether a Secret that a connection or a refresh names must carry the label `milvus-refresh.dev/allow: "true"`, so that its owner
     /// has a say in what is sent to Milvus. ConfigMaps need none.
     #[arg(long, env = "REQUIRE_SECRET_LABEL")]
     pub require_secret_label: bool,

@@ -12,6 +12,10 @@ use secrecy::{ExposeSecret, SecretSlice};
 /// Marks a Secret that the operator may use where Secrets have to be marked.
 pub const ALLOW_LABEL: &str = "milvus-refresh.dev/allow";
 
+/// Credentials of Kubernetes itself. Some have a key called `token` too, which must not be sent to whatever address a
+/// connection names.
+const REFUSED_TYPES: [&str; 2] = ["kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token"];
+
 /// The content of a Secret or ConfigMap. Two are equal when a connection would see no difference.
 #[derive(Debug)]
 pub struct Content {
@@ -19,20 +23,38 @@ pub struct Content {
     pub version: String,
     /// The type of a Secret.
     pub type_: Option<String>,
-    /// Whether it carries the label [`ALLOW_LABEL`] with the value `true`.
-    pub allowed: bool,
+    /// Whether it may be used where Secrets have to be marked: a Secret that carries the label [`ALLOW_LABEL`] with the
+    /// value `true`, or a ConfigMap.
+    allowed: bool,
     values: BTreeMap<String, SecretSlice<u8>>,
 }
 
 impl Content {
-    fn new(meta: &ObjectMeta, type_: Option<String>, values: impl Iterator<Item = (String, Vec<u8>)>) -> Self {
-        let label = meta.labels.as_ref().and_then(|labels| labels.get(ALLOW_LABEL));
+    fn new(meta: &ObjectMeta, values: impl Iterator<Item = (String, Vec<u8>)>) -> Self {
         Self {
             version: meta.resource_version.clone().unwrap_or_default(),
-            type_,
-            allowed: label.is_some_and(|value| value == "true"),
+            type_: None,
+            allowed: true,
             values: values.map(|(key, bytes)| (key, SecretSlice::from(bytes))).collect(),
         }
+    }
+
+    /// Why nothing of it may be sent to Milvus, and what to do; `None` when it may. Continues a sentence that begins with
+    /// the object. `label` asks for Secrets that are marked.
+    pub fn refusal(&self, label: bool) -> Option<String> {
+        let type_ = self.type_.as_deref().unwrap_or_default();
+        if REFUSED_TYPES.contains(&type_) {
+            return Some(format!(
+                "is of type {type_}: credentials of Kubernetes are never sent to Milvus. Name a Secret that was made for \
+                 Milvus."
+            ));
+        }
+        (label && !self.allowed).then(|| {
+            format!(
+                "is not marked for this operator, which runs with --require-secret-label. Put the label {ALLOW_LABEL}: \
+                 \"true\" on it."
+            )
+        })
     }
 
     /// The text under `key`, if there is one.
@@ -67,7 +89,9 @@ impl PartialEq for Content {
 impl From<Secret> for Content {
     fn from(secret: Secret) -> Self {
         let values = secret.data.unwrap_or_default().into_iter().map(|(key, ByteString(bytes))| (key, bytes));
-        Self::new(&secret.metadata, secret.type_, values)
+        let label = secret.metadata.labels.as_ref().and_then(|labels| labels.get(ALLOW_LABEL));
+        let allowed = label.is_some_and(|value| value == "true");
+        Self { type_: secret.type_, allowed, ..Self::new(&secret.metadata, values) }
     }
 }
 
@@ -75,7 +99,7 @@ impl From<ConfigMap> for Content {
     fn from(map: ConfigMap) -> Self {
         let texts = map.data.unwrap_or_default().into_iter().map(|(key, text)| (key, text.into_bytes()));
         let bytes = map.binary_data.unwrap_or_default().into_iter().map(|(key, ByteString(bytes))| (key, bytes));
-        Self::new(&map.metadata, None, texts.chain(bytes))
+        Self::new(&map.metadata, texts.chain(bytes))
     }
 }
 
@@ -100,6 +124,24 @@ mod tests {
         assert_eq!(secret("1", "true", "a"), secret("2", "true", "a"));
         assert_ne!(secret("1", "true", "a"), secret("1", "true", "b"));
         assert_ne!(secret("1", "true", "a"), secret("1", "false", "a"));
+    }
+
+    #[test]
+    fn credentials_of_kubernetes_are_refused_whatever_their_label() {
+        for type_ in REFUSED_TYPES {
+            let refused = Content { type_: Some(type_.to_owned()), ..secret("1", "true", "a") };
+            assert!(refused.refusal(false).unwrap().starts_with(&format!("is of type {type_}: ")));
+        }
+    }
+
+    #[test]
+    fn a_secret_must_be_marked_where_that_is_asked_for_and_a_config_map_never() {
+        assert_eq!(secret("1", "true", "a").refusal(true), None);
+        for label in ["false", "", "True"] {
+            assert!(secret("1", label, "a").refusal(true).unwrap().starts_with("is not marked"), "{label}");
+            assert_eq!(secret("1", label, "a").refusal(false), None);
+        }
+        assert_eq!(Content::from(ConfigMap::default()).refusal(true), None);
     }
 
     #[test]

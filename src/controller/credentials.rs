@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    content::{ALLOW_LABEL, Content},
+    content::Content,
     references::{Kind, Reference, View},
 };
 use crate::{
@@ -13,10 +13,6 @@ use crate::{
         tls::{ClientCertificate, Tls},
     },
 };
-
-/// Credentials of Kubernetes itself. Some have a key called `token` too, which must not be sent to whatever address a
-/// connection names.
-const REFUSED_TYPES: [&str; 2] = ["kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token"];
 
 /// The type of a Secret that holds a certificate and its key.
 const TLS_TYPE: &str = "kubernetes.io/tls";
@@ -127,20 +123,10 @@ fn found(reference: &Reference, view: View, label: bool) -> Result<Arc<Content>,
         }
         View::Found(content) => content,
     };
-    let type_ = content.type_.as_deref().unwrap_or_default();
-    if REFUSED_TYPES.contains(&type_) {
-        return Err(Problem::Unusable(format!(
-            "{reference} is of type {type_}: credentials of Kubernetes are never sent to Milvus. Name a Secret with a login \
-             for Milvus."
-        )));
+    match content.refusal(label) {
+        Some(refusal) => Err(Problem::Unusable(format!("{reference} {refusal}"))),
+        None => Ok(content),
     }
-    if label && reference.kind == Kind::Secret && !content.allowed {
-        return Err(Problem::Unusable(format!(
-            "{reference} is not marked for this operator, which runs with --require-secret-label. Put the label \
-             {ALLOW_LABEL}: \"true\" on it."
-        )));
-    }
-    Ok(content)
 }
 
 fn absent(reference: &Reference, problem: &str) -> Problem {
@@ -176,7 +162,7 @@ mod tests {
     use k8s_openapi::api::core::v1::{ConfigMap, Secret};
     use serde_json::{Value, json};
 
-    use super::*;
+    use super::{super::content::ALLOW_LABEL, *};
 
     fn wanted(spec: Value) -> Wanted {
         Wanted::by(&serde_json::from_value(spec).unwrap())
@@ -235,10 +221,9 @@ mod tests {
 
     #[test]
     fn credentials_of_kubernetes_are_refused() {
-        for type_ in REFUSED_TYPES {
-            let text = problem(with_login().read(vec![secret(type_, json!({}), json!({ "token": "t" }))], false));
-            assert!(text.starts_with(&format!("unusable: Secret login is of type {type_}")), "{text}");
-        }
+        let type_ = "kubernetes.io/service-account-token";
+        let text = problem(with_login().read(vec![secret(type_, json!({}), json!({ "token": "t" }))], false));
+        assert!(text.starts_with(&format!("unusable: Secret login is of type {type_}")), "{text}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use kube::Api;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
 
-use super::{API_DEADLINE, Key, pass::Pass};
+use super::{API_DEADLINE, Key, content::Content, pass::Pass};
 use crate::{
     milvus::Source,
     refresh::{FailureClass, OwnSource, OwnSourceCheck, SpecPlace, source, spec},
@@ -52,16 +52,22 @@ impl Pass<'_> {
                 return Err(missing(format!("Secret {name} could not be read in time. It is tried again by itself.")));
             }
         };
-        let Some(value) = secret.data.unwrap_or_default().remove(key) else {
+        let invalid = |problem: String| OwnSourceCheck::Refused(FailureClass::InvalidSpec, problem);
+        let content = Content::from(secret);
+        if let Some(refusal) = content.refusal(self.context.require_secret_label) {
+            return Err(invalid(format!("Secret {name} {refusal}")));
+        }
+        let Some(text) = content.text(key) else {
             return Err(missing(format!(
                 "Secret {name} has no key {key}, which spec.externalSpecFrom names. Add it; it is looked for again all the time."
             )));
         };
-        let text = String::from_utf8(value.0).ok().filter(|text| !text.trim().is_empty());
-        text.map(SecretString::from).ok_or_else(|| {
-            let problem = format!("Key {key} of Secret {name} must hold the external spec as JSON text in UTF-8.");
-            OwnSourceCheck::Refused(FailureClass::InvalidSpec, problem)
-        })
+        match text {
+            Ok(text) if !text.trim().is_empty() => Ok(SecretString::from(text)),
+            Ok(_) | Err(_) => {
+                Err(invalid(format!("Key {key} of Secret {name} must hold the external spec as JSON text in UTF-8.")))
+            }
+        }
     }
 }
 

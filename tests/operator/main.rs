@@ -13,6 +13,7 @@ mod leader;
 mod limits;
 mod milvus_ref;
 mod outage;
+mod overrides;
 mod queue;
 mod rbac;
 mod refresh;
