@@ -229,12 +229,14 @@ impl<'a> Pass<'a> {
 
     /// Deletes the object, if it is still what was decided on.
     async fn delete(&self) -> Result<(), WriteError> {
+        status::delete(&self.api, &self.key.name, &self.uid, &self.newest.resource_version).await?;
         tracing::info!(
+            controller = REFRESH,
             namespace = self.key.namespace,
-            refresh = self.key.name,
+            name = self.key.name,
             "deleted: spec.ttlSecondsAfterFinished has passed"
         );
-        status::delete(&self.api, &self.key.name, &self.uid, &self.newest.resource_version).await
+        Ok(())
     }
 
     /// Publishes and logs what has become durable.

@@ -47,10 +47,13 @@ struct State {
 
 impl Api {
     pub fn client(&self) -> Client {
-        let (reads, writes) = (self.clone(), self.clone());
+        let (reads, writes, deletes) = (self.clone(), self.clone(), self.clone());
         let read = move |Path(name): Path<String>| async move { reads.answer(reads.object(&name).ok_or(404)) };
         let write = move |Path(name): Path<String>, body: Bytes| async move { writes.write(&name, &body).await };
-        let router = Router::new().route(ONE, get(read)).route(&format!("{ONE}/status"), patch(write));
+        let delete = move |Path(name): Path<String>, body: Bytes| async move {
+            deletes.answer(deletes.delete_as_seen(&name, &serde_json::from_slice(&body).unwrap()))
+        };
+        let router = Router::new().route(ONE, get(read).delete(delete)).route(&format!("{ONE}/status"), patch(write));
         Client::new(router, "default")
     }
 
@@ -70,6 +73,16 @@ impl Api {
 
     pub fn delete(&self, name: &str) {
         self.lock().objects.remove(name);
+    }
+
+    /// Somebody edits the object.
+    pub fn edit(&self, name: &str, edit: impl FnOnce(&mut ExternalCollectionRefresh)) {
+        let mut state = self.lock();
+        let version = state.next_version();
+        let object = state.objects.get_mut(name).unwrap();
+        edit(object);
+        object.metadata.resource_version = Some(version);
+        object.metadata.generation = object.metadata.generation.map(|generation| generation + 1);
     }
 
     pub fn recreate(&self, name: &str) {
@@ -143,6 +156,18 @@ impl Api {
         object.metadata.resource_version = Some(version);
         object.status = serde_json::from_value(patch["status"].clone()).unwrap();
         Ok(object.clone())
+    }
+
+    /// A deletion without preconditions takes whatever is there, as it does on the real API server.
+    fn delete_as_seen(&self, name: &str, options: &Value) -> Result<ExternalCollectionRefresh, u16> {
+        let mut state = self.lock();
+        let meta = &state.objects.get(name).ok_or(404_u16)?.metadata;
+        let expected = |field: &str| options["preconditions"][field].as_str();
+        let others = |field: &str, is: &Option<String>| expected(field).is_some() && expected(field) != is.as_deref();
+        if others("uid", &meta.uid) || others("resourceVersion", &meta.resource_version) {
+            return Err(409);
+        }
+        state.objects.remove(name).ok_or(404)
     }
 
     fn answer(&self, answer: Result<ExternalCollectionRefresh, u16>) -> (StatusCode, String) {

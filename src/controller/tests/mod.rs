@@ -9,6 +9,8 @@ mod world;
 
 use std::time::Duration;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
 use self::{
     api::Fate,
     world::{World, claimed},
@@ -177,4 +179,32 @@ async fn a_claim_that_comes_to_light_during_a_pass_that_fails_keeps_its_collecti
     }
     assert!(claimed(&api.object("a").unwrap()));
     assert_eq!(old.milvus.starts(), 0, "a run of a collection that another one has was started");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_finished_object_is_deleted_only_as_it_was_seen() {
+    let finished_long_ago = async || {
+        let world = World::with(&["a"]).await;
+        world.until_ended("a").await;
+        world.api.edit("a", |object| {
+            object.spec.ttl_seconds_after_finished = Some(60);
+            object.status.as_mut().unwrap().completion_time = Some(Time("2026-01-01T00:00:00Z".parse().unwrap()));
+        });
+        world.watch.show(&world.api);
+        world
+    };
+    let edited = finished_long_ago().await;
+    edited.api.edit("a", |object| object.spec.trigger = Some("again".to_owned()));
+    edited.pass_behind("a").await;
+    assert!(edited.api.object("a").is_some(), "what asks for a run is not seen yet");
+    edited.until("a", |_| edited.milvus.starts() == 2).await;
+
+    let recreated = finished_long_ago().await;
+    recreated.api.recreate("a");
+    recreated.pass_behind("a").await;
+    assert!(recreated.api.object("a").is_some(), "it is another object");
+
+    let untouched = finished_long_ago().await;
+    untouched.pass_behind("a").await;
+    assert_eq!(untouched.api.object("a"), None);
 }
