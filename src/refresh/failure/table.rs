@@ -326,11 +326,11 @@ impl FailureClass {
                 remedy: "Find out what held the start back, or raise spec.startingDeadlineSeconds; then set a new \
                          spec.trigger. More: docs/failures.md#startingdeadlineexceeded",
                 meaning: "The run was not started in the time that the refresh allows.",
-                happened: "`spec.startingDeadlineSeconds` passed before Milvus accepted a start; nothing runs.",
+                happened: "`spec.startingDeadlineSeconds` passed before Milvus accepted a start; nothing of this run was started.",
                 words: &[],
                 steps: &[
-                    "`kubectl describe` shows in its Events what it waited for: another refresh of the collection, \
-                     somebody else's job, or its connection.",
+                    "The message says what it waited for last: another refresh of the collection, a job that is active in \
+                     Milvus, its Secret, or its connection.",
                     "See to that, or raise `spec.startingDeadlineSeconds`.",
                     RUN_AGAIN,
                 ],
