@@ -20,5 +20,6 @@ mod refresh;
 mod reruns;
 mod rivals;
 mod rotation;
+mod tenancy;
 mod ttl;
 mod weather;
