@@ -217,7 +217,7 @@ fn build(
         let message = "The login is sent over http://, where whoever is on the way can read it. Use https:// in the address, \
                        with tls.caRef where the server's CA is not one that everybody trusts.";
         let notice = Notice { warning: true, reason: "PlaintextCredentials", message: message.to_owned() };
-        context.events.publish(connection.object_ref(&()), notice);
+        context.events.publish(connection.object_ref(&()), "Connect".to_owned(), notice);
     }
     Ok(server)
 }

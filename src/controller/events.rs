@@ -16,21 +16,21 @@ const QUEUE: usize = 1024;
 /// Where notices become Events.
 #[derive(Clone, Debug)]
 pub struct Events {
-    queue: mpsc::Sender<(ObjectReference, Notice)>,
+    queue: mpsc::Sender<(ObjectReference, String, Notice)>,
 }
 
 impl Events {
     /// Starts the one publisher of this process; it ends with the last handle.
     pub fn start(client: Client) -> Self {
-        let (queue, mut waiting) = mpsc::channel::<(ObjectReference, Notice)>(QUEUE);
+        let (queue, mut waiting) = mpsc::channel::<(ObjectReference, String, Notice)>(QUEUE);
         tokio::spawn(async move {
             let recorder = Recorder::new(client, Reporter::from(FIELD_MANAGER));
-            while let Some((object, notice)) = waiting.recv().await {
+            while let Some((object, action, notice)) = waiting.recv().await {
                 let event = Event {
                     type_: if notice.warning { EventType::Warning } else { EventType::Normal },
                     reason: notice.reason.to_owned(),
                     note: Some(notice.message),
-                    action: "Refresh".to_owned(),
+                    action,
                     secondary: None,
                 };
                 let (namespace, name) = (object.namespace.as_deref(), object.name.as_deref());
@@ -52,10 +52,11 @@ impl Events {
         Self { queue }
     }
 
-    /// Publishes `notice` about `object`, soon.
-    pub fn publish(&self, object: ObjectReference, notice: Notice) {
-        if let Err(dropped) = self.queue.try_send((object, notice)) {
-            let (object, notice) = dropped.into_inner();
+    /// Publishes `notice` about `object`, soon. Events with the same reason and `action` become one with a count, which keeps the
+    /// first text.
+    pub fn publish(&self, object: ObjectReference, action: String, notice: Notice) {
+        if let Err(dropped) = self.queue.try_send((object, action, notice)) {
+            let (object, _, notice) = dropped.into_inner();
             tracing::warn!(
                 controller = REFRESH,
                 namespace = object.namespace,

@@ -241,6 +241,9 @@ impl<'a> Pass<'a> {
 
     /// Publishes and logs what has become durable.
     fn tell(&mut self) {
+        // What happens to another attempt is another Event, with a text of its own.
+        let (number, failures) = self.durable.run.as_ref().map_or((0, 0), |run| (run.number, run.failures));
+        let action = format!("RefreshRun{number}Attempt{}", failures.saturating_add(1));
         for notice in self.notices.drain(..) {
             tracing::info!(
                 controller = REFRESH,
@@ -252,7 +255,7 @@ impl<'a> Pass<'a> {
                 "{}",
                 notice.message,
             );
-            self.context.events.publish(self.object.object_ref(&()), notice);
+            self.context.events.publish(self.object.object_ref(&()), action.clone(), notice);
         }
     }
 

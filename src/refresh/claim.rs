@@ -8,6 +8,7 @@ use super::{
     Connection, Fact, FailureClass, Look, OwnSourceCheck, Permission, Reason, Run, Slot, Submission, Turn,
     decide::{Effect, Outcome, Step, Wake},
     due::elapsed,
+    failure::trouble,
     find::{active, candidates},
     limits::{ABSENCE_WINDOW, GRACE, HOLD, LONGEST_SLEEP, LOOK_AGAIN, LOOK_FOR_SECRET, MAX_UNPROVEN_SUBMITS},
 };
@@ -39,7 +40,7 @@ impl Step<'_> {
             },
             Fact::Looked(Err(error)) => {
                 let mut run = run;
-                if class_of(error.kind).is_some() {
+                if FailureClass::of_refusal(error.kind).is_some() {
                     self.capture(&mut run);
                 }
                 self.refused(run, error)
@@ -200,9 +201,9 @@ impl Step<'_> {
     /// Nothing was started, which is proven; no claim stands (rule 6). What is not the run's own fault is the connection's
     /// trouble: its own probe finds out and wakes the run when it is over.
     fn refused(&mut self, run: Run, error: &MilvusError) -> Outcome {
-        match class_of(error.kind) {
+        match FailureClass::of_refusal(error.kind) {
             Some(class) => self.fail(run, class, &error.message),
-            None => self.await_connection(run, trouble_of(error.kind), &error.message, LOOK_AGAIN),
+            None => self.await_connection(run, trouble(error.kind), &error.message, LOOK_AGAIN),
         }
     }
 
@@ -349,45 +350,6 @@ impl Step<'_> {
         }
         self.sum_up(run, Reason::WaitingForActiveJob, message);
         (Effect::None, Wake::After(LOOK_AGAIN))
-    }
-}
-
-/// The failure class of an error that proves that nothing was started and is the run's own; `None` for the connection's trouble.
-fn class_of(kind: ErrorKind) -> Option<FailureClass> {
-    match kind {
-        ErrorKind::CollectionNotFound => Some(FailureClass::CollectionNotFound),
-        ErrorKind::DatabaseNotFound => Some(FailureClass::DatabaseNotFound),
-        ErrorKind::NotExternal => Some(FailureClass::NotExternalCollection),
-        ErrorKind::InvalidRequest => Some(FailureClass::InvalidSpec),
-        ErrorKind::PermissionDenied => Some(FailureClass::PermissionDenied),
-        ErrorKind::NotSent
-        | ErrorKind::Unreachable
-        | ErrorKind::Timeout
-        | ErrorKind::Busy
-        | ErrorKind::Unauthenticated
-        | ErrorKind::Unsupported
-        | ErrorKind::DuplicateJob
-        | ErrorKind::JobNotFound
-        | ErrorKind::Malformed
-        | ErrorKind::Internal => None,
-    }
-}
-
-/// The connection's reason that such trouble goes by.
-fn trouble_of(kind: ErrorKind) -> &'static str {
-    match kind {
-        ErrorKind::NotSent | ErrorKind::Unreachable | ErrorKind::Timeout | ErrorKind::Busy => "Unreachable",
-        ErrorKind::Unauthenticated => "Unauthenticated",
-        ErrorKind::Unsupported => "UnsupportedServer",
-        ErrorKind::CollectionNotFound
-        | ErrorKind::DatabaseNotFound
-        | ErrorKind::NotExternal
-        | ErrorKind::InvalidRequest
-        | ErrorKind::PermissionDenied
-        | ErrorKind::DuplicateJob
-        | ErrorKind::JobNotFound
-        | ErrorKind::Malformed
-        | ErrorKind::Internal => "ServerError",
     }
 }
 

@@ -2,9 +2,11 @@
 
 mod page;
 mod reason;
+mod refusal;
 mod table;
 
 pub use page::page;
+pub(super) use refusal::trouble;
 pub(super) use table::Words;
 
 /// Why a run failed. Shown as the reason of the conditions and as `status.failure.class`.

@@ -1,0 +1,45 @@
+//! What an error says of a run that nothing was started for.
+
+use super::FailureClass;
+use crate::milvus::ErrorKind;
+
+impl FailureClass {
+    /// The failure class of an error that proves that nothing was started and is the run's own; `None` for the connection's trouble.
+    pub fn of_refusal(kind: ErrorKind) -> Option<Self> {
+        match kind {
+            ErrorKind::CollectionNotFound => Some(Self::CollectionNotFound),
+            ErrorKind::DatabaseNotFound => Some(Self::DatabaseNotFound),
+            ErrorKind::NotExternal => Some(Self::NotExternalCollection),
+            ErrorKind::InvalidRequest => Some(Self::InvalidSpec),
+            ErrorKind::PermissionDenied => Some(Self::PermissionDenied),
+            ErrorKind::NotSent
+            | ErrorKind::Unreachable
+            | ErrorKind::Timeout
+            | ErrorKind::Busy
+            | ErrorKind::Unauthenticated
+            | ErrorKind::Unsupported
+            | ErrorKind::DuplicateJob
+            | ErrorKind::JobNotFound
+            | ErrorKind::Malformed
+            | ErrorKind::Internal => None,
+        }
+    }
+}
+
+/// The connection's reason that such trouble goes by.
+pub fn trouble(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::NotSent | ErrorKind::Unreachable | ErrorKind::Timeout | ErrorKind::Busy => "Unreachable",
+        ErrorKind::Unauthenticated => "Unauthenticated",
+        ErrorKind::Unsupported => "UnsupportedServer",
+        ErrorKind::CollectionNotFound
+        | ErrorKind::DatabaseNotFound
+        | ErrorKind::NotExternal
+        | ErrorKind::InvalidRequest
+        | ErrorKind::PermissionDenied
+        | ErrorKind::DuplicateJob
+        | ErrorKind::JobNotFound
+        | ErrorKind::Malformed
+        | ErrorKind::Internal => "ServerError",
+    }
+}
