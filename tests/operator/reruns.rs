@@ -140,7 +140,7 @@ async fn a_source_is_reverted_after_its_run(story: Story<'_>) -> usize {
     3
 }
 
-async fn a_request_comes_while_a_run_is_under_way(story: Story<'_>) -> usize {
+async fn requests_come_while_a_run_is_under_way_and_after_it(story: Story<'_>) -> usize {
     let request = |value: &str| json!({ "metadata": { "annotations": { "milvus-refresh.dev/requestedAt": value } } });
     story.begin(json!({})).await;
     story.running(1).await;
@@ -149,7 +149,10 @@ async fn a_request_comes_while_a_run_is_under_way(story: Story<'_>) -> usize {
     story.completes(1).await;
     story.completes(2).await;
     story.until("done as requested", |object| status(object).last_completed_request.as_deref() == Some("r2")).await;
-    2
+    // An annotation changes no generation.
+    story.patch(request("r3")).await;
+    story.completes(3).await;
+    3
 }
 
 async fn it_is_created_suspended(story: Story<'_>) -> usize {
@@ -240,7 +243,7 @@ async fn each_story_of_edits_has_as_many_starts_as_it_asks_for() {
         ("meanwhile", tokens_come_while_a_run_is_under_way(story("meanwhile")).boxed()),
         ("nothing", a_token_is_reverted_while_a_run_is_under_way(story("nothing")).boxed()),
         ("source", a_source_is_reverted_after_its_run(story("source")).boxed()),
-        ("request", a_request_comes_while_a_run_is_under_way(story("request")).boxed()),
+        ("request", requests_come_while_a_run_is_under_way_and_after_it(story("request")).boxed()),
         ("suspended", it_is_created_suspended(story("suspended")).boxed()),
         ("held", a_token_is_reverted_while_it_is_suspended(story("held")).boxed()),
         ("retry", a_token_comes_during_a_retry(story("retry")).boxed()),

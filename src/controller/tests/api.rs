@@ -75,14 +75,13 @@ impl Api {
         self.lock().objects.remove(name);
     }
 
-    /// Somebody edits the object.
+    /// Somebody edits the object, which is its first generation still.
     pub fn edit(&self, name: &str, edit: impl FnOnce(&mut ExternalCollectionRefresh)) {
         let mut state = self.lock();
         let version = state.next_version();
         let object = state.objects.get_mut(name).unwrap();
         edit(object);
         object.metadata.resource_version = Some(version);
-        object.metadata.generation = object.metadata.generation.map(|generation| generation + 1);
     }
 
     pub fn recreate(&self, name: &str) {

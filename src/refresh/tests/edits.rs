@@ -69,7 +69,7 @@ const SOURCES_AND_REQUESTS: [Row; 20] = [
 ];
 
 #[rustfmt::skip]
-const WHAT_STARTS_NOTHING: [Row; 9] = [
+const WHAT_STARTS_NOTHING: [Row; 10] = [
     ("labels", "created, label a, completes, label b, passes 9, label c", 1, "RefreshCompleted #1"),
     ("annotations but the one", "created, annotation a, completes, annotation b", 1, "RefreshCompleted #1"),
     ("deadlines", "created, deadline 9000, completes, deadline 100, starting deadline 10, passes 100", 1, "RefreshCompleted #1"),
@@ -78,6 +78,7 @@ const WHAT_STARTS_NOTHING: [Row; 9] = [
     ("suspending and resuming", "created, completes, suspend, resume", 1, "RefreshCompleted #1"),
     ("a restart", "trigger a, created, restart, completes, restart, passes 100, restart", 1, "RefreshCompleted #1 handled a last a"),
     ("an upgrade to another recipe of fingerprints", "source s1, created, completes, another recipe, restart, source s2", 1, "RefreshCompleted #1"),
+    ("a run after an upgrade knows the source again", "source s1, created, completes, another recipe, source s2 + trigger a, completes, source s3, completes", 3, "RefreshCompleted #3 handled a last a"),
     ("an upgrade while a token stands", "trigger a, created, completes, another recipe, restart", 1, "RefreshCompleted #1 handled a last a"),
 ];
 
@@ -102,7 +103,7 @@ const SUSPENSION: [Row; 16] = [
 ];
 
 #[rustfmt::skip]
-const RETRIES: [Row; 24] = [
+const RETRIES: [Row; 25] = [
     ("no retry", "backoff 0, created, fails, passes 1000", 1, "Failed(ServerInternal) #1"),
     ("one retry", "backoff 1, created, fails, passes 11, fails, passes 1000", 2, "Failed(ServerInternal) #1 failures 1"),
     ("three retries", "created, fails, passes 11, fails, passes 22, fails, passes 44, fails, passes 1000", 4, "Failed(ServerInternal) #1 failures 3"),
@@ -112,6 +113,7 @@ const RETRIES: [Row; 24] = [
     ("every run has its own retries", "backoff 1, trigger a, created, fails, passes 11, fails, trigger b, fails, passes 11, completes", 4, "RefreshCompleted #2 failures 1 handled a b last b"),
     ("a token during a retry starts at once", "trigger a, created, fails, trigger b, completes, passes 1000", 2, "RefreshCompleted #1 handled a b last b"),
     ("a token during a retry has all retries", "backoff 1, trigger a, created, fails, trigger b, fails, passes 11, fails, passes 1000", 3, "Failed(ServerInternal) #1 failures 1 handled a b last b"),
+    ("a token that comes during an attempt that fails starts at once", "trigger a, created, trigger b, fails, completes", 2, "RefreshCompleted #1 handled a b last b"),
     ("another source during a retry starts at once", "source s1, created, fails, source s2, completes", 2, "RefreshCompleted #1"),
     ("a request during a retry starts at once", "created, fails, request r1, completes", 2, "RefreshCompleted #1 request r1 completed r1"),
     ("a deadline during a retry starts nothing at once", "created, fails, deadline 100, passes 9", 1, "Retrying(ServerInternal) #1 failures 1"),

@@ -210,3 +210,17 @@ fn a_token_that_is_reverted_while_a_run_is_under_way_is_told_at_its_end() {
     assert_eq!(decision.events(), ["RefreshCompleted", "TriggerAlreadyHandled"]);
     assert_eq!(scene.play(Fact::Nothing).events(), [""; 0]);
 }
+
+#[test]
+fn a_generation_is_observed_together_with_its_run_or_at_once_when_it_asks_for_none() {
+    let mut scene = Scene::running(40);
+    let going_on = || sighted(Job { progress: 40, ..job(NEW, JobState::InProgress) });
+    let edits = [(None, 2), (Some("a"), 2), (Some("b"), 2), (None, 5), (Some("c"), 5)];
+    for (generation, (token, observed)) in (2..).zip(edits) {
+        scene.want.trigger = token.map(str::to_owned);
+        scene.want.generation = generation;
+        assert_eq!(scene.play(going_on()).next.observed_generation, Some(observed), "{token:?}");
+    }
+    let decision = scene.play(sighted(job(NEW, JobState::Completed)));
+    assert_eq!((decision.next.observed_generation, decision.run().number), (Some(6), 2));
+}
