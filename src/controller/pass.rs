@@ -107,7 +107,7 @@ impl<'a> Pass<'a> {
                 Effect::None | Effect::Delete => return Ok(wake),
                 Effect::Find => Fact::Looked(self.look(&server, &connection).await),
                 Effect::Submit => Fact::Submitted(self.submit(&server, &connection, began).await),
-                Effect::Poll(job) => Fact::Sighted(self.follow(&server, &connection, job)),
+                Effect::Poll(job) => Fact::Sighted(self.follow(&server, &connection, job).await),
             };
         }
         Ok(Wake::After(Duration::ZERO))

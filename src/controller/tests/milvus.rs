@@ -92,6 +92,8 @@ impl Milvus for Fake {
         Ok(self.start_by_another())
     }
 
+    fn keep_secret(&self, _: &secrecy::SecretString) {}
+
     async fn progress(&self, job: JobId) -> Result<Job> {
         let state = self.0.lock().unwrap();
         let known = state.jobs.iter().find(|known| known.id == job).cloned();
