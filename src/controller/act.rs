@@ -67,6 +67,7 @@ impl Pass<'_> {
         let outcome = if left.is_zero() || self.context.permission(&self.uid) != Permission::Granted {
             Submission::Withheld
         } else {
+            self.context.memory.with(&self.uid, |remembered| remembered.sending(Instant::now()));
             match server.milvus.submit(database, collection, self.source.as_ref(), left).await {
                 Ok(job) => Submission::Accepted(job),
                 Err(error) => {
