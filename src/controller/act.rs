@@ -67,6 +67,7 @@ impl Pass<'_> {
         let outcome = if left.is_zero() || self.context.permission(&self.uid) != Permission::Granted {
             Submission::Withheld
         } else {
+            self.context.memory.with(&self.uid, |remembered| remembered.sending(Instant::now()));
             match server.milvus.submit(database, collection, self.source.as_ref(), left).await {
                 Ok(job) => Submission::Accepted(job),
                 Err(error) => {
@@ -80,11 +81,12 @@ impl Pass<'_> {
     }
 
     /// Has the poller follow the job and gives what Milvus last said of it.
-    pub(super) fn follow(&self, server: &Server, connection: &Key, job: JobId) -> Option<Answer> {
+    pub(super) async fn follow(&self, server: &Server, connection: &Key, job: JobId) -> Option<Answer> {
         let age = self.since_submit(self.context.clock.now());
-        self.context.memory.with(&self.uid, |remembered| {
-            remembered.followed = Some((connection.clone(), self.key.clone()));
-        });
+        let entry = (connection.clone(), self.key.clone());
+        if self.context.memory.with(&self.uid, |remembered| remembered.followed.replace(entry)).is_none() {
+            self.keep_spec_secret(server).await;
+        }
         let sighting = server.poller.track(self.key.clone(), job, age);
         if let Some(error) = &sighting.failing {
             self.suspect(connection, error);

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::Key;
 use crate::{
     api::RefreshStatus,
-    refresh::{ClaimKey, Submission},
+    refresh::{ClaimKey, Submission, limits::GRACE},
 };
 
 /// The memory of all objects, by uid: a re-created object starts with none.
@@ -29,6 +29,8 @@ pub struct Remembered {
     claim: Option<(ClaimKey, Instant)>,
     /// The outcome of a start that is not recorded yet.
     outcome: Option<(ClaimKey, Submission)>,
+    /// When the last start was sent, until this process has written that its claim is over.
+    sent: Option<Instant>,
     /// A claim whose write was not answered.
     unanswered: Option<Newest>,
     /// When a status was last written.
@@ -75,13 +77,13 @@ impl Memory {
         self.lock().remove(uid)
     }
 
-    /// The object's run is over: nothing is remembered but a status that the watch has not shown yet. Gives the poller's
-    /// entry, if there was one.
+    /// The object's run is over: nothing is remembered but a status that the watch has not shown yet, and a start that may
+    /// still land. Gives the poller's entry, if there was one.
     pub fn rest(&self, uid: &str) -> Option<(Key, Key)> {
         let mut objects = self.lock();
         let remembered = objects.remove(uid)?;
-        if remembered.newest.is_some() {
-            let rest = Remembered { newest: remembered.newest, ..Remembered::default() };
+        if remembered.newest.is_some() || remembered.sent.is_some() {
+            let rest = Remembered { newest: remembered.newest, sent: remembered.sent, ..Remembered::default() };
             objects.insert(uid.to_owned(), rest);
         }
         remembered.followed
@@ -97,6 +99,7 @@ impl Remembered {
         self.newest.is_none()
             && self.claim.is_none()
             && self.outcome.is_none()
+            && self.sent.is_none()
             && self.unanswered.is_none()
             && self.written.is_none()
             && self.followed.is_none()
@@ -116,6 +119,21 @@ impl Remembered {
                 Duration::ZERO
             }
         }
+    }
+
+    /// A start of the standing claim is sent.
+    pub fn sending(&mut self, now: Instant) {
+        self.sent = Some(now);
+    }
+
+    /// This process has written another claim than the last one, or that none stands: it knows what became of the start.
+    pub fn claim_over(&mut self) {
+        self.sent = None;
+    }
+
+    /// Whether a start may still land although no claim stands: somebody else has taken the claim out of the status.
+    pub fn may_land(&self, standing: Option<ClaimKey>, now: Instant) -> bool {
+        standing.is_none() && self.sent.is_some_and(|sent| now.saturating_duration_since(sent) < GRACE)
     }
 
     /// Keeps the outcome of a start until it is recorded.

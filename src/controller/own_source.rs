@@ -5,7 +5,7 @@ use kube::Api;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
 
-use super::{API_DEADLINE, Key, content::Content, pass::Pass};
+use super::{API_DEADLINE, Key, content::Content, pass::Pass, servers::Server};
 use crate::{
     milvus::Source,
     refresh::{FailureClass, OwnSource, OwnSourceCheck, SpecPlace, source, spec},
@@ -26,6 +26,17 @@ impl Pass<'_> {
                 OwnSourceCheck::Usable
             }
             Err(problem) => problem,
+        }
+    }
+
+    /// Has the server's words about a job scrubbed of the spec that it was started with. The process that started it has seen
+    /// to that; this one may have come after it.
+    pub(super) async fn keep_spec_secret(&self, server: &Server) {
+        let place = self.want.own_source.as_ref().map(|own| &own.spec);
+        if let Some(SpecPlace::Secret { name, key }) = place.filter(|_| self.source.is_none())
+            && let Ok(spec) = self.read_spec(name, key).await
+        {
+            server.milvus.keep_secret(&spec);
         }
     }
 

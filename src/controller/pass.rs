@@ -107,7 +107,7 @@ impl<'a> Pass<'a> {
                 Effect::None | Effect::Delete => return Ok(wake),
                 Effect::Find => Fact::Looked(self.look(&server, &connection).await),
                 Effect::Submit => Fact::Submitted(self.submit(&server, &connection, began).await),
-                Effect::Poll(job) => Fact::Sighted(self.follow(&server, &connection, job)),
+                Effect::Poll(job) => Fact::Sighted(self.follow(&server, &connection, job).await),
             };
         }
         Ok(Wake::After(Duration::ZERO))
@@ -176,11 +176,16 @@ impl<'a> Pass<'a> {
     }
 
     /// A run that is not due (any more) needs no announcement, and neither does one that carries this process' name already:
-    /// the write was taken and its reply was lost.
+    /// the write was taken and its reply was lost. A claim that somebody took out of the status frees nothing before its
+    /// start can have landed.
     fn permission(&self) -> Permission {
         let operator = self.durable.run.as_ref().and_then(|run| run.operator.as_ref());
         if operator == Some(&self.context.operator) || !is_due(&self.want, &self.durable) {
             self.context.fence.announced(&self.uid);
+        }
+        let (claim, now) = (self.durable.claim(), Instant::now());
+        if self.context.memory.with(&self.uid, |remembered| remembered.may_land(claim, now)) {
+            return Permission::Withheld;
         }
         self.context.permission(&self.uid)
     }
@@ -208,9 +213,12 @@ impl<'a> Pass<'a> {
             sent => sent?,
         };
         self.newest = Newest { resource_version, status: Some(status) };
-        self.durable = self.record.clone();
+        let before = std::mem::replace(&mut self.durable, self.record.clone()).claim();
         self.context.memory.with(&self.uid, |remembered| {
             let now = Instant::now();
+            if before != self.durable.claim() {
+                remembered.claim_over();
+            }
             remembered.newest = Some(self.newest.clone());
             remembered.written = Some(now);
             remembered.outcome_recorded();

@@ -9,7 +9,7 @@ use std::{
 
 use async_trait::async_trait;
 use futures::FutureExt;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::{
@@ -338,7 +338,7 @@ impl Milvus for GrpcMilvus {
     ) -> Result<JobId> {
         if let Some(source) = source {
             // Milvus may quote the spec in its answer, and later in what it says of the job.
-            self.scrubber.learn(spec_secrets(source.spec.expose_secret()));
+            self.keep_secret(&source.spec);
         }
         let message = milvus::RefreshExternalCollectionRequest {
             db_name: database.to_owned(),
@@ -353,6 +353,10 @@ impl Milvus for GrpcMilvus {
         } else {
             Err(malformed("Milvus accepted the refresh and gave no job id."))
         }
+    }
+
+    fn keep_secret(&self, spec: &SecretString) {
+        self.scrubber.learn(spec_secrets(spec.expose_secret()));
     }
 
     async fn progress(&self, job: JobId) -> Result<Job> {

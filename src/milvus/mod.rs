@@ -208,6 +208,10 @@ pub trait Milvus: Send + Sync + fmt::Debug {
         budget: Duration,
     ) -> Result<JobId>;
 
+    /// Keeps the credentials in an external spec out of all that later calls give, as [`submit`](Self::submit) does by itself:
+    /// for a job that another process has started.
+    fn keep_secret(&self, spec: &SecretString);
+
     /// One job by id (`GetRefreshExternalCollectionProgress`). A returned job has that id.
     async fn progress(&self, job: JobId) -> Result<Job>;
 

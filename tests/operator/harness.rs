@@ -188,12 +188,18 @@ impl<'a> World<'a> {
 
     /// An operator process on this namespace alone, with these arguments besides; its log is called after `name`.
     pub fn spawn_operator(&self, name: &str, kubeconfig: &Path, args: &[&str]) -> Process {
+        let filter = "debug,kube=info,hyper=info,h2=info,tower=info,tonic=info,kube_client=info,rustls=info";
+        self.spawn_operator_logging(name, kubeconfig, args, filter)
+    }
+
+    /// The same with this log filter.
+    pub fn spawn_operator_logging(&self, name: &str, kubeconfig: &Path, args: &[&str], filter: &str) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_milvus-refresh-operator"));
         command
             .args(["run", "--http-address", "127.0.0.1:0", "--watch-namespace", &self.namespace])
             .args(args)
             .env("KUBECONFIG", kubeconfig)
-            .env("RUST_LOG", "debug,kube=info,hyper=info,h2=info,tower=info,tonic=info,kube_client=info,rustls=info");
+            .env("RUST_LOG", filter);
         let log = self.cluster.control_plane.folder().join(format!("{name}-{}.log", self.namespace));
         Process::spawn("milvus-refresh-operator", command, &log).unwrap()
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod admission;
+mod canary;
 mod certificates;
 mod connection;
 mod cost;
@@ -12,6 +13,7 @@ mod kubectl;
 mod leader;
 mod limits;
 mod milvus_ref;
+mod needles;
 mod outage;
 mod overrides;
 mod queue;

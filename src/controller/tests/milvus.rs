@@ -1,6 +1,9 @@
 //! A Milvus with one collection, whose jobs complete at once.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -20,6 +23,7 @@ struct State {
     jobs: Vec<Job>,
     starts: usize,
     on_submit: Option<Box<dyn FnOnce() + Send>>,
+    lands_after: Option<Duration>,
 }
 
 impl std::fmt::Debug for Fake {
@@ -32,6 +36,11 @@ impl Fake {
     /// Does this before it carries out the next start.
     pub fn on_submit(&self, act: impl FnOnce() + Send + 'static) {
         self.0.lock().unwrap().on_submit = Some(Box::new(act));
+    }
+
+    /// The next start gets no reply and lands so much later.
+    pub fn land_after(&self, time: Duration) {
+        self.0.lock().unwrap().lands_after = Some(time);
     }
 
     /// How many starts it has got from the process that is tested.
@@ -83,14 +92,22 @@ impl Milvus for Fake {
         Ok(self.0.lock().unwrap().jobs.clone())
     }
 
-    async fn submit(&self, _: &str, _: &str, _: Option<&Source>, _: std::time::Duration) -> Result<JobId> {
+    async fn submit(&self, _: &str, _: &str, _: Option<&Source>, _: Duration) -> Result<JobId> {
         let act = self.0.lock().unwrap().on_submit.take();
         if let Some(act) = act {
             act();
         }
         self.0.lock().unwrap().starts += 1;
-        Ok(self.start_by_another())
+        let Some(time) = self.0.lock().unwrap().lands_after.take() else { return Ok(self.start_by_another()) };
+        let late = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(time).await;
+            late.start_by_another();
+        });
+        Err(MilvusError::new(ErrorKind::Timeout, "no reply"))
     }
+
+    fn keep_secret(&self, _: &secrecy::SecretString) {}
 
     async fn progress(&self, job: JobId) -> Result<Job> {
         let state = self.0.lock().unwrap();

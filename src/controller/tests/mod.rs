@@ -70,6 +70,27 @@ async fn a_claim_that_somebody_else_made_meanwhile_is_met_and_not_overwritten() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_claim_that_somebody_removes_while_its_start_may_land_is_not_made_again_before() {
+    for ended in [false, true] {
+        let world = World::with(&["a"]).await;
+        world.milvus.land_after(Duration::from_secs(20));
+        world.until("a", |_| world.milvus.starts() == 1).await;
+        let mut status = serde_json::to_value(world.api.object("a").unwrap().status).unwrap();
+        status["run"].as_object_mut().unwrap().remove("submitTime").unwrap();
+        if ended {
+            status["state"] = "RefreshFailed".into();
+            world.api.put_status("a", &status);
+            world.pass("a").await;
+            status["state"] = "RefreshPending".into();
+        }
+        world.api.put_status("a", &status);
+        let ended = world.until_ended("a").await;
+        assert_eq!(world.milvus.starts(), 1);
+        assert!(ended.status.unwrap().run.unwrap().adopted, "the start that landed late was found");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_came_of_a_start_is_not_told_of_an_object_that_was_re_created_meanwhile() {
     let world = World::with(&["a"]).await;
     let api = world.api.clone();

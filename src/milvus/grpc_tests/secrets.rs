@@ -68,6 +68,19 @@ async fn secrets_do_not_come_back_in_the_reason_of_any_job() {
 }
 
 #[tokio::test]
+async fn the_keys_of_a_spec_that_another_process_has_sent_do_not_come_back() {
+    let (address, _) = serve(|_| {
+        let reason = "key AKIA7 is disabled".to_owned();
+        let job = milvus::RefreshExternalCollectionJobInfo { job_id: 7, reason, ..Default::default() };
+        Reply::message(&milvus::GetRefreshExternalCollectionProgressResponse { status: ok(), job_info: Some(job) })
+    })
+    .await;
+    let client = client(address);
+    client.keep_secret(&r#"{"extfs":{"access_key_id":"AKIA7"}}"#.into());
+    assert_eq!(client.progress(JobId(7)).await.unwrap().reason, "key *** is disabled");
+}
+
+#[tokio::test]
 async fn secrets_do_not_come_back_in_the_version_or_in_debug_output() {
     let (address, _) =
         serve(|_| Reply::message(&milvus::GetVersionResponse { status: ok(), version: ECHO.to_owned() })).await;

@@ -69,6 +69,12 @@ impl ControlPlane {
         &self.url
     }
 
+    /// Where etcd answers its clients, without TLS: `127.0.0.1:port`.
+    #[must_use]
+    pub fn etcd_address(&self) -> String {
+        format!("127.0.0.1:{}", self.etcd_port.number())
+    }
+
     /// The kubeconfig of an administrator (`system:masters`).
     #[must_use]
     pub fn kubeconfig(&self) -> &Path {

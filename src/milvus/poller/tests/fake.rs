@@ -115,6 +115,8 @@ impl Milvus for Fake {
         }
     }
 
+    fn keep_secret(&self, _: &secrecy::SecretString) {}
+
     async fn progress(&self, job: JobId) -> Result<Job> {
         let takes = {
             let mut state = self.state.lock().unwrap();
