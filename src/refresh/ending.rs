@@ -64,6 +64,8 @@ impl Step<'_> {
         let advice = format!("It is tried again by itself, retry {} of {}.", run.failures, self.want.backoff_limit);
         let message = with_advice(message, &advice);
         self.notice(true, class.as_str(), message.clone());
+        // What came meanwhile does not wait for what failed.
+        let pause = if self.want.asks_for_more_than(&run, &self.next.handled) { Duration::ZERO } else { pause };
         self.sum_up(run, Reason::Retrying(class), message);
         (Effect::None, Wake::After(pause))
     }

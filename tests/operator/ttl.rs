@@ -35,7 +35,7 @@ async fn an_hour_after_their_end(objects: &[(&str, Value)]) -> World<'static> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_finished_object_is_deleted_in_time_and_only_as_it_was_seen() {
+async fn a_finished_object_is_deleted_in_time_unless_a_tool_or_an_edit_keeps_it() {
     let argo = json!({ "annotations": { "argocd.argoproj.io/tracking-id": "app:x" } });
     let again = "again";
     let world =

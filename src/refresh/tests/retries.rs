@@ -48,18 +48,9 @@ fn the_pause_doubles_from_ten_seconds_to_six_minutes() {
 #[test]
 fn luck_spreads_what_failed_together() {
     let pause = |luck| {
-        fail(
-            &mut Scene {
-                luck,
-                want: {
-                    let mut want = super::scene::want();
-                    want.backoff_limit = 20;
-                    want
-                },
-                ..Scene::running(40)
-            },
-            0,
-        )
+        let mut scene = Scene { luck, ..Scene::running(40) };
+        scene.want.backoff_limit = 20;
+        fail(&mut scene, 0)
     };
     assert_ne!(pause(0.0), pause(1.0));
 }
