@@ -21,3 +21,4 @@ mod status;
 mod strategy;
 mod tracking;
 mod turn;
+mod upgrade;
