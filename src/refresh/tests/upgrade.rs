@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::scene::{NEW, Scene, job, looked, old, sighted};
 use crate::{
-    milvus::{Job, JobId, JobState},
-    refresh::{ClaimKey, Effect, Fact, Reason, Recorded, Wake, project},
+    milvus::{JobId, JobState},
+    refresh::{ClaimKey, Effect, Fact, Reason, Recorded, Wake, limits::GRACE, project},
 };
 
 /// What was going on when the last release wrote its statuses.
@@ -93,11 +93,12 @@ fn a_job_that_the_last_release_has_started_is_followed_to_its_end() {
 fn a_start_that_the_last_release_has_claimed_is_looked_for_and_not_sent_again() {
     for name in CLAIMED {
         let mut scene = upgraded(name);
-        let (watermark, claimed) = (scene.run().job_id_watermark.unwrap(), scene.run().submit_time);
+        let watermark = scene.run().job_id_watermark.unwrap();
         assert_eq!(scene.see(Fact::Nothing).effect, Effect::Find, "{name}");
         let before = vec![job(watermark.0, JobState::Completed)];
         assert_ne!(scene.see(looked(before.clone())).effect, Effect::Submit, "{name}: it may still arrive");
-        let started = Job { start_time: claimed, ..job(watermark.0 + 1, JobState::InProgress) };
+        let started = job(watermark.0 + 1, JobState::InProgress);
+        scene.pass(GRACE);
         let decision = scene.play(looked([vec![started.clone()], before].concat()));
         assert_eq!(decision.next.job.id, Some(started.id), "{name}");
         assert_ne!(decision.effect, Effect::Submit, "{name}");
