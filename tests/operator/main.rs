@@ -18,4 +18,5 @@ mod rbac;
 mod refresh;
 mod rivals;
 mod rotation;
+mod upgrade;
 mod weather;
