@@ -28,10 +28,12 @@ fn released(name: &str) -> Value {
 
 /// The object as this release finds it when it takes over from the last one.
 fn upgraded(name: &str) -> Scene {
-    let mut scene = Scene::new();
-    scene.status = serde_json::from_value(released(name)).unwrap();
+    let (mut scene, status) = (Scene::new(), released(name));
+    if let Some(fingerprint) = status["run"]["fingerprint"].as_str() {
+        scene.want.fingerprint = fingerprint.to_owned();
+    }
+    scene.status = serde_json::from_value(status).unwrap();
     scene.want.generation = scene.status.observed_generation.unwrap();
-    scene.want.fingerprint.clone_from(&scene.run().fingerprint);
     scene.set_clock(SignedDuration::from_secs(60));
     scene.restart();
     scene
