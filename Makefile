@@ -61,7 +61,7 @@ dist: ## write dist/install.yaml and deploy/rbac.yaml from the chart
 
 chart: ## pack the Helm chart into dist/
 	@echo "== Packing the chart"
-	@cargo run --quiet -p chart -- package
+	@cargo run --quiet -p chart -- package dist
 
 chart-docs: ## write the chart's README from values.yaml
 	@cargo run --quiet -p chart -- docs
@@ -79,5 +79,34 @@ docs: ## write docs/failures.md from the code
 	@echo "== Writing docs/failures.md"
 	@page=$$(cargo run --quiet -- failures) && printf '%s\n' "$$page" > docs/failures.md
 
+CARGO_CYCLONEDX_VERSION := 0.5.9
+CARGO_CYCLONEDX := $(TOOLS)/cargo-cyclonedx-$(CARGO_CYCLONEDX_VERSION)/bin/cargo-cyclonedx
+ARCH ?= $(if $(filter aarch64,$(shell uname -m)),arm64,amd64)
+CARGO_VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+IMAGE := target/image/milvus-refresh-operator-$(CARGO_VERSION)-linux-$(ARCH).tar
+export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+
+.PHONY: image image-start release release-again record-release
+image: ## build the image as an OCI archive, without an engine; ARCH=amd64 or arm64
+	@echo "== Building the image for linux/$(ARCH) (the first time takes some minutes)"
+	@mkdir -p $(dir $(IMAGE))
+	@release/image $(ARCH) $(CARGO_VERSION) $(IMAGE)
+
+image-start: image ## build the image of this machine and start it from its root filesystem alone; as root
+	@release/start $(IMAGE)
+
+release: $(CARGO_CYCLONEDX) ## everything that is published, into dist/VERSION; VERSION=0.1.0, optionally SIGN=command
+	@CARGO_CYCLONEDX=$(CARGO_CYCLONEDX) release/artefacts "$(VERSION)" "dist/$(VERSION)"
+
+release-again: $(CARGO_CYCLONEDX) ## make a release again elsewhere and compare it byte for byte; VERSION=0.1.0
+	@CARGO_CYCLONEDX=$(CARGO_CYCLONEDX) release/reproduce "$(VERSION)" "dist/$(VERSION)"
+
+record-release: ## note this release's schema and statuses, which the next one is held to
+	@release/record
+
+$(CARGO_CYCLONEDX):
+	@echo "== Building cargo-cyclonedx $(CARGO_CYCLONEDX_VERSION) into $(TOOLS); this takes some minutes and is done once"
+	cargo install cargo-cyclonedx --version $(CARGO_CYCLONEDX_VERSION) --locked --root $(TOOLS)/cargo-cyclonedx-$(CARGO_CYCLONEDX_VERSION)
+
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile

@@ -31,4 +31,6 @@ pub const REQUESTED_AT: &str = "milvus-refresh.dev/requestedAt";
 pub const FIELD_MANAGER: &str = "milvus-refresh-operator";
 
 #[cfg(test)]
+mod compatibility;
+#[cfg(test)]
 mod tests;

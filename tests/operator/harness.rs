@@ -30,22 +30,36 @@ use serde_json::{Value, json};
 /// Far more than anything here takes, on a machine that is busy with something else.
 pub const LONG: Duration = Duration::from_secs(300);
 
-/// A control plane with our CRDs and RBAC installed.
+/// A control plane with CRDs and our RBAC installed.
 pub struct Cluster {
     pub control_plane: ControlPlane,
     pub operator_kubeconfig: std::path::PathBuf,
 }
 
 impl Cluster {
+    /// One with the CRDs of now.
     pub fn start() -> Self {
+        Self::with_crds("crds")
+    }
+
+    /// One with the CRDs of this folder of the repository.
+    pub fn with_crds(folder: &str) -> Self {
         let control_plane = ControlPlane::start().expect("a control plane");
         let root = env!("CARGO_MANIFEST_DIR");
-        control_plane.kubectl_ok(&["apply", "--server-side", "-f", &format!("{root}/crds")]).unwrap();
         control_plane.kubectl_ok(&["apply", "-f", &format!("{root}/deploy/rbac.yaml")]).unwrap();
-        control_plane.kubectl_ok(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]).unwrap();
         let operator_kubeconfig =
             control_plane.service_account_kubeconfig("milvus-refresh-system", "milvus-refresh-operator").unwrap();
-        Self { control_plane, operator_kubeconfig }
+        let cluster = Self { control_plane, operator_kubeconfig };
+        cluster.apply_crds(folder);
+        cluster
+    }
+
+    /// Installs the CRDs of this folder of the repository, or brings those that are there to their state.
+    pub fn apply_crds(&self, folder: &str) {
+        let folder = format!("{}/{folder}", env!("CARGO_MANIFEST_DIR"));
+        self.control_plane.kubectl_ok(&["apply", "--server-side", "-f", &folder]).unwrap();
+        let established = ["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"];
+        self.control_plane.kubectl_ok(&established).unwrap();
     }
 
     /// The one that tests share unless they stop it.

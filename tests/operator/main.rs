@@ -24,4 +24,5 @@ mod rivals;
 mod rotation;
 mod tenancy;
 mod ttl;
+mod upgrade;
 mod weather;

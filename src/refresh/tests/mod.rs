@@ -25,3 +25,4 @@ mod status;
 mod strategy;
 mod tracking;
 mod turn;
+mod upgrade;

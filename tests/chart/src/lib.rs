@@ -1,7 +1,7 @@
 //! What is made from the Helm chart, and helm itself: the chart is the one source of all that is installed.
 //!
 //! `chart docs` writes its README, `chart dist` writes `dist/install.yaml` and `deploy/rbac.yaml`, `chart package` packs
-//! it into `dist/`.
+//! it.
 
 pub mod docs;
 mod helm;

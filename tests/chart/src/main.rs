@@ -1,4 +1,4 @@
-//! `chart docs | dist | package`: writes what is made from the chart.
+//! `chart docs | dist | package FOLDER`: writes what is made from the chart.
 
 use std::env;
 use std::fs;
@@ -18,10 +18,8 @@ fn main() -> Result<()> {
                 fs::write(path, manifest.text)?;
             }
         }
-        ["package"] => {
-            print!("{}", Helm::three()?.ok(&["package", CHART, "--destination", &format!("{REPOSITORY}/dist")])?);
-        }
-        _ => bail!("usage: chart docs | dist | package"),
+        ["package", folder] => print!("{}", Helm::three()?.ok(&["package", CHART, "--destination", folder])?),
+        _ => bail!("usage: chart docs | dist | package FOLDER"),
     }
     Ok(())
 }
