@@ -70,7 +70,7 @@ async fn main() -> Result<ExitCode> {
     let mut findings = run(&bench, &only).await?;
     findings.sort();
     let page = destination(whole)?;
-    page::write(&page, &findings, began.elapsed())?;
+    page::write(&page, &findings, bench.scale, began.elapsed())?;
     say(&format!("\n{}\nWritten to {}.", page::table(&findings.rows), page.display()));
     let unexplained = |row: &&Row| row.met == Some(false) && reasons::reason(row.id).is_none();
     let unexplained: Vec<&str> = findings.rows.iter().filter(unexplained).map(|row| row.id).collect();

@@ -11,6 +11,7 @@ use crate::machine;
 use crate::plot;
 use crate::reasons::reason;
 use crate::results::{Findings, Row};
+use crate::scale::Scale;
 
 const METHOD: &str = include_str!("method.md");
 
@@ -28,18 +29,21 @@ pub fn table(rows: &[Row]) -> String {
 ///
 /// # Errors
 /// A file cannot be written.
-pub fn write(file: &Path, findings: &Findings, took: Duration) -> Result<()> {
+pub fn write(file: &Path, findings: &Findings, scale: Scale, took: Duration) -> Result<()> {
     let pictures = file.with_extension("");
     fs::create_dir_all(&pictures).with_context(|| format!("cannot make the folder {}", pictures.display()))?;
     for curve in &findings.curves {
         fs::write(pictures.join(format!("{}.svg", curve.id)), plot::svg(curve))?;
     }
     let folder = pictures.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    fs::write(file, page(findings, &folder, took)).with_context(|| format!("cannot write {}", file.display()))
+    fs::write(file, page(findings, &folder, scale, took)).with_context(|| format!("cannot write {}", file.display()))
 }
 
-fn page(findings: &Findings, pictures: &str, took: Duration) -> String {
+fn page(findings: &Findings, pictures: &str, scale: Scale, took: Duration) -> String {
     let mut page = String::from("# Performance\n\n<!-- Written by `make bench`: do not edit. -->\n\n");
+    if !scale.is_full() {
+        let _ = writeln!(page, "A try at {} of the full size: the figures say nothing about the targets.\n", scale.0);
+    }
     page += "| what | target | figure | |\n|---|---|---|---|\n";
     for row in &findings.rows {
         let _ = writeln!(page, "| {} | {} | {} | {} |", row.what, row.target, row.figure, row.verdict());

@@ -80,7 +80,7 @@ pub fn svg(curve: &Curve) -> String {
     };
     svg += &text(WIDTH / 2.0, 16.0, "middle", curve.title);
     svg += &text(WIDTH / 2.0, HEIGHT - 8.0, "middle", curve.x.0);
-    svg += &text(LEFT, TOP - 6.0, "middle", curve.y.0);
+    svg += &text(4.0, TOP - 10.0, "start", curve.y.0);
     for mark in x.marks() {
         svg += &line(x.place(mark), TOP, x.place(mark), HEIGHT - BOTTOM);
         svg += &text(x.place(mark), HEIGHT - BOTTOM + 14.0, "middle", &shown(mark));

@@ -29,7 +29,7 @@ pub async fn run(bench: &Bench) -> Result<Findings> {
     let work = async {
         stage.create(&names, &Plan::completes_in(longest.mul_f64(6.0 / 7.0)).jittered(1.0 / 6.0)).await?;
         sleep(longest).await;
-        stage.until_completed(names.len(), LONG).await
+        stage.until_completed(LONG).await
     };
     let mut work = Box::pin(work.fuse());
     loop {

@@ -75,7 +75,7 @@ async fn instant(bench: &Bench, count: usize) -> Result<(Stage<'_>, Cost)> {
     stage.create(&names(count), &Plan::completes_in(Duration::ZERO)).await?;
     stage.milvus.clear_faults();
     stage.milvus.release();
-    stage.until_completed(count, LONG).await?;
+    stage.until_completed(LONG).await?;
     let cpu = operator.cpu()?.saturating_sub(before);
     operator.end()?;
 

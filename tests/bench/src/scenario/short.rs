@@ -30,7 +30,7 @@ pub async fn run(bench: &Bench) -> Result<Findings> {
             stage.create(std::slice::from_ref(name), &plan).await?;
             sleep(APART).await;
         }
-        stage.until_completed(names.len(), LONG).await
+        stage.until_completed(LONG).await
     };
     let theirs = async {
         let milvus = simulator().await?;

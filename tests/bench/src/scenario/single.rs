@@ -16,7 +16,7 @@ pub async fn run(bench: &Bench) -> Result<Findings> {
     let stage = bench.stage("single").await?;
     let operator = stage.operator().await?;
     stage.create(&names(1), &Plan::completes_in(bench.scale.time(Duration::from_secs(60)))).await?;
-    stage.until_completed(1, LONG).await?;
+    stage.until_completed(LONG).await?;
     operator.end()?;
     let writes = stage.writes()?.len();
     let row = Row::new(
