@@ -54,6 +54,13 @@ all-tests:
 chaos: ## the chaos run alone, e.g. SEED=7 N=500; prints its seed
 	CHAOS_SEED=$(or $(SEED),$$RANDOM) CHAOS_N=$(or $(N),500) cargo test --features simulator --test chaos -- --nocapture
 
+.PHONY: bench
+bench: ## measure the release build and write docs/performance.md (ten minutes), e.g. ONLY=polls,short BENCH_SCALE=0.05
+	@echo "== Building the operator as it is released, and the bench"
+	cargo build --release --bin milvus-refresh-operator
+	cargo build --release -p bench
+	target/release/bench
+
 .PHONY: dist chart chart-docs
 dist: ## write dist/install.yaml and deploy/rbac.yaml from the chart
 	@echo "== Writing dist/install.yaml and deploy/rbac.yaml"

@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt::Debug, hash::Hash};
 use futures::{Stream, TryStreamExt};
 use kube::{
     Api, Resource,
-    core::DeserializeGuard,
+    core::{DeserializeGuard, ObjectMeta},
     runtime::{
         WatchStreamExt, predicates,
         reflector::{self, Store},
@@ -16,6 +16,12 @@ use kube::{
 use serde::de::DeserializeOwned;
 
 use super::Key;
+
+/// Objects a page of the first listing. A page is decoded whole, managed fields and all, and what that takes stays with the
+/// process: small pages keep ten thousand objects small.
+const PAGE: u32 = 100;
+/// Where `kubectl apply` keeps a copy of the object.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// Hears of objects before the filter that keeps our own status writes from triggering a pass. Deletions are told here
 /// and nowhere else: the objects have no finalizer, so the filter would swallow them.
@@ -39,9 +45,9 @@ where
 {
     let (store, writer) = reflector::store();
     let (mut known, mut listing) = (HashMap::<String, Key>::new(), HashMap::<String, Key>::new());
-    let stream = watcher(api, watcher::Config::default())
+    let stream = watcher(api, watcher::Config::default().page_size(PAGE))
         .default_backoff()
-        .modify(|object| object.meta_mut().managed_fields = None)
+        .modify(|object| strip(object.meta_mut()))
         .reflect(writer)
         .inspect_ok(move |event| match event {
             watcher::Event::Init => listing.clear(),
@@ -73,6 +79,14 @@ where
             Default::default(),
         );
     (store, stream)
+}
+
+/// Takes away what no pass reads and what can be larger than all the rest.
+fn strip(meta: &mut ObjectMeta) {
+    meta.managed_fields = None;
+    if let Some(annotations) = &mut meta.annotations {
+        annotations.remove(LAST_APPLIED);
+    }
 }
 
 fn uid<K: Resource>(object: &K) -> String {

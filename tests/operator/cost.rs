@@ -1,11 +1,16 @@
 //! What refreshes cost the API server and Milvus. Counts only: they do not depend on the machine.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::{StreamExt, stream};
 use milvus_refresh_operator::simulator::{Method, Plan};
 
 use crate::harness::World;
+
+/// The least time from one listing of all jobs to the next.
+const TICK: Duration = Duration::from_millis(500);
+/// The status writes of a refresh without its progress: claim, job id, result.
+const RESULT: usize = 3;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_finished_objects_cost_no_call() {
@@ -56,12 +61,55 @@ async fn many_active_jobs_share_one_listing_a_tick() {
         world.create(&name, &name).await;
     }
     world.milvus.wait_until(|milvus| milvus.calls(Method::Refresh) == JOBS).await;
-    let before = (world.milvus.calls(Method::Progress), world.milvus.calls(Method::List));
+    let before = (world.milvus.calls(Method::Progress), world.milvus.calls(Method::List), Instant::now());
     for number in 0..JOBS {
         world.until_ended(&format!("c{number}")).await;
     }
     let progress = world.milvus.calls(Method::Progress) - before.0;
     let lists = world.milvus.calls(Method::List) - before.1;
+    let ticks = usize::try_from(before.2.elapsed().as_millis() / TICK.as_millis()).unwrap();
     assert!(lists > 0, "the jobs are listed");
-    assert!(progress + lists < 5 * JOBS, "{progress} single polls and {lists} listings for {JOBS} jobs of 20 s");
+    assert!(lists <= ticks + 2, "{lists} listings in {ticks} ticks");
+    assert!(progress < JOBS, "{progress} single polls for {JOBS} jobs of 20 s");
+    let writes: usize = (0..JOBS).map(|number| world.status_writes(&format!("c{number}"))).sum();
+    let most = JOBS * (RESULT + progress_writes_within(before.2.elapsed()));
+    assert!(writes <= most, "{writes} status writes for {JOBS} refreshes of 20 s, at most {most}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_of_less_than_ten_seconds_costs_three_status_writes() {
+    const SECONDS: [u64; 3] = [2, 5, 7];
+    let world = World::new().await;
+    let began = Instant::now();
+    for seconds in SECONDS {
+        let name = format!("c{seconds}");
+        world.milvus.create_collection(&name, Plan::completes_in(Duration::from_secs(seconds)));
+        world.create(&name, &name).await;
+    }
+    for seconds in SECONDS {
+        let name = format!("c{seconds}");
+        world.until_ended(&name).await;
+        // None but on a machine so busy that a job of 7 s takes 10 s.
+        let progress = progress_writes_within(began.elapsed());
+        let writes = world.status_writes(&name);
+        assert!((RESULT..=RESULT + progress).contains(&writes), "{writes} status writes of a job of {seconds} s");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_progress_of_a_job_is_written_each_five_seconds_once_it_is_ten_seconds_old() {
+    let world = World::new().await;
+    world.milvus.create_collection("products", Plan::completes_in(Duration::from_secs(35)));
+    let began = Instant::now();
+    world.create("products", "products").await;
+    world.until_ended("products").await;
+    let progress = world.status_writes("products") - RESULT;
+    let most = progress_writes_within(began.elapsed());
+    assert!((2..=most).contains(&progress), "progress was written {progress} times, at most {most}");
+    assert!(RESULT + progress_writes_within(Duration::from_secs(60)) <= 15, "the budget of a job of a minute");
+}
+
+/// The most progress writes of a refresh that took so long: none before 10 s, then one each 5 s.
+fn progress_writes_within(time: Duration) -> usize {
+    time.checked_sub(Duration::from_secs(10)).map_or(0, |rest| usize::try_from(rest.as_secs() / 5).unwrap() + 1)
 }

@@ -1,6 +1,7 @@
 //! The API server's audit log: who asked for what, and what came of it.
 
-use std::fs;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -38,17 +39,28 @@ pub struct AuditLine {
     pub uri: String,
     /// The HTTP status code; 0 when there was none.
     pub code: u16,
+    /// When the request had ended, RFC 3339 with microseconds.
+    pub ended: String,
 }
 
-/// Reads the log in order of the requests' ends. A line that the API server is just writing is left out.
-pub(crate) fn read(log: &Path) -> Result<Vec<AuditLine>> {
-    let bytes = fs::read(log).with_context(|| format!("cannot read the audit log {}", log.display()))?;
-    String::from_utf8_lossy(&bytes)
-        .split_inclusive('\n')
-        .filter(|line| line.ends_with('\n'))
+/// Reads the log from the byte `offset` on, in order of the requests' ends, and gives the offset behind what it has read.
+/// A line that the API server is just writing is left for the next time.
+pub(crate) fn read(log: &Path, offset: u64) -> Result<(Vec<AuditLine>, u64)> {
+    let mut bytes = Vec::new();
+    File::open(log)
+        .and_then(|mut file| {
+            file.seek(SeekFrom::Start(offset))?;
+            file.read_to_end(&mut bytes)
+        })
+        .with_context(|| format!("cannot read the audit log {}", log.display()))?;
+    let complete = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+    bytes.truncate(complete);
+    let lines = String::from_utf8_lossy(&bytes)
+        .lines()
         .map(|line| serde_json::from_str(line).with_context(|| format!("an audit line is not JSON: {line}")))
         .map(|event| event.map(|event| parse(&event)))
-        .collect()
+        .collect::<Result<_>>()?;
+    Ok((lines, offset + u64::try_from(complete)?))
 }
 
 fn parse(event: &Value) -> AuditLine {
@@ -67,5 +79,6 @@ fn parse(event: &Value) -> AuditLine {
             .and_then(Value::as_u64)
             .and_then(|code| u16::try_from(code).ok())
             .unwrap_or_default(),
+        ended: text("/stageTimestamp"),
     }
 }

@@ -139,7 +139,21 @@ impl ControlPlane {
     /// # Errors
     /// The audit log cannot be read.
     pub fn audit(&self) -> Result<Vec<AuditLine>> {
-        audit::read(&self.folder.path().join("audit.log"))
+        self.audit_from(0).map(|(lines, _)| lines)
+    }
+
+    /// The same from a place in the log on, in bytes, with the place of the next request: a long log is read once.
+    ///
+    /// # Errors
+    /// The audit log cannot be read.
+    pub fn audit_from(&self, offset: u64) -> Result<(Vec<AuditLine>, u64)> {
+        audit::read(&self.folder.path().join("audit.log"), offset)
+    }
+
+    /// The process id of the API server, while it runs.
+    #[must_use]
+    pub fn api_server_pid(&self) -> Option<u32> {
+        self.api_server.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(Process::pid)
     }
 
     /// Kills the API server, as when its node goes: an orderly end would wait for the clients' watches. Its port refuses

@@ -1,0 +1,85 @@
+//! The baselines: what it takes without an operator.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
+use kube::ResourceExt;
+use kube::api::{ListParams, Patch, PatchParams};
+use milvus_refresh_operator::api::{ExternalCollectionRefresh, FIELD_MANAGER};
+use milvus_refresh_operator::milvus::Milvus;
+use milvus_refresh_operator::milvus::connect::ConnectOptions;
+use milvus_refresh_operator::milvus::grpc::GrpcMilvus;
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::world::Stage;
+
+/// Between two questions of the bare client, as in the examples of Milvus' own SDK.
+const PAUSE: Duration = Duration::from_secs(2);
+/// The deadline of its calls.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A client of the Milvus at `url`.
+///
+/// # Errors
+/// The address cannot be used.
+pub fn milvus_client(url: &str) -> Result<GrpcMilvus> {
+    let options = ConnectOptions { address: url.to_owned(), tls: None, login: None, request_timeout: DEADLINE };
+    Ok(GrpcMilvus::connect(options)?)
+}
+
+/// The bare client: starts one refresh and asks for its progress every 2 s until it has ended. Gives the time from the end
+/// of the job to the answer that told it, in seconds.
+///
+/// # Errors
+/// Milvus refuses a call.
+pub async fn follow(milvus: GrpcMilvus, collection: String) -> Result<f64> {
+    let id = milvus.submit("default", &collection, None, DEADLINE).await?;
+    loop {
+        let job = milvus.progress(id).await?;
+        if let Some(ended) = job.end_time.filter(|_| job.state.is_terminal()) {
+            return Ok(Timestamp::now().duration_since(ended).as_secs_f64());
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+/// The bare API server: `writes` status writes on each refresh of the stage, `workers` objects at a time, each write with the
+/// resourceVersion of the last, and nothing else. Gives the writes per second.
+///
+/// # Errors
+/// The API server refuses a write, or the stage has no finished refresh to take the status from.
+pub async fn write_statuses(stage: &Stage<'_>, writes: usize, workers: usize) -> Result<f64> {
+    let api = stage.refreshes();
+    let params = PatchParams::apply(FIELD_MANAGER).force();
+    let objects = api.list(&ListParams::default()).await?.items;
+    let count = objects.len() * writes;
+    let began = Instant::now();
+    let work = objects.into_iter().map(|mut object| {
+        let (api, params) = (&api, &params);
+        async move {
+            let name = object.name_any();
+            for write in 0..writes {
+                let patch = patch(&name, &object, write)?;
+                object = api.patch_status(&name, params, &Patch::Apply(&patch)).await?;
+            }
+            anyhow::Ok(())
+        }
+    });
+    stream::iter(work).buffer_unordered(workers).try_for_each(async |()| Ok(())).await?;
+    Ok(count as f64 / began.elapsed().as_secs_f64())
+}
+
+/// The whole status, another one each time: a write that changes nothing would cost the API server less.
+fn patch(name: &str, object: &ExternalCollectionRefresh, write: usize) -> Result<Value> {
+    let mut status = serde_json::to_value(object.status.as_ref().context("a finished refresh has no status")?)?;
+    let fields = status.as_object_mut().context("a status is no object")?;
+    fields.insert("reason".to_owned(), json!(format!("write {write} of the bench")));
+    Ok(json!({
+        "apiVersion": "milvus-refresh.dev/v1alpha1", "kind": "ExternalCollectionRefresh",
+        "metadata": { "name": name, "resourceVersion": object.metadata.resource_version },
+        "status": fields,
+    }))
+}

@@ -1,0 +1,144 @@
+//! The operator as a process, and what the system and its own metrics page say of it.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use controlplane::Process;
+use tokio::time::sleep;
+
+/// How often a page is asked for while something is waited for.
+const TICK: Duration = Duration::from_millis(2);
+/// An operator that is asked to end gets this long.
+const END_LIMIT: Duration = Duration::from_secs(30);
+
+/// A running operator; dropping it ends it.
+pub struct Operator {
+    process: Process,
+    http: SocketAddr,
+    /// When it was started.
+    pub began: Instant,
+}
+
+impl Operator {
+    /// Starts `program` on one namespace, without election, with the default of 16 workers.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start(program: &Path, kubeconfig: &Path, namespace: &str, logs: &Path) -> Result<Self> {
+        // Chosen here, so that the first answer is not waited for in a log.
+        let http = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let mut command = Command::new(program);
+        command
+            .args(["run", "--leader-elect=false", "--watch-namespace", namespace, "--http-address", &http.to_string()])
+            .env("KUBECONFIG", kubeconfig)
+            .env_remove("RUST_LOG");
+        let began = Instant::now();
+        let process = Process::spawn("milvus-refresh-operator", command, &logs.join(format!("{namespace}.log")))?;
+        Ok(Self { process, http, began })
+    }
+
+    /// Waits until `condition` holds of the metrics page, and says how long that was after the start.
+    ///
+    /// # Errors
+    /// The operator ends, or `limit` passes.
+    pub async fn until(&mut self, limit: Duration, condition: impl Fn(&Metrics) -> bool) -> Result<Duration> {
+        loop {
+            if metrics(self.http).is_ok_and(|metrics| condition(&metrics)) {
+                return Ok(self.began.elapsed());
+            }
+            if !self.process.is_running() || self.began.elapsed() > limit {
+                bail!("the operator did not get there\n{}", self.process.log_tail());
+            }
+            sleep(TICK).await;
+        }
+    }
+
+    /// Waits until the refreshes are settled: at least `count` passes over them, none waiting, none under way.
+    ///
+    /// # Errors
+    /// As [`until`](Self::until).
+    pub async fn until_settled(&mut self, count: usize, limit: Duration) -> Result<Duration> {
+        let refresh = r#"controller="refresh""#;
+        let depth = r#"name="refresh""#;
+        self.until(limit, |metrics| {
+            metrics.sum("controller_runtime_reconcile_total", refresh) >= count as f64
+                && metrics.sum("workqueue_depth", depth) == 0.0
+                && metrics.sum("controller_runtime_active_workers", refresh) == 0.0
+        })
+        .await
+    }
+
+    /// Waits for the first pass over anything.
+    ///
+    /// # Errors
+    /// As [`until`](Self::until).
+    pub async fn until_first_pass(&mut self, limit: Duration) -> Result<Duration> {
+        self.until(limit, |metrics| metrics.sum("controller_runtime_reconcile_total", "") > 0.0).await
+    }
+
+    /// Its resident memory, in bytes.
+    ///
+    /// # Errors
+    /// It has ended, or this is no Linux.
+    pub fn rss(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.pid()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
+    }
+
+    /// The time on a processor so far.
+    ///
+    /// # Errors
+    /// It has ended, or this is no Linux.
+    pub fn cpu(&self) -> Result<Duration> {
+        cpu(self.process.pid())
+    }
+
+    /// Ends it in order, with all that it still has to say said.
+    ///
+    /// # Errors
+    /// It does not end.
+    pub fn end(mut self) -> Result<()> {
+        self.process.terminate(END_LIMIT).map(drop)
+    }
+}
+
+/// The time that the threads of `pid` have spent on a processor. The scheduler's own count: the clock ticks of
+/// /proc/pid/stat are too coarse for a hundred objects.
+///
+/// # Errors
+/// There is no such process, or this is no Linux.
+pub fn cpu(pid: u32) -> Result<Duration> {
+    let mut total = Duration::ZERO;
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        // A thread may end between the listing and the look.
+        let Ok(text) = fs::read_to_string(thread?.path().join("schedstat")) else { continue };
+        total += Duration::from_nanos(text.split(' ').next().unwrap_or_default().parse().unwrap_or_default());
+    }
+    Ok(total)
+}
+
+/// A metrics page.
+pub struct Metrics(String);
+
+impl Metrics {
+    /// The sum of all samples of `name` whose labels contain `label`.
+    pub fn sum(&self, name: &str, label: &str) -> f64 {
+        let samples = self.0.lines().filter_map(|line| line.strip_prefix(name));
+        let of_name = samples.filter(|rest| rest.starts_with(['{', ' ']) && rest.contains(label));
+        of_name.filter_map(|rest| rest.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    }
+}
+
+fn metrics(http: SocketAddr) -> Result<Metrics> {
+    let mut stream = TcpStream::connect(http)?;
+    write!(stream, "GET /metrics HTTP/1.0\r\nHost: {http}\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(Metrics(answer))
+}

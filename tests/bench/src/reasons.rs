@@ -1,0 +1,22 @@
+//! Why targets are missed, by row. A missed row without a reason fails the bench: every miss is to be explained.
+
+/// Row and reason, in whole sentences. A reason is shown only while its row is missed.
+const REASONS: &[(&str, &str)] = &[];
+
+/// The reason for a miss of the row `id`.
+pub fn reason(id: &str) -> Option<&'static str> {
+    REASONS.iter().find(|(row, _)| *row == id).map(|(_, reason)| *reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::ORDER;
+
+    #[test]
+    fn each_reason_is_of_a_row() {
+        for (row, _) in REASONS {
+            assert!(ORDER.contains(row), "{row}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! A thousand refreshes of 50 to 70 s at once.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use futures::FutureExt;
+use milvus_refresh_operator::simulator::Plan;
+use tokio::time::sleep;
+
+use crate::operator::cpu;
+use crate::results::{Curve, Findings, Row, Series, mib, percentile};
+use crate::scenario::short::distribution;
+use crate::world::{Bench, LONG, names};
+
+/// Rows `writes-many`, `delay-many-*`, `rss-active`, `cpu`.
+///
+/// # Errors
+/// Something does not work.
+pub async fn run(bench: &Bench) -> Result<Findings> {
+    let stage = bench.stage("active").await?;
+    let operator = stage.operator().await?;
+    let names = names(bench.scale.count(1000));
+    let api_server = bench.control_plane.api_server_pid().context("the API server has ended")?;
+    let before = (operator.cpu()?, cpu(api_server)?);
+    let began = Instant::now();
+    let longest = bench.scale.time(Duration::from_secs(70));
+    let mut memory = Vec::new();
+    // Nobody asks the API server for anything before the jobs are over, so that its work is that of the operator.
+    let work = async {
+        stage.create(&names, &Plan::completes_in(longest.mul_f64(6.0 / 7.0)).jittered(1.0 / 6.0)).await?;
+        sleep(longest).await;
+        stage.until_completed(LONG).await
+    };
+    let mut work = Box::pin(work.fuse());
+    loop {
+        tokio::select! {
+            done = &mut work => break done?,
+            () = sleep(Duration::from_secs(1)) => memory.push((began.elapsed().as_secs_f64(), mib(operator.rss()?))),
+        }
+    }
+    let used = (operator.cpu()?.saturating_sub(before.0), cpu(api_server)?.saturating_sub(before.1));
+    operator.end()?;
+
+    let delays = stage.delays().await?;
+    let (median, p99) = (percentile(&delays, 0.5), percentile(&delays, 0.99));
+    let writes = stage.writes()?.len() as f64 / names.len() as f64;
+    let peak = memory.iter().map(|(_, rss)| *rss).fold(0.0, f64::max);
+    let share = used.0.as_secs_f64() / used.1.as_secs_f64();
+    Ok(Findings {
+        rows: vec![
+            Row::new(
+                "writes-many",
+                "status writes of a refresh of 60 s, 1,000 at once, on average",
+                "<= 5",
+                format!("{writes:.2}"),
+                writes <= 5.0,
+            ),
+            Row::new(
+                "delay-many-median",
+                "end of a job to its status, 1,000 of 50 to 70 s at once, median",
+                "<= 1 s",
+                format!("{median:.2} s"),
+                median <= 1.0,
+            ),
+            Row::new("delay-many-p99", "the same, 99th percentile", "<= 2 s", format!("{p99:.2} s"), p99 <= 2.0),
+            Row::new("rss-active", "memory with 1,000 active", "<= 30 MiB", format!("{peak:.1} MiB"), peak <= 30.0),
+            Row::new(
+                "cpu",
+                "CPU over 1,000 refreshes of 60 s",
+                "<= 0.1 of the API server's",
+                format!("{share:.3} ({:.1} s to {:.1} s)", used.0.as_secs_f64(), used.1.as_secs_f64()),
+                share <= 0.1,
+            ),
+        ],
+        curves: vec![
+            Curve {
+                id: "delay-many",
+                title: "1,000 jobs of 50 to 70 s at once: from the end in Milvus to the status",
+                x: ("share of the refreshes, %", false),
+                y: ("seconds", false),
+                series: vec![distribution("operator", &delays)],
+            },
+            Curve {
+                id: "memory-active",
+                title: "Memory over 1,000 refreshes of 60 s, created at once",
+                x: ("seconds", false),
+                y: ("MiB", false),
+                series: vec![Series { name: "operator", points: memory }],
+            },
+        ],
+    })
+}

@@ -1,0 +1,128 @@
+//! Refreshes of instant jobs, all created at once: a hundred, a thousand, ten thousand.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use jiff::Timestamp;
+use milvus_refresh_operator::simulator::{Fault, Method, Plan};
+
+use crate::bare;
+use crate::results::{Curve, Findings, Row, Series};
+use crate::world::{Bench, LONG, Stage, names};
+
+/// How many refreshes, at full size.
+const SIZES: [usize; 3] = [100, 1000, 10_000];
+/// The operator's default, and so also the bare writer's.
+const WORKERS: usize = 16;
+/// The status writes of an instant refresh: claim, job, result.
+const WRITES: usize = 3;
+
+/// What a refresh cost.
+struct Cost {
+    objects: f64,
+    /// API calls but watches.
+    api: f64,
+    milvus: f64,
+    /// Milliseconds.
+    cpu: f64,
+    /// Status writes a second.
+    rate: f64,
+}
+
+/// Rows `rate` and `cost-*`. Leaves the stage of the largest size, with all its finished refreshes.
+///
+/// # Errors
+/// Something does not work.
+pub async fn run(bench: &Bench) -> Result<(Findings, Stage<'_>)> {
+    let sizes = SIZES.map(|size| bench.scale.count(size));
+    let mut costs = Vec::new();
+    let mut bare_rate = 0.0;
+    for size in sizes.into_iter().take(2) {
+        let (stage, cost) = instant(bench, size).await?;
+        bare_rate = bare::write_statuses(&stage, WRITES, WORKERS).await?;
+        costs.push(cost);
+    }
+    let rate = costs.last().context("nothing was measured")?.rate;
+    let (stage, cost) = instant(bench, sizes.into_iter().max().unwrap_or_default()).await?;
+    costs.push(cost);
+    let mut findings = findings(&costs);
+    let ratio = rate / bare_rate;
+    findings.rows.push(Row::new(
+        "rate",
+        "1,000 refreshes of instant jobs, created at once, 16 workers: status writes a second",
+        ">= 0.7 of the bare API server's",
+        format!("{ratio:.2} ({rate:.0} to {bare_rate:.0})"),
+        ratio >= 0.7,
+    ));
+    Ok((findings, stage))
+}
+
+/// Finished refreshes of the largest size, for who needs nothing else.
+///
+/// # Errors
+/// Something does not work.
+pub async fn finished(bench: &Bench) -> Result<Stage<'_>> {
+    let largest = SIZES.into_iter().max().unwrap_or_default();
+    Ok(instant(bench, bench.scale.count(largest)).await?.0)
+}
+
+/// Creates `count` refreshes while Milvus holds its answers, so that the operator meets all of them at once.
+async fn instant(bench: &Bench, count: usize) -> Result<(Stage<'_>, Cost)> {
+    let stage = bench.stage(&format!("instant-{count}")).await?;
+    let operator = stage.operator().await?;
+    let before = operator.cpu()?;
+    stage.milvus.fault(Method::Describe, Fault::HangBeforeEffect.forever());
+    stage.create(&names(count), &Plan::completes_in(Duration::ZERO)).await?;
+    stage.milvus.clear_faults();
+    stage.milvus.release();
+    stage.until_completed(LONG).await?;
+    let cpu = operator.cpu()?.saturating_sub(before);
+    operator.end()?;
+
+    let writes = stage.writes()?;
+    let time = |line: Option<&controlplane::AuditLine>| -> Result<Timestamp> {
+        Ok(line.context("the operator wrote nothing")?.ended.parse()?)
+    };
+    let took = time(writes.last())?.duration_since(time(writes.first())?).as_secs_f64();
+    let api = bench.asked(&stage.namespace)?.iter().filter(|line| line.verb != "watch").count();
+    let milvus = [Method::Describe, Method::Refresh, Method::Progress, Method::List];
+    let milvus: usize = milvus.into_iter().map(|method| stage.milvus.calls(method)).sum();
+    let objects = count as f64;
+    let cost = Cost {
+        objects,
+        api: api as f64 / objects,
+        milvus: milvus as f64 / objects,
+        cpu: cpu.as_secs_f64() * 1000.0 / objects,
+        rate: writes.len() as f64 / took,
+    };
+    Ok((stage, cost))
+}
+
+fn findings(costs: &[Cost]) -> Findings {
+    let row = |id, what, cost: fn(&Cost) -> f64| {
+        let shown: Vec<String> = costs.iter().map(|it| format!("{:.0}: {:.2}", it.objects, cost(it))).collect();
+        let (first, last) = (costs.first().map_or(0.0, cost), costs.last().map_or(0.0, cost));
+        // What grows is the fault; what many share costs each less.
+        Row::new(id, what, "grows by no more than 20 %", shown.join(", "), last <= 1.2 * first)
+    };
+    let curve =
+        |name, cost: fn(&Cost) -> f64| Series { name, points: costs.iter().map(|it| (it.objects, cost(it))).collect() };
+    Findings {
+        rows: vec![
+            row("cost-calls", "API calls per refresh by the number of refreshes", |cost| cost.api),
+            row("cost-milvus", "Milvus calls per refresh", |cost| cost.milvus),
+            row("cost-cpu", "CPU per refresh, ms", |cost| cost.cpu),
+        ],
+        curves: vec![Curve {
+            id: "cost",
+            title: "What an instant refresh costs, by the number created at once",
+            x: ("refreshes", true),
+            y: ("calls; milliseconds", false),
+            series: vec![
+                curve("API calls", |cost| cost.api),
+                curve("Milvus calls", |cost| cost.milvus),
+                curve("CPU, ms", |cost| cost.cpu),
+            ],
+        }],
+    }
+}

@@ -1,0 +1,9 @@
+//! The scenarios. Each starts what it needs, and can be run alone.
+
+pub mod active;
+pub mod growth;
+pub mod polls;
+pub mod rest;
+pub mod short;
+pub mod single;
+pub mod start;

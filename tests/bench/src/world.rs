@@ -1,0 +1,224 @@
+//! What the scenarios work with: one control plane for all, and a stage for each: a namespace, a simulator, a connection.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use controlplane::{AuditLine, ControlPlane};
+use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{ListParams, PostParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::runtime::wait::await_condition;
+use kube::{Api, Client, Config, ResourceExt};
+use milvus_refresh_operator::api::{ExternalCollectionRefresh, MilvusConnection};
+use milvus_refresh_operator::milvus::Milvus as _;
+use milvus_refresh_operator::simulator::{Plan, Settings, Simulator};
+use serde_json::json;
+use tokio::time::{sleep, timeout};
+
+use crate::bare::milvus_client;
+use crate::operator::Operator;
+use crate::scale::Scale;
+
+/// Far more than any single wait takes.
+pub const LONG: Duration = Duration::from_secs(300);
+/// Creations at the same time.
+const CREATORS: usize = 64;
+
+/// The control plane, and the operator's program.
+pub struct Bench {
+    /// etcd and kube-apiserver, with our CRDs and RBAC.
+    pub control_plane: ControlPlane,
+    /// The administrator's client.
+    pub client: Client,
+    /// How large everything is.
+    pub scale: Scale,
+    /// The operator's program.
+    pub program: PathBuf,
+    kubeconfig: PathBuf,
+    /// What has been read of the audit log, and up to where.
+    audit: Mutex<(Vec<AuditLine>, u64)>,
+}
+
+impl Bench {
+    /// Starts the control plane; the operator is the program beside this one.
+    ///
+    /// # Errors
+    /// Something of it cannot be had.
+    pub async fn start(scale: Scale) -> Result<Self> {
+        let program = std::env::current_exe()?.with_file_name("milvus-refresh-operator");
+        if !program.is_file() {
+            bail!("there is no {}: run `make bench`, which builds it", program.display());
+        }
+        let control_plane = ControlPlane::start()?;
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        control_plane.kubectl_ok(&["apply", "--server-side", "-f", &root.join("crds").display().to_string()])?;
+        control_plane.kubectl_ok(&["apply", "-f", &root.join("deploy/rbac.yaml").display().to_string()])?;
+        control_plane.kubectl_ok(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"])?;
+        let kubeconfig =
+            control_plane.service_account_kubeconfig("milvus-refresh-system", "milvus-refresh-operator")?;
+        let file = Kubeconfig::read_from(control_plane.kubeconfig())?;
+        let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?;
+        let client = Client::try_from(config)?;
+        Ok(Self { control_plane, client, scale, program, kubeconfig, audit: Mutex::default() })
+    }
+
+    /// A namespace of this name with a simulator and a connection to it.
+    ///
+    /// # Errors
+    /// The API server refuses them.
+    pub async fn stage(&self, name: &str) -> Result<Stage<'_>> {
+        let namespace: Namespace = serde_json::from_value(json!({ "metadata": { "name": name } }))?;
+        Api::all(self.client.clone()).create(&PostParams::default(), &namespace).await?;
+        let milvus = simulator().await?;
+        let stage = Stage { bench: self, namespace: name.to_owned(), milvus };
+        let connection: MilvusConnection = serde_json::from_value(json!({
+            "apiVersion": "milvus-refresh.dev/v1alpha1", "kind": "MilvusConnection", "metadata": { "name": "default" },
+            // The bench measures what the operator costs, not what the user has limited.
+            "spec": { "address": stage.milvus.url(), "maxConcurrentRefreshes": 100_000, "requestTimeoutSeconds": 300 },
+        }))?;
+        stage.connections().create(&PostParams::default(), &connection).await?;
+        Ok(stage)
+    }
+
+    /// What operators have asked in `namespace` so far, in the order of the requests' ends.
+    ///
+    /// # Errors
+    /// The audit log cannot be read.
+    pub fn asked(&self, namespace: &str) -> Result<Vec<AuditLine>> {
+        let mut audit = self.audit.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut lines, offset) = self.control_plane.audit_from(audit.1)?;
+        lines.retain(|line| line.user.ends_with(":milvus-refresh-operator"));
+        audit.0.append(&mut lines);
+        audit.1 = offset;
+        Ok(audit.0.iter().filter(|line| line.namespace == namespace).cloned().collect())
+    }
+}
+
+/// A simulated Milvus.
+///
+/// # Errors
+/// There is no free port.
+pub async fn simulator() -> Result<Simulator> {
+    Ok(Simulator::start("127.0.0.1:0".parse()?, Settings::default()).await?)
+}
+
+/// The names of `count` objects, and of their collections.
+pub fn names(count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("c{number:05}")).collect()
+}
+
+/// Where a scenario plays.
+pub struct Stage<'a> {
+    /// The control plane.
+    pub bench: &'a Bench,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its Milvus.
+    pub milvus: Simulator,
+}
+
+impl Stage<'_> {
+    /// The refreshes.
+    pub fn refreshes(&self) -> Api<ExternalCollectionRefresh> {
+        Api::namespaced(self.bench.client.clone(), &self.namespace)
+    }
+
+    fn connections(&self) -> Api<MilvusConnection> {
+        Api::namespaced(self.bench.client.clone(), &self.namespace)
+    }
+
+    /// Starts an operator, and nothing more.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn spawn(&self) -> Result<Operator> {
+        Operator::start(&self.bench.program, &self.bench.kubeconfig, &self.namespace, self.bench.control_plane.folder())
+    }
+
+    /// Starts an operator and waits until it has reached Milvus.
+    ///
+    /// # Errors
+    /// It does not in time.
+    pub async fn operator(&self) -> Result<Operator> {
+        let operator = self.spawn()?;
+        let ready = await_condition(self.connections(), "default", |object: Option<&MilvusConnection>| {
+            let status = object.and_then(|object| object.status.as_ref());
+            status.is_some_and(|status| status.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True"))
+        });
+        timeout(LONG, ready).await.context("the connection does not become ready")??;
+        Ok(operator)
+    }
+
+    /// Creates a collection and a refresh of each name, all at once.
+    ///
+    /// # Errors
+    /// The API server refuses one.
+    pub async fn create(&self, names: &[String], plan: &Plan) -> Result<()> {
+        for name in names {
+            self.milvus.create_collection(name, plan.clone());
+        }
+        let objects = names.iter().map(|name| {
+            serde_json::from_value(json!({
+                "apiVersion": "milvus-refresh.dev/v1alpha1", "kind": "ExternalCollectionRefresh",
+                "metadata": { "name": name }, "spec": { "collectionName": name },
+            }))
+        });
+        let objects: Vec<ExternalCollectionRefresh> = objects.collect::<Result<_, _>>()?;
+        let (api, params) = (self.refreshes(), PostParams::default());
+        let creations = objects.iter().map(|object| api.create(&params, object));
+        stream::iter(creations).buffer_unordered(CREATORS).try_for_each(async |_| Ok(())).await?;
+        Ok(())
+    }
+
+    /// Waits until all refreshes are completed.
+    ///
+    /// # Errors
+    /// They are not within `limit`.
+    pub async fn until_completed(&self, limit: Duration) -> Result<()> {
+        let (api, began) = (self.refreshes(), Instant::now());
+        // One that is not: a small answer, however many there are.
+        let open = ListParams::default().fields("status.state!=RefreshCompleted").limit(1);
+        while let Some(name) = api.list_metadata(&open).await?.items.first().map(ResourceExt::name_any) {
+            if began.elapsed() > limit {
+                bail!("{name} of {}, at least, is not completed after {limit:?}", self.namespace);
+            }
+            sleep(Duration::from_millis(500)).await;
+        }
+        Ok(())
+    }
+
+    /// The status writes that the API server has taken for refreshes.
+    ///
+    /// # Errors
+    /// The audit log cannot be read.
+    pub fn writes(&self) -> Result<Vec<AuditLine>> {
+        let mut lines = self.bench.asked(&self.namespace)?;
+        lines.retain(|line| line.resource == "externalcollectionrefreshes" && line.subresource == "status");
+        lines.retain(|line| line.verb == "patch" && line.code == 200);
+        Ok(lines)
+    }
+
+    /// For each refresh the time from the end of its job in Milvus to its last status write, in seconds, sorted.
+    ///
+    /// # Errors
+    /// Milvus or the audit log cannot be asked.
+    pub async fn delays(&self) -> Result<Vec<f64>> {
+        let mut told = HashMap::new();
+        for line in self.writes()? {
+            told.insert(line.name, line.ended.parse::<Timestamp>()?);
+        }
+        let jobs = milvus_client(&self.milvus.url())?.list_all().await?;
+        let delays = jobs.iter().filter_map(|job| {
+            let ended = job.end_time?;
+            told.get(&job.collection).map(|told| told.duration_since(ended).as_secs_f64())
+        });
+        let mut delays: Vec<f64> = delays.collect();
+        delays.sort_by(f64::total_cmp);
+        Ok(delays)
+    }
+}
