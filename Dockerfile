@@ -2,7 +2,7 @@
 #
 # Where an engine runs: docker build . (also with --platform linux/arm64, or with podman or buildah).
 # `make image` puts a folder in place of the first stage.
-FROM --platform=$BUILDPLATFORM docker.io/library/rust:1.95.0-bookworm AS build
+FROM --platform=$BUILDPLATFORM rust:1.95.0-bookworm AS build
 ARG TARGETARCH
 RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates clang llvm
 WORKDIR /source
