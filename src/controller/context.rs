@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use jiff::Timestamp;
-use kube::{Client, Resource, core::DeserializeGuard, runtime::reflector::Store};
+use kube::{Client, Resource, runtime::reflector::Store};
 use tokio_util::task::TaskTracker;
 
 use super::{
@@ -167,21 +167,13 @@ impl Context {
         }
     }
 
-    /// The newest of `object` that the watch has shown.
-    pub(super) fn cached(&self, object: &Arc<ExternalCollectionRefresh>) -> Arc<ExternalCollectionRefresh> {
-        match self.stored(object).as_deref() {
-            Some(DeserializeGuard(Ok(stored))) => Arc::new(stored.clone()),
-            Some(DeserializeGuard(Err(_))) | None => object.clone(),
-        }
-    }
-
     /// Whether the watch still shows `object`: not once it was deleted, whatever was created under its name since.
     pub(super) fn exists(&self, object: &ExternalCollectionRefresh) -> bool {
         self.stored(object).is_some()
     }
 
     /// What the watch shows of `object`, and of none other of that name.
-    fn stored(&self, object: &ExternalCollectionRefresh) -> Option<Arc<Guarded<ExternalCollectionRefresh>>> {
+    pub(super) fn stored(&self, object: &ExternalCollectionRefresh) -> Option<Arc<Guarded<ExternalCollectionRefresh>>> {
         let key = Key::of(object);
         let stored = self.scope_of(&key)?.refreshes.get()?.get(&key.into_ref())?;
         (stored.meta().uid == object.metadata.uid).then_some(stored)

@@ -64,12 +64,16 @@ fn forget(context: &Context, uid: &str) {
 pub async fn reconcile(triggered: Arc<ExternalCollectionRefresh>, context: Arc<Context>) -> Result<Action, Error> {
     // Memory before store: the memory lets go of a status only once the store has it, so in this order nothing is missed.
     let written = context.memory.with(triggered.metadata.uid.as_deref().unwrap_or_default(), |r| r.newest.clone());
-    let object = context.cached(&triggered);
-    let mut pass = Pass::new(&object, &context, written);
+    let stored = context.stored(&triggered);
+    let object = match stored.as_deref() {
+        Some(DeserializeGuard(Ok(stored))) => stored,
+        Some(DeserializeGuard(Err(_))) | None => &*triggered,
+    };
+    let mut pass = Pass::new(object, &context, written);
     let ended = pass.run().await;
     pass.settle(&ended);
     // Deleted meanwhile: what the pass has taken since the deletion was told would be held for ever.
-    if !context.exists(&object) {
+    if !context.exists(object) {
         forget(&context, object.metadata.uid.as_deref().unwrap_or_default());
     }
     match ended {

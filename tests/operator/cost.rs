@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures::{StreamExt, stream};
 use milvus_refresh_operator::simulator::{Method, Plan};
 
-use crate::harness::World;
+use crate::harness::{LONG, World};
 
 /// The least time from one listing of all jobs to the next.
 const TICK: Duration = Duration::from_millis(500);
@@ -91,8 +91,15 @@ async fn a_job_of_less_than_ten_seconds_costs_three_status_writes() {
         world.until_ended(&name).await;
         // None but on a machine so busy that a job of 7 s takes 10 s.
         let progress = progress_writes_within(began.elapsed());
+        // A watch shows an object a moment before the audit log has the write.
+        let logged = async {
+            while world.status_writes(&name) < RESULT {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        tokio::time::timeout(LONG, logged).await.unwrap();
         let writes = world.status_writes(&name);
-        assert!((RESULT..=RESULT + progress).contains(&writes), "{writes} status writes of a job of {seconds} s");
+        assert!(writes <= RESULT + progress, "{writes} status writes of a job of {seconds} s");
     }
 }
 
