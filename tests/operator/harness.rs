@@ -274,6 +274,18 @@ impl<'a> World<'a> {
             .count()
     }
 
+    /// How many status writes there are once there are `least`: a watch shows an object a moment before the audit log has its
+    /// write.
+    pub async fn until_status_writes(&self, name: &str, least: usize) -> usize {
+        let logged = async {
+            while self.status_writes(name) < least {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        tokio::time::timeout(LONG, logged).await.unwrap();
+        self.status_writes(name)
+    }
+
     /// The starts that the simulator has accepted on a collection.
     pub fn starts(&self, collection: &str) -> usize {
         self.milvus.accepted_starts("default", collection).len()

@@ -25,7 +25,7 @@ async fn a_refresh_completes_with_the_job_record_of_milvus_and_three_status_writ
     assert_eq!(status.observed_generation, done.meta().generation);
     assert_eq!(condition(&done, "Complete").unwrap().status, "True");
     assert_eq!(ready(&done).unwrap().reason, "RefreshCompleted");
-    assert_eq!(world.status_writes("products"), 3, "claim, job id, result");
+    assert_eq!(world.until_status_writes("products", 3).await, 3, "claim, job id, result");
 }
 
 #[tokio::test(flavor = "multi_thread")]
