@@ -91,7 +91,9 @@ CARGO_CYCLONEDX := $(TOOLS)/cargo-cyclonedx-$(CARGO_CYCLONEDX_VERSION)/bin/cargo
 ARCH ?= $(if $(filter aarch64,$(shell uname -m)),arm64,amd64)
 CARGO_VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 IMAGE := target/image/milvus-refresh-operator-$(CARGO_VERSION)-linux-$(ARCH).tar
-export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+
+# For the image alone: what compiles C would do so anew for each commit.
+image: export SOURCE_DATE_EPOCH := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct))
 
 .PHONY: image image-start release release-again record-release
 image: ## build the image as an OCI archive, without an engine; ARCH=amd64 or arm64
