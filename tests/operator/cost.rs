@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures::{StreamExt, stream};
 use milvus_refresh_operator::simulator::{Method, Plan};
 
-use crate::harness::{LONG, World};
+use crate::harness::World;
 
 /// The least time from one listing of all jobs to the next.
 const TICK: Duration = Duration::from_millis(500);
