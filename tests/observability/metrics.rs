@@ -52,7 +52,10 @@ async fn busy(world: &World<'_>) {
     world.connections().create(&PostParams::default(), &serde_json::from_value(nowhere).unwrap()).await.unwrap();
     world.until_connected().await;
     world.milvus.create_collection("products", Plan::completes_in(Duration::from_secs(1)));
-    world.milvus.create_collection("orders", Plan::fails_in(Duration::from_secs(1), "no files found"));
+    world.milvus.create_collection(
+        "orders",
+        Plan::fails_in(Duration::from_secs(1), "no files found in external source s3://bucket/orders"),
+    );
     world.milvus.create_collection("slow", Plan::hangs());
     for (name, collection) in [("products", "products"), ("orders", "orders"), ("missing", "missing"), ("slow", "slow")]
     {
