@@ -5,7 +5,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -21,7 +21,7 @@ use kube::{
 use serde_json::Value;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Key, wakes::Router};
+use super::{Key, lock, stream, wakes::Router};
 use crate::api::ConnectionSpec;
 
 /// How often an API server that does not know the kind, or does not let us read it, is asked again.
@@ -153,19 +153,10 @@ enum Problem {
 
 impl Problem {
     fn of(error: &watcher::Error) -> Self {
-        let status = match error {
-            watcher::Error::InitialListFailed(kube::Error::Api(status))
-            | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-            | watcher::Error::WatchError(status) => status,
-            watcher::Error::InitialListFailed(_)
-            | watcher::Error::WatchStartFailed(_)
-            | watcher::Error::WatchFailed(_)
-            | watcher::Error::NoResourceVersion => return Self::Unanswered,
-        };
-        match status.code {
-            404 => Self::UnknownKind,
-            403 => Self::Forbidden,
-            _ => Self::Unanswered,
+        match stream::refusal(error).map(|status| status.code) {
+            Some(404) => Self::UnknownKind,
+            Some(403) => Self::Forbidden,
+            Some(_) | None => Self::Unanswered,
         }
     }
 
@@ -213,10 +204,6 @@ fn view(name: &str, milvus: &Value) -> View {
 
 fn member<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
     object.get(key)?.as_str().filter(|text| !text.is_empty())
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

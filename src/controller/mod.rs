@@ -40,7 +40,11 @@ mod stream;
 mod tests;
 mod wakes;
 
-use std::{fmt::Debug, sync::Arc, time::Duration};
+use std::{
+    fmt::Debug,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt, future};
 use kube::{
@@ -249,6 +253,11 @@ where
             Err(Error::Panicked(text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()))
         }
     }
+}
+
+/// Locks, also after a panic of another holder.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How long passes under way may take once the process is asked to stop: less than the 30 s after which Kubernetes kills it.

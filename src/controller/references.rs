@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     fmt::{self, Debug},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -17,7 +17,7 @@ use kube::{
 use serde::de::DeserializeOwned;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Key, content::Content, wakes::Router};
+use super::{Key, content::Content, lock, stream, wakes::Router};
 
 /// Names a Secret or ConfigMap in the namespace of the connection that refers to it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -192,22 +192,11 @@ where
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// What the API server said, in a form that does not change from try to try.
 fn refusal(error: &watcher::Error) -> View {
-    let status = match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(status))
-        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-        | watcher::Error::WatchError(status) => status,
-        watcher::Error::InitialListFailed(_)
-        | watcher::Error::WatchStartFailed(_)
-        | watcher::Error::WatchFailed(_)
-        | watcher::Error::NoResourceVersion => {
-            return View::Unreadable("the API server did not answer".to_owned());
-        }
-    };
-    if status.code == 403 { View::Denied } else { View::Unreadable(status.message.clone()) }
+    match stream::refusal(error) {
+        Some(status) if status.code == 403 => View::Denied,
+        Some(status) => View::Unreadable(status.message.clone()),
+        None => View::Unreadable("the API server did not answer".to_owned()),
+    }
 }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt::Debug, hash::Hash};
 use futures::{Stream, TryStreamExt};
 use kube::{
     Api, Resource,
-    core::{DeserializeGuard, ObjectMeta},
+    core::{DeserializeGuard, ObjectMeta, Status},
     runtime::{
         WatchStreamExt, predicates,
         reflector::{self, Store},
@@ -79,6 +79,19 @@ where
             Default::default(),
         );
     (store, stream)
+}
+
+/// What the API server answered to a watch that failed; `None` where it did not answer.
+pub fn refusal(error: &watcher::Error) -> Option<&Status> {
+    match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchError(status) => Some(status),
+        watcher::Error::InitialListFailed(_)
+        | watcher::Error::WatchStartFailed(_)
+        | watcher::Error::WatchFailed(_)
+        | watcher::Error::NoResourceVersion => None,
+    }
 }
 
 /// Takes away what no pass reads and what can be larger than all the rest.
