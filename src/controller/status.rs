@@ -51,23 +51,35 @@ where
         "status": status,
     });
     let params = PatchParams::apply(FIELD_MANAGER).force();
-    let mut last = String::new();
+    let mut outcome = Err(WriteError::Unanswered(String::new()));
     for attempt in 0..TRIES {
         if attempt > 0 {
             tokio::time::sleep(PAUSE).await;
         }
-        match timeout(API_DEADLINE, api.patch_status(name, &params, &Patch::Apply(&patch))).await {
-            Ok(Ok(object)) => return Ok(object),
-            Ok(Err(kube::Error::Api(refusal))) if refusal.code == 409 => return Err(WriteError::Conflict),
-            Ok(Err(kube::Error::Api(refusal))) if refusal.code == 404 => return Err(WriteError::Gone),
-            Ok(Err(kube::Error::Api(refusal))) if refusal.code < 500 && refusal.code != 429 => {
-                return Err(WriteError::Refused(refusal.message.clone()));
-            }
-            Ok(Err(error)) => last = error.to_string(),
-            Err(_) => last = format!("no answer within {} s", API_DEADLINE.as_secs()),
+        outcome = answer(api.patch_status(name, &params, &Patch::Apply(&patch))).await;
+        if !matches!(outcome, Err(WriteError::Unanswered(_))) {
+            break;
         }
     }
-    Err(WriteError::Unanswered(last))
+    outcome
+}
+
+/// What came of one call that changes something.
+async fn answer<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, WriteError> {
+    match timeout(API_DEADLINE, call).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(kube::Error::Api(refusal))) if refusal.code == 409 => Err(WriteError::Conflict),
+        Ok(Err(kube::Error::Api(refusal))) if refusal.code == 404 => Err(WriteError::Gone),
+        Ok(Err(kube::Error::Api(refusal))) if refusal.code < 500 && refusal.code != 429 => {
+            Err(WriteError::Refused(refusal.message.clone()))
+        }
+        Ok(Err(error)) => Err(WriteError::Unanswered(error.to_string())),
+        Err(_) => Err(late()),
+    }
+}
+
+fn late() -> WriteError {
+    WriteError::Unanswered(format!("no answer within {} s", API_DEADLINE.as_secs()))
 }
 
 /// Deletes `name` if it is still this object at this version.
@@ -80,15 +92,9 @@ where
 {
     let still = Preconditions { uid: Some(uid.to_owned()), resource_version: Some(resource_version.to_owned()) };
     let params = DeleteParams { preconditions: Some(still), ..DeleteParams::default() };
-    match timeout(API_DEADLINE, api.delete(name, &params)).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(kube::Error::Api(refusal))) if refusal.code == 404 => Ok(()),
-        Ok(Err(kube::Error::Api(refusal))) if refusal.code == 409 => Err(WriteError::Conflict),
-        Ok(Err(kube::Error::Api(refusal))) if refusal.code < 500 && refusal.code != 429 => {
-            Err(WriteError::Refused(refusal.message.clone()))
-        }
-        Ok(Err(error)) => Err(WriteError::Unanswered(error.to_string())),
-        Err(_) => Err(WriteError::Unanswered(format!("no answer within {} s", API_DEADLINE.as_secs()))),
+    match answer(api.delete(name, &params)).await {
+        Ok(_) | Err(WriteError::Gone) => Ok(()),
+        Err(error @ (WriteError::Conflict | WriteError::Refused(_) | WriteError::Unanswered(_))) => Err(error),
     }
 }
 
@@ -104,6 +110,6 @@ where
         Ok(Ok(Some(object))) => Ok(object),
         Ok(Ok(None)) => Err(WriteError::Gone),
         Ok(Err(error)) => Err(WriteError::Unanswered(error.to_string())),
-        Err(_) => Err(WriteError::Unanswered(format!("no answer within {} s", API_DEADLINE.as_secs()))),
+        Err(_) => Err(late()),
     }
 }
