@@ -16,7 +16,7 @@ use crate::{
     milvus::Source,
     refresh::{
         Connection, Decision, Desired, Effect, Fact, Notice, Observation, Permission, Recorded, Slot, Submission, Turn,
-        Wake, decide, differs_only_in_progress, is_due, project,
+        Wake, decide, differs_only_in_progress, elapsed, is_due, project,
     },
 };
 
@@ -327,7 +327,7 @@ impl<'a> Pass<'a> {
     /// The time since the standing claim, by the wall clock; zero when it was set back.
     pub(super) fn since_submit(&self, now: Timestamp) -> Duration {
         let submit = self.record.run.as_ref().and_then(|run| run.submit_time);
-        submit.and_then(|time| Duration::try_from(now.duration_since(time)).ok()).unwrap_or_default()
+        submit.map(|time| elapsed(time, now)).unwrap_or_default()
     }
 }
 

@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use super::{
     Connection, Fact, FailureClass, Look, OwnSourceCheck, Permission, Reason, Run, Slot, Submission, Turn,
     decide::{Effect, Outcome, Step, Wake},
-    due::elapsed,
     failure::trouble,
     find::{active, candidates},
     limits::{ABSENCE_WINDOW, GRACE, HOLD, LONGEST_SLEEP, LOOK_AGAIN, LOOK_FOR_SECRET, MAX_UNPROVEN_SUBMITS},
+    record::elapsed,
 };
 use crate::{
     api::ActiveJobPolicy,

@@ -2,7 +2,6 @@
 
 use std::{fmt::Write as _, time::Duration};
 
-use kube::ResourceExt;
 use sha2::{Digest, Sha256};
 
 use super::limits::cut;
@@ -102,19 +101,19 @@ pub enum Keeper {
 impl Keeper {
     /// Argo CD tracks by annotation or label, Flux and Helm label what they own.
     fn of(object: &ExternalCollectionRefresh) -> Option<Self> {
-        let (labels, annotations) = (object.labels(), object.annotations());
+        let label = |name: &str| object.metadata.labels.as_ref()?.get(name);
         if object.metadata.owner_references.iter().flatten().any(|owner| owner.controller == Some(true)) {
             return Some(Self::Owner);
         }
         let flux = ["kustomize.toolkit.fluxcd.io/name", "helm.toolkit.fluxcd.io/name"];
         let argo = ["argocd.argoproj.io/instance", "app.kubernetes.io/instance"];
-        if annotations.contains_key("argocd.argoproj.io/tracking-id") {
+        if annotation(object, "argocd.argoproj.io/tracking-id").is_some() {
             Some(Self::Tool("Argo CD"))
-        } else if flux.iter().any(|label| labels.contains_key(*label)) {
+        } else if flux.into_iter().any(|name| label(name).is_some()) {
             Some(Self::Tool("Flux"))
-        } else if labels.get("app.kubernetes.io/managed-by").is_some_and(|manager| manager == "Helm") {
+        } else if label("app.kubernetes.io/managed-by").is_some_and(|manager| manager == "Helm") {
             Some(Self::Tool("Helm"))
-        } else if argo.iter().any(|label| labels.contains_key(*label)) {
+        } else if argo.into_iter().any(|name| label(name).is_some()) {
             Some(Self::Tool("Argo CD"))
         } else {
             None
@@ -137,9 +136,7 @@ impl Desired {
             fingerprint: own_source.as_ref().map_or_else(|| fingerprint(&[]), OwnSource::fingerprint),
             own_source,
             trigger: object.spec.trigger.clone().filter(|token| !token.is_empty()),
-            requested_at: object
-                .annotations()
-                .get(REQUESTED_AT)
+            requested_at: annotation(object, REQUESTED_AT)
                 .map(|request| cut(request, REQUEST_BYTES).to_owned())
                 .filter(|request| !request.is_empty()),
             suspend: object.spec.suspend,
@@ -155,6 +152,10 @@ impl Desired {
     pub fn differs_from(&self, fingerprint: &str) -> bool {
         fingerprint.starts_with(FINGERPRINT_VERSION) && fingerprint != self.fingerprint
     }
+}
+
+fn annotation<'a>(object: &'a ExternalCollectionRefresh, name: &str) -> Option<&'a String> {
+    object.metadata.annotations.as_ref()?.get(name)
 }
 
 /// The API server refuses negative times; one that came by anyway has passed.

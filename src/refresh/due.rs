@@ -1,8 +1,6 @@
 //! What makes a run due, and what a run captures when it starts. Decisions are by level: what stands in the object when
 //! a run could start counts, not what came and went before.
 
-use jiff::Timestamp;
-
 use super::{
     Desired, Handled, JobRecord, Reason, Recorded, Run, Summary, decide::Step, limits::TRIGGERS_KEPT, record::PastRun,
 };
@@ -120,9 +118,4 @@ fn result_of(past: &PastRun, state: JobState) -> JobRecord {
         completion_time: past.completion_time,
         ..JobRecord::default()
     }
-}
-
-/// The time from `since` to `now`; none when the clock was set back.
-pub(super) fn elapsed(since: Timestamp, now: Timestamp) -> std::time::Duration {
-    std::time::Duration::try_from(now.duration_since(since)).unwrap_or_default()
 }

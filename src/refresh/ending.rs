@@ -6,12 +6,11 @@ use super::{
     FailureClass, JobRecord, Reason, Run, Success,
     decide::{Effect, Outcome, Step, Wake},
     desired::Keeper,
-    due::elapsed,
     limits::{
         FIRST_RETRY, HISTORY_KEPT, HOLD, LONGEST_RETRY, LONGEST_WAIT, MESSAGE_BYTES, PAST_MESSAGE_BYTES, bounded, cut,
     },
     observation::Permission,
-    record::{PastRun, whole_second},
+    record::{PastRun, elapsed, whole_second},
 };
 use crate::milvus::{JobId, JobState};
 

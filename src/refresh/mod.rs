@@ -37,7 +37,7 @@ pub use due::is_due;
 pub use failure::{FailureClass, page as failures_page};
 pub use observation::{Connection, Fact, Look, Observation, OwnSourceCheck, Permission, Slot, Submission, Turn};
 pub use project::{differs_only_in_progress, project};
-pub use record::{ClaimKey, Handled, JobRecord, PastRun, Reason, Recorded, Run, Success, Summary};
+pub use record::{ClaimKey, Handled, JobRecord, PastRun, Reason, Recorded, Run, Success, Summary, elapsed};
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,7 @@
 //! What is recorded of an object, rebuilt from its status alone: a restart knows exactly this much.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::{failure::FailureClass, limits::ENDED_JOBS_KEPT};
@@ -258,4 +260,9 @@ impl Recorded {
 /// is read back of it.
 pub(super) fn whole_second(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+/// The time from `since` to `now`; none when the clock was set back.
+pub fn elapsed(since: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(since)).unwrap_or_default()
 }

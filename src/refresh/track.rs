@@ -5,9 +5,8 @@ use std::time::Duration;
 use super::{
     Connection, Fact, FailureClass, JobRecord, Reason, Run,
     decide::{Effect, Outcome, Step, Wake},
-    due::elapsed,
     limits::{FIRST_WORD, LONGEST_SLEEP, bounded},
-    record::whole_second,
+    record::{elapsed, whole_second},
 };
 use crate::milvus::{Answer, Job, JobId, JobState};
 

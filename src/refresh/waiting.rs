@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::{
     FailureClass, Reason, Run,
     decide::{Effect, Outcome, Step, Wake},
-    due::elapsed,
     limits::LONGEST_WAIT,
     project::HELD,
+    record::elapsed,
 };
 
 impl Step<'_> {
