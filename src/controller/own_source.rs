@@ -43,7 +43,7 @@ impl Pass<'_> {
     /// Reads the spec from a Secret of the refresh's namespace.
     async fn read_spec(&self, name: &str, key: &str) -> Result<SecretString, OwnSourceCheck> {
         let secrets: Api<Secret> = Api::namespaced(self.context.client.clone(), &self.key.namespace);
-        let missing = |problem: String| OwnSourceCheck::Missing(problem);
+        let missing = OwnSourceCheck::Missing;
         let secret = match timeout(API_DEADLINE, secrets.get_opt(name)).await {
             Ok(Ok(Some(secret))) => secret,
             Ok(Ok(None)) => {
