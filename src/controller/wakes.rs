@@ -75,6 +75,24 @@ impl Router {
 }
 
 #[cfg(test)]
+impl Router {
+    /// A router, and the names of what it has woken since that was last asked.
+    pub fn heard() -> (Self, impl FnMut() -> Vec<String>) {
+        use futures::{FutureExt, StreamExt};
+
+        let router = Self::new(&[None]);
+        let mut stream = Box::pin(router.stream(&None));
+        let woken = move || {
+            let mut names: Vec<String> =
+                std::iter::from_fn(|| stream.next().now_or_never().flatten()).map(|key| key.name).collect();
+            names.sort();
+            names
+        };
+        (router, woken)
+    }
+}
+
+#[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use futures::{FutureExt, StreamExt};

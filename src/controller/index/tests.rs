@@ -1,5 +1,4 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
-use futures::{FutureExt, StreamExt};
 use jiff::SignedDuration;
 
 use super::*;
@@ -35,14 +34,7 @@ fn record(state: JobState, job: Option<i64>, reason: Reason) -> Recorded {
 
 /// An index, and what it has woken since it was last asked.
 fn index() -> (Index, impl FnMut() -> Vec<String>) {
-    let router = Router::new(&[None]);
-    let mut stream = Box::pin(router.stream(&None));
-    let woken = move || {
-        let mut names: Vec<String> =
-            std::iter::from_fn(|| stream.next().now_or_never().flatten()).map(|key| key.name).collect();
-        names.sort();
-        names
-    };
+    let (router, woken) = Router::heard();
     (Index::new(router), woken)
 }
 

@@ -1,6 +1,5 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use futures::{FutureExt, StreamExt};
 use jiff::SignedDuration;
 use proptest::{collection::vec, prelude::*};
 
@@ -49,14 +48,7 @@ fn over() -> Recorded {
 
 /// Slots of one connection, and who was woken since that was last asked.
 fn slots(limit: usize) -> (Slots, impl FnMut() -> Vec<String>) {
-    let router = Router::new(&[None]);
-    let mut stream = Box::pin(router.stream(&None));
-    let woken = move || {
-        let mut names: Vec<String> =
-            std::iter::from_fn(|| stream.next().now_or_never().flatten()).map(|key| key.name).collect();
-        names.sort();
-        names
-    };
+    let (router, woken) = Router::heard();
     let slots = Slots::new(router);
     slots.limit(&connection(), limit);
     (slots, woken)

@@ -46,6 +46,29 @@ async fn refused_port() -> SocketAddr {
     listener.local_addr().unwrap()
 }
 
+/// A listener that accepts nothing and whose backlog is full, for as long as the second value lives: the kernel leaves the
+/// next connection hanging.
+async fn full() -> (SocketAddr, (TcpListener, Vec<TcpStream>)) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut held = Vec::new();
+    while let Ok(connection) = tokio::time::timeout(SHORT, TcpStream::connect(address)).await {
+        held.push(connection.unwrap());
+    }
+    (address, (listener, held))
+}
+
+/// What a List or a question for progress says of this one job.
+fn about(job: milvus::RefreshExternalCollectionJobInfo, path: &str) -> Reply {
+    if path.ends_with("ListRefreshExternalCollectionJobs") {
+        jobs(vec![job])
+    } else {
+        Reply::message(&milvus::GetRefreshExternalCollectionProgressResponse { status: ok(), job_info: Some(job) })
+    }
+}
+
 #[tokio::test]
 async fn a_refused_connection_means_not_sent() {
     let client = client(refused_port().await);
@@ -71,15 +94,7 @@ async fn a_name_that_does_not_resolve_means_not_sent() {
 
 #[tokio::test]
 async fn a_connection_that_is_not_made_in_time_means_not_sent() {
-    // Fills the backlog of a listener that accepts nothing: the kernel leaves the next connection hanging.
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let listener = socket.listen(1).unwrap();
-    let address = listener.local_addr().unwrap();
-    let mut held = Vec::new();
-    while let Ok(connection) = tokio::time::timeout(SHORT, TcpStream::connect(address)).await {
-        held.push(connection.unwrap());
-    }
+    let (address, _full) = full().await;
     let error = client_with(address, SHORT, None).submit("db", COLLECTION, None, SHORT / 4).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::NotSent, "deadline before connection: {error}");
     let error = client_with(address, SHORT, None).probe().await.unwrap_err();
@@ -309,11 +324,7 @@ async fn a_list_of_megabytes_is_read_and_other_answers_stay_small() {
     let reason = "x".repeat(6 << 20);
     let (address, _) = serve(move |request| {
         let job = milvus::RefreshExternalCollectionJobInfo { job_id: 7, reason: reason.clone(), ..Default::default() };
-        if request.path.ends_with("ListRefreshExternalCollectionJobs") {
-            jobs(vec![job])
-        } else {
-            Reply::message(&milvus::GetRefreshExternalCollectionProgressResponse { status: ok(), job_info: Some(job) })
-        }
+        about(job, &request.path)
     })
     .await;
     let client = client(address);

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use tonic::Code;
 
 use super::{
-    COLLECTION, jobs, ok, refused_port,
+    COLLECTION, about, ok, refused_port,
     scripted::{PATIENCE, Reply, client_with, serve},
 };
 use crate::milvus::{
@@ -54,11 +54,7 @@ async fn secrets_do_not_come_back_in_the_error_of_any_call() {
 async fn secrets_do_not_come_back_in_the_reason_of_any_job() {
     let (address, _) = serve(|request| {
         let job = milvus::RefreshExternalCollectionJobInfo { job_id: 7, reason: ECHO.to_owned(), ..Default::default() };
-        if request.path.ends_with("ListRefreshExternalCollectionJobs") {
-            jobs(vec![job])
-        } else {
-            Reply::message(&milvus::GetRefreshExternalCollectionProgressResponse { status: ok(), job_info: Some(job) })
-        }
+        about(job, &request.path)
     })
     .await;
     let client = client(address);

@@ -45,15 +45,7 @@ async fn options_that_cannot_be_used_change_nothing() {
 
 #[tokio::test]
 async fn a_call_that_still_waits_for_a_connection_never_leaves_with_the_old_login() {
-    // The kernel leaves the next connection to a full backlog hanging.
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let listener = socket.listen(1).unwrap();
-    let address = listener.local_addr().unwrap();
-    let mut held = Vec::new();
-    while let Ok(connection) = tokio::time::timeout(SHORT, TcpStream::connect(address)).await {
-        held.push(connection.unwrap());
-    }
+    let (address, _full) = full().await;
     let client = GrpcMilvus::connect(options(address, "old")).unwrap();
     let waiting = client.clone();
     let call = tokio::spawn(async move { waiting.submit("db", COLLECTION, None, PATIENCE).await });
