@@ -48,6 +48,7 @@ impl Step<'_> {
             run.failures = 0;
             run.next_attempt_time = run.next_attempt_time.map(|next| next.min(self.now));
             self.next.failure = None;
+            self.next.summary.take_if(|summary| matches!(summary.reason, Reason::Retrying(_)));
         } else {
             self.next.observed_generation = Some(self.want.generation);
         }

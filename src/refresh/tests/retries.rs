@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::scene::{NEW, Scene, accepted, collection, job, listed, look_failed, looked, old, other_want, sighted};
 use crate::{
     milvus::{Collection, ErrorKind, Job, JobId, JobState},
-    refresh::{Effect, Fact, FailureClass, Look, Reason, Wake},
+    refresh::{Effect, Fact, FailureClass, Look, Permission, Reason, Wake},
 };
 
 /// Fails the attempt that runs and gives the pause before the next one.
@@ -103,4 +103,13 @@ fn what_is_asked_for_during_a_retry_changes_nothing_from_pass_to_pass_while_it_w
     let waits = scene.record();
     scene.pass(Duration::from_secs(60));
     assert_eq!(scene.play(Fact::Nothing).next, waits);
+}
+
+#[test]
+fn a_failure_of_what_was_asked_before_is_not_the_reason_of_what_is_asked_now() {
+    let mut scene = Scene::retrying(3);
+    scene.want = other_want();
+    scene.permission = Permission::Withheld;
+    let decision = scene.play(looked(vec![old()]));
+    assert_eq!((decision.reason(), scene.record().failure), (Reason::Queued, None));
 }
