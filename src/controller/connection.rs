@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use kube::{Api, Resource, core::DeserializeGuard, runtime::controller::Action};
+use kube::{Api, Resource, runtime::controller::Action};
 
 use super::{
-    CONNECTION, Context, Error, Key,
+    CONNECTION, Context, Error, Kept, Key,
     credentials::{Credentials, Problem, Wanted},
     milvus_ref::Target,
     servers::{Origin, Server},
@@ -40,10 +40,10 @@ pub struct Lifecycle {
     pub scope: Option<String>,
 }
 
-impl stream::Lifecycle<DeserializeGuard<MilvusConnection>> for Lifecycle {
-    fn seen(&self, object: &DeserializeGuard<MilvusConnection>) {
+impl stream::Lifecycle<Kept<MilvusConnection>> for Lifecycle {
+    fn seen(&self, object: &Kept<MilvusConnection>) {
         let key = Key::of(object);
-        match &object.0 {
+        match object.object() {
             Ok(_) => self.context.servers.exists(&key),
             Err(invalid) => {
                 let message = format!("this version of the operator cannot read the connection: {invalid}");

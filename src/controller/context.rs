@@ -10,7 +10,7 @@ use kube::{Client, Resource, runtime::reflector::Store};
 use tokio_util::task::TaskTracker;
 
 use super::{
-    Guarded, Key,
+    Kept, Key,
     events::Events,
     fence::Fence,
     index::Index,
@@ -112,7 +112,7 @@ pub struct Context {
 /// What is watched: all namespaces, or one.
 struct Scope {
     namespace: Option<String>,
-    refreshes: OnceLock<Store<Guarded<ExternalCollectionRefresh>>>,
+    refreshes: OnceLock<Store<Kept<ExternalCollectionRefresh>>>,
     connections_listed: AtomicBool,
 }
 
@@ -160,7 +160,7 @@ impl Context {
     }
 
     /// Hands over the store of a scope's refreshes.
-    pub(super) fn set_store(&self, scope: &Option<String>, store: Store<Guarded<ExternalCollectionRefresh>>) {
+    pub(super) fn set_store(&self, scope: &Option<String>, store: Store<Kept<ExternalCollectionRefresh>>) {
         if let Some(scope) = self.scope(scope) {
             // Set once, when the controllers start.
             let _ = scope.refreshes.set(store);
@@ -173,7 +173,7 @@ impl Context {
     }
 
     /// What the watch shows of `object`, and of none other of that name.
-    pub(super) fn stored(&self, object: &ExternalCollectionRefresh) -> Option<Arc<Guarded<ExternalCollectionRefresh>>> {
+    pub(super) fn stored(&self, object: &ExternalCollectionRefresh) -> Option<Arc<Kept<ExternalCollectionRefresh>>> {
         let key = Key::of(object);
         let stored = self.scope_of(&key)?.refreshes.get()?.get(&key.into_ref())?;
         (stored.meta().uid == object.metadata.uid).then_some(stored)
@@ -254,8 +254,8 @@ impl Context {
 impl Scope {
     fn each_refresh(&self, mut visit: impl FnMut(&ExternalCollectionRefresh)) {
         for object in self.refreshes.get().map(Store::state).unwrap_or_default() {
-            if let Ok(refresh) = &object.0 {
-                visit(refresh);
+            if let Ok(refresh) = object.object() {
+                visit(&refresh);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The shell: watches, observes, acts, and writes status. All I/O of the operator is here and in [`crate::milvus`].
 //!
-//! * `stream`: watch, guard, strip, reflect, filter. Deletions are taken before the filter.
+//! * `stream`: watch, reflect, filter. Deletions are taken before the filter.
 //! * `refresh`, `connection`: one reconciler a kind; `pass` and `act`: what a pass over a refresh does; `own_source`: the
 //!   source that a refresh brings along.
 //! * `servers`: what is known of each connection: its view, its client, its poller.
@@ -21,6 +21,7 @@ mod credentials;
 mod events;
 mod fence;
 mod index;
+mod kept;
 mod memory;
 mod milvus_ref;
 #[cfg(test)]
@@ -49,7 +50,7 @@ use std::{
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt, future};
 use kube::{
     Api, Resource,
-    core::{DeserializeGuard, NamespaceResourceScope},
+    core::NamespaceResourceScope,
     runtime::{
         controller::{self, Action, Config, Controller},
         reflector::{ObjectRef, Store},
@@ -62,6 +63,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use connection::CONNECTED;
 pub use context::{Clock, Context, Process};
+use kept::Kept;
 
 use crate::{api::ExternalCollectionRefresh, client, metrics::Outcome};
 
@@ -119,9 +121,6 @@ pub fn scopes(namespaces: &[String]) -> Vec<Option<String>> {
     if namespaces.is_empty() { vec![None] } else { namespaces.iter().cloned().map(Some).collect() }
 }
 
-/// An object, or what is left of one that this version cannot decode.
-type Guarded<K> = DeserializeGuard<K>;
-
 /// The objects in `scope`, to be watched: each answer is a sign of life of the watch.
 fn watched<K>(context: &Context, scope: &Option<String>) -> Api<K>
 where
@@ -141,10 +140,10 @@ where
 fn triggered<K>(
     name: &'static str,
     context: &Arc<Context>,
-    store: Store<Guarded<K>>,
-    watch: impl Stream<Item = Result<Guarded<K>, watcher::Error>> + Send + 'static,
+    store: Store<Kept<K>>,
+    watch: impl Stream<Item = Result<Kept<K>, watcher::Error>> + Send + 'static,
     wakes: impl Stream<Item = Key> + Send + 'static,
-) -> Controller<Guarded<K>>
+) -> Controller<Kept<K>>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
@@ -157,7 +156,7 @@ where
 /// Runs one controller to its end.
 async fn drive<K, F, Fut>(
     name: &'static str,
-    controller: Controller<Guarded<K>>,
+    controller: Controller<Kept<K>>,
     workers: u16,
     reconcile: F,
     context: Arc<Context>,
@@ -210,12 +209,12 @@ pub enum Error {
 /// Skips what cannot be decoded and keeps a panic from ending the controller.
 async fn guarded<K, F, Fut>(
     name: &'static str,
-    object: Arc<Guarded<K>>,
+    object: Arc<Kept<K>>,
     context: Arc<Context>,
     reconcile: F,
 ) -> Result<Action, Error>
 where
-    K: Resource<DynamicType = ()> + Clone,
+    K: Resource<DynamicType = ()> + DeserializeOwned,
     F: Fn(Arc<K>, Arc<Context>) -> Fut,
     Fut: Future<Output = Result<Action, Error>>,
 {
@@ -223,15 +222,15 @@ where
     let _working = context.health.pass(format!("{name} {}/{}", key.namespace, key.name));
     context.metrics.workqueue.taken(name, key);
     let pass = context.metrics.passes.begin(name);
-    let object = match &object.0 {
-        Ok(object) => Arc::new(object.clone()),
-        Err(invalid) => {
+    let object = match object.object() {
+        Ok(object) => Arc::new(object),
+        Err(error) => {
             context.metrics.undecodable(name);
             tracing::warn!(
                 controller = name,
-                namespace = invalid.metadata.namespace.as_deref(),
-                name = invalid.metadata.name.as_deref(),
-                error = %invalid.error,
+                namespace = object.meta().namespace,
+                name = object.meta().name,
+                %error,
                 "this version cannot read the object and leaves it alone until it changes",
             );
             pass.ended(Outcome::Success);

@@ -7,7 +7,7 @@ use kube::{Api, Resource};
 use tokio::time::Instant;
 
 use super::{
-    Context, Key, REFRESH,
+    Context, Kept, Key, REFRESH,
     memory::{Newest, Remembered, newer},
     status::{self, WriteError},
 };
@@ -38,7 +38,7 @@ pub(super) struct Pass<'a> {
     /// When that effect began: what a listing shows counts from before it was asked for, not from its answer.
     asked: Instant,
     object: &'a ExternalCollectionRefresh,
-    api: Api<ExternalCollectionRefresh>,
+    api: Api<Kept<ExternalCollectionRefresh>>,
     /// The version that decisions are made on, and what is durable at that version.
     newest: Newest,
     durable: Recorded,
@@ -232,7 +232,7 @@ impl<'a> Pass<'a> {
 
     async fn send(&self, resource_version: &str, status: &RefreshStatus) -> Result<String, WriteError> {
         let written = status::write(&self.api, &self.key.name, resource_version, status).await?;
-        Ok(written.metadata.resource_version.unwrap_or_default())
+        Ok(written.meta().resource_version.clone().unwrap_or_default())
     }
 
     /// Deletes the object, if it is still what was decided on.
@@ -304,8 +304,10 @@ impl<'a> Pass<'a> {
 
     /// Somebody wrote the object meanwhile: the next pass decides on what it is now. Gives the error that ends this one.
     async fn read_anew(&mut self) -> WriteError {
-        let object = match status::read(&self.api, &self.key.name).await {
-            Ok(object) => object,
+        let read = status::read(&self.api, &self.key.name).await;
+        let object = match read.map(|kept| kept.object()) {
+            Ok(Ok(object)) => object,
+            Ok(Err(error)) => return WriteError::Unanswered(error.to_string()),
             Err(error) => return error,
         };
         if object.metadata.uid.as_deref() != Some(&self.uid) {

@@ -2,9 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use kube::{Resource, core::DeserializeGuard, runtime::controller::Action};
+use kube::{Resource, runtime::controller::Action};
 
-use super::{Context, Error, Key, pass::Pass, status::WriteError, stream};
+use super::{Context, Error, Kept, Key, pass::Pass, status::WriteError, stream};
 use crate::{
     api::ExternalCollectionRefresh,
     refresh::{Desired, Recorded, Wake},
@@ -21,18 +21,16 @@ pub struct Lifecycle {
     pub scope: Option<String>,
 }
 
-impl stream::Lifecycle<DeserializeGuard<ExternalCollectionRefresh>> for Lifecycle {
-    fn seen(&self, object: &DeserializeGuard<ExternalCollectionRefresh>) {
+impl stream::Lifecycle<Kept<ExternalCollectionRefresh>> for Lifecycle {
+    fn seen(&self, object: &Kept<ExternalCollectionRefresh>) {
         let meta = object.meta();
         let (Some(uid), Some(version)) = (&meta.uid, &meta.resource_version) else { return };
         let outdated = self.context.memory.caught_up(uid, version);
-        if let Ok(refresh) = &object.0
-            && !outdated
-        {
+        if !outdated && let Ok(refresh) = object.object() {
             let recorded = Recorded::of(refresh.status.as_ref());
-            self.context.metrics.refreshes.observe(uid, &Key::of(refresh), &recorded);
-            self.context.index.seen(uid, &Desired::of(refresh), &recorded);
-            self.context.slots.seen(uid, &Key::connection_of(refresh), &recorded);
+            self.context.metrics.refreshes.observe(uid, &Key::of(&refresh), &recorded);
+            self.context.index.seen(uid, &Desired::of(&refresh), &recorded);
+            self.context.slots.seen(uid, &Key::connection_of(&refresh), &recorded);
         }
     }
 
@@ -64,11 +62,10 @@ fn forget(context: &Context, uid: &str) {
 pub async fn reconcile(triggered: Arc<ExternalCollectionRefresh>, context: Arc<Context>) -> Result<Action, Error> {
     // Memory before store: the memory lets go of a status only once the store has it, so in this order nothing is missed.
     let written = context.memory.with(triggered.metadata.uid.as_deref().unwrap_or_default(), |r| r.newest.clone());
-    let stored = context.stored(&triggered);
-    let object = match stored.as_deref() {
-        Some(DeserializeGuard(Ok(stored))) => stored,
-        Some(DeserializeGuard(Err(_))) | None => &*triggered,
-    };
+    let version = &triggered.metadata.resource_version;
+    let newer = context.stored(&triggered).filter(|stored| stored.meta().resource_version != *version);
+    let newer = newer.and_then(|stored| stored.object().ok());
+    let object = newer.as_ref().unwrap_or(&*triggered);
     let mut pass = Pass::new(object, &context, written);
     let ended = pass.run().await;
     pass.settle(&ended);

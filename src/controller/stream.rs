@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt::Debug, hash::Hash};
 use futures::{Stream, TryStreamExt};
 use kube::{
     Api, Resource,
-    core::{DeserializeGuard, ObjectMeta, Status},
+    core::Status,
     runtime::{
         WatchStreamExt, predicates,
         reflector::{self, Store},
@@ -15,13 +15,11 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 
-use super::Key;
+use super::{Key, kept::Kept};
 
 /// Objects a page of the first listing. A page is decoded whole, managed fields and all, and what that takes stays with the
 /// process: small pages keep ten thousand objects small.
 const PAGE: u32 = 100;
-/// Where `kubectl apply` keeps a copy of the object.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// Hears of objects before the filter that keeps our own status writes from triggering a pass. Deletions are told here
 /// and nowhere else: the objects have no finalizer, so the filter would swallow them.
@@ -36,9 +34,9 @@ pub trait Lifecycle<K>: Send + 'static {
 
 /// Watches a kind: the store of everything that exists, and the stream of what has changed in a way that a pass cares for.
 pub fn objects<K>(
-    api: Api<DeserializeGuard<K>>,
-    lifecycle: impl Lifecycle<DeserializeGuard<K>>,
-) -> (Store<DeserializeGuard<K>>, impl Stream<Item = Result<DeserializeGuard<K>, watcher::Error>> + Send + 'static)
+    api: Api<Kept<K>>,
+    lifecycle: impl Lifecycle<Kept<K>>,
+) -> (Store<Kept<K>>, impl Stream<Item = Result<Kept<K>, watcher::Error>> + Send + 'static)
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
     K::DynamicType: Eq + Hash + Clone,
@@ -47,7 +45,6 @@ where
     let (mut known, mut listing) = (HashMap::<String, Key>::new(), HashMap::<String, Key>::new());
     let stream = watcher(api, watcher::Config::default().page_size(PAGE))
         .default_backoff()
-        .modify(|object| strip(object.meta_mut()))
         .reflect(writer)
         .inspect_ok(move |event| match event {
             watcher::Event::Init => listing.clear(),
@@ -91,14 +88,6 @@ pub fn refusal(error: &watcher::Error) -> Option<&Status> {
         | watcher::Error::WatchStartFailed(_)
         | watcher::Error::WatchFailed(_)
         | watcher::Error::NoResourceVersion => None,
-    }
-}
-
-/// Takes away what no pass reads and what can be larger than all the rest.
-fn strip(meta: &mut ObjectMeta) {
-    meta.managed_fields = None;
-    if let Some(annotations) = &mut meta.annotations {
-        annotations.remove(LAST_APPLIED);
     }
 }
 

@@ -82,12 +82,12 @@ async fn a_watch_that_is_not_looked_at_any_more_is_dead() {
     assert!(context.health.check().is_err());
 }
 
-fn object() -> Arc<Guarded<ExternalCollectionRefresh>> {
+fn object() -> Arc<Kept<ExternalCollectionRefresh>> {
     let object = serde_json::json!({
         "apiVersion": "milvus-refresh.dev/v1alpha1", "kind": "ExternalCollectionRefresh",
         "metadata": { "namespace": "shop", "name": "orders" }, "spec": { "collectionName": "orders" },
     });
-    Arc::new(DeserializeGuard(Ok(serde_json::from_value(object).unwrap())))
+    Arc::new(serde_json::from_value(object).unwrap())
 }
 
 #[tokio::test(start_paused = true)]
@@ -121,7 +121,7 @@ async fn a_pass_that_does_not_end_is_told_by_its_object_and_a_panic_ends_one() {
 #[tokio::test(start_paused = true)]
 async fn an_object_that_is_gone_before_its_pass_waits_no_longer() {
     let context = context(Watches::Quiet);
-    let (store, mut writer) = kube::runtime::reflector::store::<Guarded<ExternalCollectionRefresh>>();
+    let (store, mut writer) = kube::runtime::reflector::store::<Kept<ExternalCollectionRefresh>>();
     writer.apply_watcher_event(&watcher::Event::Init);
     writer.apply_watcher_event(&watcher::Event::InitDone);
     let gone = Key { namespace: "shop".to_owned(), name: "orders".to_owned() };

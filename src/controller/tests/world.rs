@@ -7,12 +7,9 @@ use std::{
 };
 
 use jiff::Timestamp;
-use kube::{
-    core::DeserializeGuard,
-    runtime::{
-        reflector::{self, store::Writer},
-        watcher,
-    },
+use kube::runtime::{
+    reflector::{self, store::Writer},
+    watcher,
 };
 use tokio::{sync::watch, time::Instant};
 
@@ -20,7 +17,7 @@ use super::{api::Api, milvus::Fake};
 use crate::{
     api::ExternalCollectionRefresh,
     controller::{
-        Clock, Context, Guarded, Key, Process,
+        Clock, Context, Kept, Key, Process,
         refresh::{Lifecycle, reconcile},
         servers::{Origin, Server},
         stream::Lifecycle as _,
@@ -48,7 +45,7 @@ pub struct World {
 pub struct Watch(Arc<Mutex<Shown>>);
 
 struct Shown {
-    writer: Writer<Guarded<ExternalCollectionRefresh>>,
+    writer: Writer<Kept<ExternalCollectionRefresh>>,
     lifecycle: Lifecycle,
     objects: BTreeMap<String, ExternalCollectionRefresh>,
 }
@@ -146,12 +143,12 @@ impl Watch {
         for object in gone {
             let uid = object.metadata.uid.clone().unwrap();
             objects.remove(&uid);
-            writer.apply_watcher_event(&watcher::Event::Delete(DeserializeGuard(Ok(object.clone()))));
+            writer.apply_watcher_event(&watcher::Event::Delete(Kept::of(&object)));
             lifecycle.gone(&uid, &Key::of(&object));
         }
         for object in now {
             objects.insert(object.metadata.uid.clone().unwrap(), object.clone());
-            let object = DeserializeGuard(Ok(object));
+            let object = Kept::of(&object);
             writer.apply_watcher_event(&watcher::Event::Apply(object.clone()));
             lifecycle.seen(&object);
         }
