@@ -46,8 +46,9 @@ struct Inner {
 
 #[derive(Debug, Default)]
 struct Entry {
-    held: Option<Lock>,
-    queued: Option<(Lock, Place)>,
+    /// Few of many objects hold or wait for anything.
+    held: Option<Box<Lock>>,
+    queued: Option<Box<(Lock, Place)>>,
     jobs: Vec<JobId>,
 }
 
@@ -113,7 +114,7 @@ impl Index {
     /// until the run is settled.
     pub fn join(&self, uid: &str, key: &Key, lock: Lock, due: Option<Timestamp>) -> Turn {
         let mut inner = self.lock();
-        let freed = if inner.objects.get(uid).is_some_and(|entry| entry.held.as_ref() == Some(&lock)) {
+        let freed = if inner.objects.get(uid).is_some_and(|entry| entry.held.as_deref() == Some(&lock)) {
             Vec::new()
         } else {
             let freed = inner.free_unless(uid, &lock);
@@ -202,13 +203,13 @@ impl Inner {
     /// Takes the collection. Gives whom to wake because another one became free by that.
     fn hold(&mut self, uid: &str, lock: Lock) -> Vec<Key> {
         let entry = self.objects.entry(uid.to_owned()).or_default();
-        if entry.held.as_ref() == Some(&lock) {
+        if entry.held.as_deref() == Some(&lock) {
             return Vec::new();
         }
         let freed = self.free_unless(uid, &lock);
         self.unqueue(uid);
         self.holders.entry(lock.clone()).or_default().insert(uid.to_owned());
-        self.objects.entry(uid.to_owned()).or_default().held = Some(lock);
+        self.objects.entry(uid.to_owned()).or_default().held = Some(Box::new(lock));
         freed
     }
 
@@ -223,7 +224,7 @@ impl Inner {
     fn free_unless(&mut self, uid: &str, lock: &Lock) -> Vec<Key> {
         let entry = self.objects.entry(uid.to_owned()).or_default();
         let other = |known: Option<&Lock>| known.is_some_and(|known| known != lock);
-        if other(entry.held.as_ref()) || other(entry.queued.as_ref().map(|(lock, _)| lock)) {
+        if other(entry.held.as_deref()) || other(entry.queued.as_deref().map(|(lock, _)| lock)) {
             self.free(uid)
         } else {
             Vec::new()
@@ -239,7 +240,7 @@ impl Inner {
     }
 
     fn release(&mut self, uid: &str) -> Option<Lock> {
-        let lock = self.objects.get_mut(uid)?.held.take()?;
+        let lock = *self.objects.get_mut(uid)?.held.take()?;
         if let Some(holders) = self.holders.get_mut(&lock) {
             holders.remove(uid);
             if holders.is_empty() {
@@ -252,11 +253,11 @@ impl Inner {
     fn queue(&mut self, uid: &str, lock: Lock, place: Place) {
         self.unqueue(uid);
         self.queues.entry(lock.clone()).or_default().insert(place.clone(), uid.to_owned());
-        self.objects.entry(uid.to_owned()).or_default().queued = Some((lock, place));
+        self.objects.entry(uid.to_owned()).or_default().queued = Some(Box::new((lock, place)));
     }
 
     fn unqueue(&mut self, uid: &str) -> Option<Lock> {
-        let (lock, place) = self.objects.get_mut(uid)?.queued.take()?;
+        let (lock, place) = *self.objects.get_mut(uid)?.queued.take()?;
         if let Some(queue) = self.queues.get_mut(&lock) {
             queue.remove(&place);
             if queue.is_empty() {
@@ -273,7 +274,7 @@ impl Inner {
     }
 
     fn is_first(&self, uid: &str) -> bool {
-        let queued = self.objects.get(uid).and_then(|entry| entry.queued.as_ref());
+        let queued = self.objects.get(uid).and_then(|entry| entry.queued.as_deref());
         queued.is_some_and(|(lock, place)| {
             !self.holders.contains_key(lock)
                 && self
@@ -289,7 +290,7 @@ impl Inner {
         if entry.held.is_some() {
             return Turn::Mine;
         }
-        let Some((lock, place)) = &entry.queued else { return Turn::Unknown };
+        let Some((lock, place)) = entry.queued.as_deref() else { return Turn::Unknown };
         if self.is_first(uid) {
             return Turn::Unknown;
         }

@@ -35,6 +35,8 @@ pub struct Remembered {
     unanswered: Option<Newest>,
     /// When a status was last written.
     pub written: Option<Instant>,
+    /// When progress may be written, while that waits.
+    pub progress_turn: Option<Instant>,
     /// The connection whose poller follows the object's job, and the object.
     pub followed: Option<(Key, Key)>,
     /// Passes in a row that ended with an error.
@@ -102,6 +104,7 @@ impl Remembered {
             && self.sent.is_none()
             && self.unanswered.is_none()
             && self.written.is_none()
+            && self.progress_turn.is_none()
             && self.followed.is_none()
             && self.errors == 0
     }

@@ -96,6 +96,9 @@ impl<'a> Pass<'a> {
             self.notices.extend(notices);
             let must_write = effect.must_be_recorded_first() || matches!(effect, Effect::None | Effect::Delete);
             if must_write && let Some(later) = self.write().await? {
+                if let Some(server) = &server {
+                    server.poller.hush(&self.key, Instant::now() + later);
+                }
                 return Ok(sooner(wake, later));
             }
             if effect == Effect::Delete {
@@ -272,10 +275,12 @@ impl<'a> Pass<'a> {
         if !differs_only_in_progress(&self.durable, &self.record) {
             return None;
         }
-        let since = self.context.memory.with(&self.uid, |remembered| remembered.written);
-        let since = since.map_or(Duration::MAX, |written| written.elapsed());
         let age = self.since_submit(now);
-        self.context.progress.admit(&self.durable.job, &self.record.job, since, age).err()
+        self.context.memory.with(&self.uid, |remembered| {
+            let since = remembered.written.map_or(Duration::MAX, |written| written.elapsed());
+            let turn = &mut remembered.progress_turn;
+            self.context.progress.admit(&self.durable.job, &self.record.job, since, age, turn).err()
+        })
     }
 
     /// Writes a claim again whose write was not answered, at the same version, until it is taken or refused. Taken so late

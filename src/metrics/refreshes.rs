@@ -52,7 +52,8 @@ struct Known {
     adopted: bool,
     reason: &'static str,
     phase: Option<(Phase, Option<Timestamp>)>,
-    last_success: Option<(Key, Timestamp)>,
+    /// Where the object has series of its own.
+    last_success: Option<Box<(Key, Timestamp)>>,
 }
 
 /// Where a run is that is not over.
@@ -205,8 +206,11 @@ impl Refreshes {
             self.objects.get_or_create(&ByReason { reason }).set(count);
         }
         if let Some(series) = &self.last_success {
-            let successes: BTreeMap<_, _> =
-                known.values().filter_map(|known| known.last_success.as_ref()).map(|(key, time)| (key, time)).collect();
+            let successes: BTreeMap<_, _> = known
+                .values()
+                .filter_map(|known| known.last_success.as_deref())
+                .map(|(key, time)| (key, time))
+                .collect();
             series.clear();
             for (key, time) in successes.into_iter().take(MOST_OBJECTS) {
                 series.get_or_create(&Object::of(key)).set(time.as_second());
@@ -241,7 +245,7 @@ impl Known {
             adopted: run.is_some_and(|run| run.adopted),
             reason: record.summary.as_ref().map_or(NEW, |summary| summary.reason.as_str()),
             phase,
-            last_success: key.cloned().zip(record.last_success.as_ref().map(|success| success.time)),
+            last_success: key.cloned().zip(record.last_success.as_ref().map(|success| success.time)).map(Box::new),
         }
     }
 }

@@ -82,6 +82,12 @@ impl<K: Eq + Hash + Clone + Send + 'static> Poller<K> {
         sighting
     }
 
+    /// Keeps to itself until then how far the running job of `key` is, since its reader will ask at that time. What is more
+    /// than progress is told at once.
+    pub fn hush(&self, key: &K, until: Instant) {
+        self.shared.plan().hush(key, until);
+    }
+
     /// Stops following the job of `key`.
     pub fn forget(&self, key: &K) {
         self.shared.plan().forget(key);

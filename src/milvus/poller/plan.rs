@@ -91,6 +91,12 @@ impl<K: Eq + Hash + Clone> Plan<K> {
         }
     }
 
+    pub fn hush(&mut self, key: &K, until: Instant) {
+        if let Some(tracked) = self.jobs.get_mut(key) {
+            tracked.hushed = until;
+        }
+    }
+
     pub fn forget(&mut self, key: &K) {
         self.jobs.remove(key);
     }

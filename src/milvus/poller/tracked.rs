@@ -19,6 +19,8 @@ pub(super) struct Tracked {
     pub asking: bool,
     pub due: Instant,
     pub since: Instant,
+    /// Until then nobody cares for progress.
+    pub hushed: Instant,
     /// How old the job was at `since`.
     age: Duration,
     seen: Sighting,
@@ -34,6 +36,7 @@ impl Tracked {
             asking: false,
             due: now + SHORTEST,
             since: now,
+            hushed: now,
             age,
             seen: Sighting::default(),
             failures: 0,
@@ -93,8 +96,10 @@ impl Tracked {
         }
         let answer = Some(answer);
         let differs = self.seen.answer != answer;
+        let was_active = self.seen.answer.is_some() && self.is_active();
         self.seen.answer = answer;
-        differs || recovered
+        let only_progress = was_active && matches!(self.seen.answer, Some(Answer::Job(_))) && self.is_active();
+        differs && !(only_progress && now < self.hushed) || recovered
     }
 
     fn failing(&mut self, error: MilvusError) -> bool {

@@ -370,3 +370,26 @@ async fn polling_ends_with_the_last_handle() {
     assert!(fake.polls().is_empty());
     assert_eq!(Arc::strong_count(&fake), 1, "the task is gone");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_job_whose_progress_nobody_waits_for_tells_only_its_end() {
+    for count in [1, 16] {
+        let scene = Scene::with(count);
+        pass(2_000).await;
+        assert_eq!(scene.changes(), (1..=count).collect::<Vec<_>>());
+        scene.poller.hush(&1, Instant::now() + Duration::from_secs(60));
+        scene.fake.set(1, |job| job.progress = 50);
+        pass(50_000).await;
+        assert!(scene.changes().is_empty());
+        assert_eq!(scene.job(1).unwrap().progress, 50, "it is known to who asks");
+        pass(20_000).await;
+        scene.fake.set(1, |job| job.progress = 60);
+        pass(20_000).await;
+        assert_eq!(scene.changes(), [1]);
+
+        scene.poller.hush(&1, Instant::now() + Duration::from_secs(60));
+        scene.fake.set(1, |job| job.state = JobState::Completed);
+        pass(20_000).await;
+        assert_eq!(scene.changes(), [1]);
+    }
+}
