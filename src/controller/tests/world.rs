@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use kube::{
     core::DeserializeGuard,
     runtime::{
+        controller::Action,
         reflector::{self, store::Writer},
         watcher,
     },
@@ -20,7 +21,8 @@ use super::{api::Api, milvus::Fake};
 use crate::{
     api::ExternalCollectionRefresh,
     controller::{
-        Clock, Context, Guarded, Key, Process,
+        Clock, Context, Guarded, Key, Process, REFRESH,
+        pace::after_error,
         refresh::{Lifecycle, reconcile},
         servers::{Origin, Server},
         stream::Lifecycle as _,
@@ -105,6 +107,14 @@ impl World {
         if let Some(object) = self.api.object(name) {
             let _ = reconcile(Arc::new(object), self.context.clone()).await;
         }
+    }
+
+    /// One pass over `name` that fails, and how soon it is tried again.
+    pub async fn failing_pass(&self, name: &str) -> Action {
+        self.watch.show(&self.api);
+        let object = Arc::new(self.api.object(name).unwrap());
+        let error = reconcile(object.clone(), self.context.clone()).await.unwrap_err();
+        after_error(REFRESH, object.as_ref(), &error, &self.context)
     }
 
     /// Passes over all objects until `condition` holds for `name`, and gives it.
