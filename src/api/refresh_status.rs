@@ -62,8 +62,8 @@ pub struct RefreshStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<FailureStatus>,
 
-    /// The tokens that runs have captured since the source last changed, oldest first: setting one of them again starts
-    /// nothing. At most 20.
+    /// The tokens that runs have captured since the source last changed, in the order in which `spec.trigger` last had
+    /// them: setting one of them again starts nothing. At most 20.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20))]
     pub handled_triggers: Vec<String>,

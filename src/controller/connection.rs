@@ -56,7 +56,8 @@ impl stream::Lifecycle<Kept<MilvusConnection>> for Lifecycle {
         }
     }
 
-    fn gone(&self, _: &str, key: &Key) {
+    fn gone(&self, uid: &str, key: &Key) {
+        self.context.memory.forget(uid);
         self.context.servers.remove(key);
         self.context.metrics.connections.remove(key);
         self.context.milvus_refs.release(key);
@@ -161,7 +162,10 @@ async fn settle(
         );
         context.wake_refreshes_of(&key);
     }
-    write(connection, context, address, health).await
+    write(connection, context, address, health).await?;
+    // Of a connection nothing is remembered but how often this failed.
+    context.memory.forget(connection.meta().uid.as_deref().unwrap_or_default());
+    Ok(())
 }
 
 fn origin(connection: &MilvusConnection, address: &str, credentials: &Credentials) -> Origin {

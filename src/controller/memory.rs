@@ -79,16 +79,16 @@ impl Memory {
         self.lock().remove(uid)
     }
 
-    /// The object's run is over: nothing is remembered but a status that the watch has not shown yet, and a start that may
-    /// still land. Gives the poller's entry, if there was one.
+    /// The object's run is over: nothing is remembered but a status that the watch has not shown yet, a start that may
+    /// still land, and how the next run's statuses fail to be written. Gives the poller's entry, if there was one.
     pub fn rest(&self, uid: &str) -> Option<(Key, Key)> {
         let mut objects = self.lock();
-        let remembered = objects.remove(uid)?;
-        if remembered.newest.is_some() || remembered.sent.is_some() {
-            let rest = Remembered { newest: remembered.newest, sent: remembered.sent, ..Remembered::default() };
+        let Remembered { newest, sent, unanswered, errors, followed, .. } = objects.remove(uid)?;
+        let rest = Remembered { newest, sent, unanswered, errors, ..Remembered::default() };
+        if !rest.is_empty() {
             objects.insert(uid.to_owned(), rest);
         }
-        remembered.followed
+        followed
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Remembered>> {

@@ -30,8 +30,8 @@ pub enum WriteError {
     /// The API server will not take this status from us.
     #[error("the API server refused the status: {0}")]
     Refused(String),
-    /// The API server did not answer; whether the write took effect is not known.
-    #[error("the API server did not answer: {0}")]
+    /// The API server gave no answer or failed inside; whether the write took effect is not known.
+    #[error("the API server gave no clear answer: {0}")]
     Unanswered(String),
 }
 

@@ -27,6 +27,13 @@ impl Desired {
     }
 }
 
+impl Handled {
+    /// Makes `trigger` the last of the tokens: it is the one that the spec has.
+    pub(super) fn put_last(&mut self, trigger: &str) {
+        self.triggers.sort_by_key(|handled| handled == trigger);
+    }
+}
+
 impl Step<'_> {
     /// Opens the run after `last`. Its first write also resets what the last one left; what that one captured stands until
     /// this one is claimed.
@@ -49,19 +56,20 @@ impl Step<'_> {
 
     /// Takes into the run what is asked for now. From here on it is this that the run answers, whatever the object says later.
     pub(super) fn capture(&mut self, run: &mut Run) {
-        let Handled { triggers, request, .. } = &mut self.next.handled;
+        let handled = &mut self.next.handled;
         if self.want.differs_from(&run.fingerprint) {
-            triggers.clear();
+            handled.triggers.clear();
         }
-        if let Some(trigger) = &self.want.trigger
-            && !triggers.contains(trigger)
-        {
-            triggers.push(trigger.clone());
-            let excess = triggers.len().saturating_sub(TRIGGERS_KEPT);
-            triggers.drain(..excess);
+        if let Some(trigger) = &self.want.trigger {
+            if !handled.triggers.contains(trigger) {
+                handled.triggers.push(trigger.clone());
+            }
+            handled.put_last(trigger);
+            let excess = handled.triggers.len().saturating_sub(TRIGGERS_KEPT);
+            handled.triggers.drain(..excess);
         }
         if self.want.requested_at.is_some() {
-            request.clone_from(&self.want.requested_at);
+            handled.request.clone_from(&self.want.requested_at);
         }
         run.generation = self.want.generation;
         run.trigger.clone_from(&self.want.trigger);

@@ -122,9 +122,15 @@ impl Step<'_> {
     /// look at the object as it is.
     pub(super) fn rest(&mut self, run: &Run, newly: bool) -> Outcome {
         self.next.observed_generation = Some(self.want.generation);
-        if newly && self.want.trigger.is_some() && self.want.trigger != run.trigger {
-            let message = "spec.trigger was set to a token that a run has answered before; nothing is started for it.";
-            self.notice(false, "TriggerAlreadyHandled", message.to_owned());
+        if newly && let Some(trigger) = &self.want.trigger {
+            // Else it is an edit of something else, and the token is where it was.
+            let reverted = self.next.handled.triggers.last() != Some(trigger);
+            if reverted && run.trigger.as_ref() != Some(trigger) {
+                let message =
+                    "spec.trigger was set to a token that a run has answered before; nothing is started for it.";
+                self.notice(false, "TriggerAlreadyHandled", message.to_owned());
+            }
+            self.next.handled.put_last(trigger);
         }
         let Some(ttl) = self.want.ttl else { return (Effect::None, Wake::OnChange) };
         match self.want.keeper {

@@ -35,7 +35,7 @@ pub struct Recorded {
 /// Which requests for a run have been answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Handled {
-    /// The tokens that were captured for the current fingerprint, oldest first, at most
+    /// The tokens that were captured for the current fingerprint, in the order in which the spec last had them, at most
     /// [`super::limits::TRIGGERS_KEPT`].
     pub triggers: Vec<String>,
     /// The token of the last run that has ended.

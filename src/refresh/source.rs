@@ -25,12 +25,13 @@ const SCHEMES: [&str; 10] = ["s3", "s3a", "aws", "minio", "oss", "cos", "obs", "
 /// begin, on whole path segments, with one of its entries; the spec must not lead Milvus elsewhere then.
 ///
 /// # Errors
-/// A sentence that says why not and what to do. It repeats neither the source nor the spec, which may hold credentials.
+/// A sentence that says why not; what to do is said by the class's remedy, which follows it. It repeats neither the source
+/// nor the spec, which may hold credentials.
 pub fn allows(prefixes: &[String], source: &str, spec: &str) -> Result<(), String> {
     if prefixes.is_empty() {
         return Err(
-            "The connection allows no source of a refresh's own. Have its owner list one in allowedSources, or \
-                    remove externalSource and the spec to refresh from the source that Milvus has stored."
+            "The connection allows no source of a refresh's own: its allowedSources is empty. Without externalSource and \
+             spec, the refresh takes the source that Milvus has stored."
                 .to_owned(),
         );
     }
@@ -63,8 +64,7 @@ fn outside(prefixes: &[String]) -> String {
         broken.map(|problem| format!(" One of the entries matches nothing: it {problem}.")).unwrap_or_default();
     format!(
         "externalSource is outside of what the connection's allowedSources lists; scheme, host and port must be the same, \
-         and the path must begin with the same whole segments.{broken} Change externalSource, or have the connection's \
-         owner list it."
+         and the path must begin with the same whole segments.{broken}"
     )
 }
 

@@ -30,6 +30,8 @@ pub enum Fate {
     TakenAfter(Duration),
     /// Not taken, and no reply comes.
     Lost,
+    /// Not taken, as the reply says that leaves it open.
+    Failed,
 }
 
 /// Decides on a write from the status that it carries.
@@ -134,11 +136,14 @@ impl Api {
         if let Fate::Lost = fate {
             return std::future::pending().await;
         }
+        if let Fate::Failed = fate {
+            return self.answer(Err(500));
+        }
         let answer = self.answer(self.apply(name, &patch));
         match fate {
             Fate::TakenSilently => std::future::pending().await,
             Fate::TakenAfter(time) => tokio::time::sleep(time).await,
-            Fate::Taken | Fate::Lost => {}
+            Fate::Taken | Fate::Lost | Fate::Failed => {}
         }
         answer
     }

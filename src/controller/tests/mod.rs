@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod api;
+mod connection;
 mod health;
 mod milvus;
 mod world;
@@ -10,11 +11,13 @@ mod world;
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::runtime::controller::Action;
 
 use self::{
     api::Fate,
     world::{World, claimed},
 };
+use crate::api::{ExternalCollectionRefresh, RunStatus};
 
 #[tokio::test(start_paused = true)]
 async fn a_start_goes_out_only_once_its_claim_is_durable() {
@@ -137,6 +140,50 @@ async fn a_claim_whose_write_was_taken_without_a_reply_is_not_sent_and_its_colle
     world.until_ended("a").await;
     world.until_ended("b").await;
     assert_eq!(world.milvus.starts(), 2);
+}
+
+/// A world whose object `a` has a first run or, as `again` says, a second one to come.
+async fn due(again: bool) -> World {
+    let world = World::with(&["a"]).await;
+    if again {
+        world.until_ended("a").await;
+        world.api.edit("a", |object| object.spec.trigger = Some("again".to_owned()));
+    }
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_whose_write_was_not_answered_is_written_before_anything_else_is_decided() {
+    for again in [false, true] {
+        let world = due(again).await;
+        let before = world.milvus.starts();
+        let mut fates = [Fate::Lost; 3].into_iter();
+        world.api.on_claim(move |_| fates.next().unwrap_or(Fate::Taken));
+        let number = i64::from(again) + 1;
+        let run = |object: &ExternalCollectionRefresh| object.status.clone()?.run;
+        let claimed = |run: RunStatus| run.number == number && run.attempt > 0;
+        world.until("a", |object| object.and_then(run).is_some_and(claimed)).await;
+        assert_eq!(world.milvus.starts(), before, "a claim that was taken so late is given up (again: {again})");
+        world.until("a", |_| world.milvus.starts() > before).await;
+        assert_eq!(world.milvus.starts(), before + 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_pause_before_a_status_is_offered_again_grows_to_a_limit_and_is_short_again_after_a_success() {
+    for again in [false, true] {
+        let world = due(again).await;
+        for _ in 0..2 {
+            world.api.on_write(|_| Fate::Failed);
+            for millis in [750, 1500, 3000, 6000, 6000] {
+                let pause = Action::requeue(Duration::from_millis(millis));
+                assert_eq!(world.failing_pass("a").await, pause, "again: {again}");
+            }
+            world.api.on_write(|_| Fate::Taken);
+            world.pass("a").await;
+        }
+        world.until_ended("a").await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

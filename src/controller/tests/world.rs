@@ -8,6 +8,7 @@ use std::{
 
 use jiff::Timestamp;
 use kube::runtime::{
+    controller::Action,
     reflector::{self, store::Writer},
     watcher,
 };
@@ -17,7 +18,8 @@ use super::{api::Api, milvus::Fake};
 use crate::{
     api::ExternalCollectionRefresh,
     controller::{
-        Clock, Context, Kept, Key, Process,
+        Clock, Context, Kept, Key, Process, REFRESH,
+        pace::after_error,
         refresh::{Lifecycle, reconcile},
         servers::{Origin, Server},
         stream::Lifecycle as _,
@@ -102,6 +104,14 @@ impl World {
         if let Some(object) = self.api.object(name) {
             let _ = reconcile(Arc::new(object), self.context.clone()).await;
         }
+    }
+
+    /// One pass over `name` that fails, and how soon it is tried again.
+    pub async fn failing_pass(&self, name: &str) -> Action {
+        self.watch.show(&self.api);
+        let object = Arc::new(self.api.object(name).unwrap());
+        let error = reconcile(object.clone(), self.context.clone()).await.unwrap_err();
+        after_error(REFRESH, object.as_ref(), &error, &self.context)
     }
 
     /// Passes over all objects until `condition` holds for `name`, and gives it.

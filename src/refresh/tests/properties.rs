@@ -72,9 +72,14 @@ proptest! {
     #[test]
     fn an_ended_run_stays_as_it_is_until_another_is_due(case in case()) {
         if case.is_over() {
+            // An edit is seen, and the token that the spec has is then the last of those that were handled.
             let Recorded { observed_generation, suspended, .. } = case.record;
-            let next = Recorded { observed_generation, suspended, ..case.decision.next };
-            prop_assert_eq!(next, case.record);
+            let sorted = |record: Recorded| {
+                let mut record = Recorded { observed_generation, suspended, ..record };
+                record.handled.triggers.sort();
+                record
+            };
+            prop_assert_eq!(sorted(case.decision.next), sorted(case.record));
             prop_assert_eq!((case.decision.effect, case.decision.wake), (Effect::None, Wake::OnChange));
             prop_assert!(case.decision.notices.iter().all(|notice| notice.reason == "TriggerAlreadyHandled"));
         }

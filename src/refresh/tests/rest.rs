@@ -195,6 +195,36 @@ fn a_token_that_was_answered_before_is_told_once() {
     assert_eq!(scene.play(Fact::Nothing).events(), [""; 0], "the token of the last run is where it was");
 }
 
+/// What is told once the spec, whose token is `token`, is edited.
+fn told_of_an_edit(scene: &mut Scene, token: &str) -> Vec<&'static str> {
+    scene.want.trigger = Some(token.to_owned());
+    scene.want.generation += 1;
+    scene.play(Fact::Nothing).events()
+}
+
+#[test]
+fn a_token_that_was_answered_before_is_told_once_however_often_something_else_is_edited() {
+    let mut scene = Scene::completed();
+    for (job, token) in (NEW + 1..).zip(["a", "b", "c"]) {
+        run_again(&mut scene, token, job, JobState::Completed);
+    }
+    for token in ["a", "b", "a", "c", "a"] {
+        let told: &[&str] = if token == "c" { &[] } else { &["TriggerAlreadyHandled"] };
+        assert_eq!(told_of_an_edit(&mut scene, token), told, "{token}");
+        for _ in 0..2 {
+            assert_eq!(told_of_an_edit(&mut scene, token), [""; 0], "{token} is where it was");
+        }
+    }
+    // A run that is asked for by other means captures another one, which is reverted before it ends.
+    scene.want.requested_at = Some("now".to_owned());
+    scene.want.trigger = Some("b".to_owned());
+    scene.play(looked(vec![old()]));
+    scene.play(accepted(NEW + 4));
+    scene.want.trigger = Some("a".to_owned());
+    let decision = scene.play(sighted(job(NEW + 4, JobState::Completed)));
+    assert_eq!(decision.events(), ["RefreshCompleted", "TriggerAlreadyHandled"]);
+}
+
 #[test]
 fn a_token_that_is_reverted_while_a_run_is_under_way_is_told_at_its_end() {
     let mut scene = Scene::completed();

@@ -2,7 +2,7 @@
 
 use proptest::{prelude::*, sample::select};
 
-use crate::refresh::source::allows;
+use crate::refresh::{FailureClass::SourceNotAllowed, limits::MESSAGE_BYTES, source::allows};
 
 const SPEC: &str = r#"{"format":"parquet","extfs":{"cloud_provider":"aws","region":"eu-central-1"}}"#;
 
@@ -121,6 +121,15 @@ fn no_list_allows_nothing() {
     for source in ["s3://bucket/a", "nonsense", ""] {
         let refused = allowed(&[], source).unwrap_err();
         assert!(refused.contains("no source of a refresh's own") && refused.contains("allowedSources"), "{refused}");
+    }
+}
+
+#[test]
+fn what_to_do_about_a_source_outside_of_the_list_is_said_once() {
+    for prefixes in [&[][..], &["s3://other"]] {
+        let told = format!("{} {}", allowed(prefixes, "s3://bucket/a").unwrap_err(), SourceNotAllowed.remedy());
+        assert_eq!(told.matches("owner").count(), 1, "{told}");
+        assert!(told.len() < MESSAGE_BYTES, "{told}");
     }
 }
 
