@@ -41,7 +41,7 @@ pub struct Lifecycle {
 }
 
 impl stream::Lifecycle<Kept<MilvusConnection>> for Lifecycle {
-    fn seen(&self, object: &Kept<MilvusConnection>) {
+    fn seen(&self, object: &Kept<MilvusConnection>) -> bool {
         let key = Key::of(object);
         match object.object() {
             Ok(_) => self.context.servers.exists(&key),
@@ -54,6 +54,7 @@ impl stream::Lifecycle<Kept<MilvusConnection>> for Lifecycle {
                 }
             }
         }
+        true
     }
 
     fn gone(&self, uid: &str, key: &Key) {

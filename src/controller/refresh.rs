@@ -7,7 +7,7 @@ use kube::{Resource, runtime::controller::Action};
 use super::{Context, Error, Kept, Key, pass::Pass, status::WriteError, stream};
 use crate::{
     api::ExternalCollectionRefresh,
-    refresh::{Desired, Recorded, Wake},
+    refresh::{Desired, Recorded, Wake, rests},
 };
 
 /// The pause before deciding again on what somebody else wrote.
@@ -22,16 +22,19 @@ pub struct Lifecycle {
 }
 
 impl stream::Lifecycle<Kept<ExternalCollectionRefresh>> for Lifecycle {
-    fn seen(&self, object: &Kept<ExternalCollectionRefresh>) {
+    fn seen(&self, object: &Kept<ExternalCollectionRefresh>) -> bool {
         let meta = object.meta();
-        let (Some(uid), Some(version)) = (&meta.uid, &meta.resource_version) else { return };
+        let (Some(uid), Some(version)) = (&meta.uid, &meta.resource_version) else { return true };
         let outdated = self.context.memory.caught_up(uid, version);
-        if !outdated && let Ok(refresh) = object.object() {
-            let recorded = Recorded::of(refresh.status.as_ref());
-            self.context.metrics.refreshes.observe(uid, &Key::of(&refresh), &recorded);
-            self.context.index.seen(uid, &Desired::of(&refresh), &recorded);
-            self.context.slots.seen(uid, &Key::connection_of(&refresh), &recorded);
+        let Ok(refresh) = object.object() else { return true };
+        if outdated {
+            return true;
         }
+        let (want, recorded) = (Desired::of(&refresh), Recorded::of(refresh.status.as_ref()));
+        self.context.metrics.refreshes.observe(uid, &Key::of(&refresh), &recorded);
+        self.context.index.seen(uid, &want, &recorded);
+        self.context.slots.seen(uid, &Key::connection_of(&refresh), &recorded);
+        !rests(&want, &recorded)
     }
 
     fn gone(&self, uid: &str, _: &Key) {

@@ -15,6 +15,14 @@ pub fn is_due(want: &Desired, record: &Recorded) -> bool {
     }
 }
 
+/// Whether the last run is over and nothing will be due before the object is edited: a pass over it would change nothing,
+/// whatever it sees.
+pub fn rests(want: &Desired, record: &Recorded) -> bool {
+    let answered = record.run.as_ref().is_some_and(|run| !want.asks_for_more_than(run, &record.handled));
+    let known = record.observed_generation == Some(want.generation) && record.suspended == want.suspend;
+    record.ended() && answered && known && want.ttl.is_none()
+}
+
 impl Desired {
     /// Whether this asks for something that `run`, which captured what it did, and the runs before it have not answered:
     /// another source, a token that was never captured for it, or a new request by annotation.

@@ -20,6 +20,7 @@ use crate::{
             ENDED_JOBS_KEPT, GRACE, HISTORY_KEPT, LONGEST_SLEEP, LONGEST_WAIT, MESSAGE_BYTES, PAST_MESSAGE_BYTES,
             TRIGGERS_KEPT,
         },
+        rests,
     },
 };
 
@@ -82,6 +83,14 @@ proptest! {
             prop_assert_eq!(sorted(case.decision.next), sorted(case.record));
             prop_assert_eq!((case.decision.effect, case.decision.wake), (Effect::None, Wake::OnChange));
             prop_assert!(case.decision.notices.iter().all(|notice| notice.reason == "TriggerAlreadyHandled"));
+        }
+    }
+
+    #[test]
+    fn a_pass_over_what_rests_changes_nothing(case in case()) {
+        if rests(&case.want, &case.record) {
+            let Decision { next, effect, notices, wake } = case.decision;
+            prop_assert_eq!((next, effect, notices.len(), wake), (case.record, Effect::None, 0, Wake::OnChange));
         }
     }
 
