@@ -58,7 +58,7 @@ impl Operator {
         }
     }
 
-    /// Waits until the refreshes are settled: at least `count` passes over them, none waiting, none under way.
+    /// Waits until the refreshes are settled: at least `count` are known, and no pass over them waits or is under way.
     ///
     /// # Errors
     /// As [`until`](Self::until).
@@ -66,7 +66,7 @@ impl Operator {
         let refresh = r#"controller="refresh""#;
         let depth = r#"name="refresh""#;
         self.until(limit, |metrics| {
-            metrics.sum("controller_runtime_reconcile_total", refresh) >= count as f64
+            metrics.sum("milvus_refresh_objects", "") >= count as f64
                 && metrics.sum("workqueue_depth", depth) == 0.0
                 && metrics.sum("controller_runtime_active_workers", refresh) == 0.0
         })
