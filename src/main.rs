@@ -34,7 +34,7 @@ fn print(text: &str) -> anyhow::Result<()> {
     Ok(std::io::stdout().write_all(text.as_bytes())?)
 }
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn run(options: Run) -> anyhow::Result<()> {
     telemetry::install(options.log_format, options.log_filter_file)?;
     // kube and tonic link the same provider; the first use of TLS fails without one.

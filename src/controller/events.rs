@@ -12,6 +12,9 @@ use crate::{api::FIELD_MANAGER, refresh::Notice};
 
 /// How many Events may wait. Beyond it they are dropped, as the API server drops them after an hour anyway.
 const QUEUE: usize = 1024;
+/// How many Events are remembered, to count repetitions. The client library remembers each for minutes otherwise, and looks
+/// through them all for each new one.
+const REMEMBERED: usize = 100;
 
 /// Where notices become Events.
 #[derive(Clone, Debug)]
@@ -24,8 +27,13 @@ impl Events {
     pub fn start(client: Client) -> Self {
         let (queue, mut waiting) = mpsc::channel::<(ObjectReference, String, Notice)>(QUEUE);
         tokio::spawn(async move {
-            let recorder = Recorder::new(client, Reporter::from(FIELD_MANAGER));
+            let begin = || Recorder::new(client.clone(), Reporter::from(FIELD_MANAGER));
+            let (mut recorder, mut published) = (begin(), 0);
             while let Some((object, action, notice)) = waiting.recv().await {
+                if published == REMEMBERED {
+                    (recorder, published) = (begin(), 0);
+                }
+                published += 1;
                 let event = Event {
                     type_: if notice.warning { EventType::Warning } else { EventType::Normal },
                     reason: notice.reason.to_owned(),

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -49,7 +49,7 @@ pub struct Newest {
     /// The resourceVersion it was written at.
     pub resource_version: String,
     /// The status.
-    pub status: Option<RefreshStatus>,
+    pub status: Option<Arc<RefreshStatus>>,
 }
 
 impl Memory {
@@ -58,20 +58,21 @@ impl Memory {
         work(self.lock().entry(uid.to_owned()).or_default())
     }
 
-    /// The watch has shown the object at this version: what is older is of no use any more. Says whether what the watch has
-    /// shown is outdated itself.
-    pub fn caught_up(&self, uid: &str, resource_version: &str) -> bool {
+    /// The watch has shown the object at this version: what is older is of no use any more. Says whether that is news: it is
+    /// not when this process wrote that version itself, or has something newer.
+    pub fn is_news(&self, uid: &str, resource_version: &str) -> bool {
         let mut objects = self.lock();
-        let Some(remembered) = objects.get_mut(uid) else { return false };
-        let outdated =
-            remembered.newest.as_ref().is_some_and(|newest| newer(&newest.resource_version, resource_version));
-        if !outdated {
-            remembered.newest = None;
-            if remembered.is_empty() {
-                objects.remove(uid);
-            }
+        let Some(remembered) = objects.get_mut(uid) else { return true };
+        let newest = remembered.newest.as_ref().map(|newest| newest.resource_version.as_str());
+        let own = newest == Some(resource_version);
+        if newest.is_some_and(|newest| newer(newest, resource_version)) {
+            return false;
         }
-        outdated
+        remembered.newest = None;
+        if remembered.is_empty() {
+            objects.remove(uid);
+        }
+        !own
     }
 
     /// The object is gone: gives what was remembered of it.

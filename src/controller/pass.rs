@@ -1,6 +1,6 @@
 //! One pass over a refresh: observe, decide, act, write, and again, until nothing is left to do now.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use kube::{Api, Resource};
@@ -52,13 +52,13 @@ impl<'a> Pass<'a> {
         let uid = object.metadata.uid.clone().unwrap_or_default();
         let cached = Newest {
             resource_version: object.metadata.resource_version.clone().unwrap_or_default(),
-            status: object.status.clone(),
+            status: object.status.clone().map(Arc::new),
         };
         let newest = match written {
             Some(written) if newer(&written.resource_version, &cached.resource_version) => written,
             Some(_) | None => cached,
         };
-        let durable = Recorded::of(newest.status.as_ref());
+        let durable = Recorded::of(newest.status.as_deref());
         // The outcome of the standing claim's start, if an earlier pass could not record it.
         let outcome = context.memory.with(&uid, |remembered| remembered.outcome(durable.claim()));
         Self {
@@ -209,13 +209,13 @@ impl<'a> Pass<'a> {
         let resource_version = match self.send(&self.newest.resource_version, &status).await {
             Err(WriteError::Conflict) => return Err(self.read_anew().await),
             Err(error @ WriteError::Unanswered(_)) if self.record.claim() != self.durable.claim() => {
-                let claim = Newest { status: Some(status), ..self.newest.clone() };
+                let claim = Newest { status: Some(Arc::new(status)), ..self.newest.clone() };
                 self.context.memory.with(&self.uid, |remembered| remembered.keep_unanswered(claim));
                 return Err(error);
             }
             sent => sent?,
         };
-        self.newest = Newest { resource_version, status: Some(status) };
+        self.newest = Newest { resource_version, status: Some(Arc::new(status)) };
         let before = std::mem::replace(&mut self.durable, self.record.clone()).claim();
         self.context.memory.with(&self.uid, |remembered| {
             let now = Instant::now();
@@ -303,6 +303,7 @@ impl<'a> Pass<'a> {
         self.record = self.durable.clone();
         self.newest = Newest { resource_version, status: Some(status) };
         self.context.memory.with(&self.uid, |remembered| remembered.newest = Some(self.newest.clone()));
+        self.context.metrics.refreshes.observe(&self.uid, &self.key, &self.durable);
         self.fact = Fact::Submitted(Submission::Withheld);
         Ok(())
     }
@@ -326,8 +327,9 @@ impl<'a> Pass<'a> {
         }
         self.durable = Recorded::of(object.status.as_ref());
         let resource_version = object.metadata.resource_version.unwrap_or_default();
-        let newest = Newest { resource_version, status: object.status };
+        let newest = Newest { resource_version, status: object.status.map(Arc::new) };
         self.context.memory.with(&self.uid, |remembered| remembered.newest = Some(newest));
+        self.context.metrics.refreshes.observe(&self.uid, &self.key, &self.durable);
         WriteError::Conflict
     }
 

@@ -25,11 +25,10 @@ impl stream::Lifecycle<Kept<ExternalCollectionRefresh>> for Lifecycle {
     fn seen(&self, object: &Kept<ExternalCollectionRefresh>) -> bool {
         let meta = object.meta();
         let (Some(uid), Some(version)) = (&meta.uid, &meta.resource_version) else { return true };
-        let outdated = self.context.memory.caught_up(uid, version);
-        let Ok(refresh) = object.object() else { return true };
-        if outdated {
+        if !self.context.memory.is_news(uid, version) {
             return true;
         }
+        let Ok(refresh) = object.object() else { return true };
         let (want, recorded) = (Desired::of(&refresh), Recorded::of(refresh.status.as_ref()));
         self.context.metrics.refreshes.observe(uid, &Key::of(&refresh), &recorded);
         self.context.index.seen(uid, &want, &recorded);

@@ -1,7 +1,7 @@
 //! The one way in which status is written: a server-side apply of the whole status, always with the resourceVersion that
 //! it was decided on.
 
-use std::{fmt::Debug, time::Duration};
+use std::{borrow::Cow, fmt::Debug, time::Duration};
 
 use kube::{
     Api, Resource,
@@ -42,14 +42,14 @@ pub enum WriteError {
 pub async fn write<K, S>(api: &Api<K>, name: &str, resource_version: &str, status: &S) -> Result<K, WriteError>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
-    S: Serialize,
+    S: Debug + Serialize,
 {
-    let patch = serde_json::json!({
-        "apiVersion": K::api_version(&()),
-        "kind": K::kind(&()),
-        "metadata": { "name": name, "resourceVersion": resource_version },
-        "status": status,
-    });
+    let patch = Patched {
+        api_version: K::api_version(&()),
+        kind: K::kind(&()),
+        metadata: Version { name, resource_version },
+        status,
+    };
     let params = PatchParams::apply(FIELD_MANAGER).force();
     let mut outcome = Err(WriteError::Unanswered(String::new()));
     for attempt in 0..TRIES {
@@ -62,6 +62,24 @@ where
         }
     }
     outcome
+}
+
+/// What is applied.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Patched<'a, S> {
+    api_version: Cow<'a, str>,
+    kind: Cow<'a, str>,
+    metadata: Version<'a>,
+    status: &'a S,
+}
+
+/// The object as it was decided on.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Version<'a> {
+    name: &'a str,
+    resource_version: &'a str,
 }
 
 /// What came of one call that changes something.

@@ -329,7 +329,7 @@ impl History {
         let name = match event {
             Event::Applied(name, object) => {
                 let before = shell.cache.borrow_mut()[name].replace(object.clone());
-                if !shell.memory.caught_up(&object.uid, &object.version.to_string()) {
+                if shell.memory.is_news(&object.uid, &object.version.to_string()) {
                     shell.index.seen(&object.uid, &object.want, &object.record());
                 }
                 // The filter of the watch lets no status write through.

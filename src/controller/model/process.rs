@@ -5,6 +5,7 @@ use std::{
     cell::{Cell, RefCell},
     collections::BTreeSet,
     rc::Rc,
+    sync::Arc,
     time::Duration,
 };
 
@@ -108,12 +109,12 @@ struct Pass {
 /// One pass over `object` as the cache has it. Gives the pause until the next one.
 pub async fn pass(world: Shared, shell: Rc<Shell>, name: usize, object: Object) -> Duration {
     let written = shell.memory.with(&object.uid, |remembered| remembered.newest.clone());
-    let cached = Newest { resource_version: object.version.to_string(), status: object.status };
+    let cached = Newest { resource_version: object.version.to_string(), status: object.status.map(Arc::new) };
     let newest = match written {
         Some(written) if newer(&written.resource_version, &cached.resource_version) => written,
         Some(_) | None => cached,
     };
-    let durable = Recorded::of(newest.status.as_ref());
+    let durable = Recorded::of(newest.status.as_deref());
     let outcome = shell.memory.with(&object.uid, |remembered| remembered.outcome(durable.claim()));
     let asked = world.borrow().time;
     let mut pass = Pass {
@@ -244,7 +245,7 @@ impl Pass {
         let conditions = self.newest.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
         let status = project(&self.record, conditions, self.wall());
         assert_eq!(Recorded::of(Some(&status)), self.record, "what is read back is what was decided");
-        let desired = Newest { status: Some(status), ..self.newest.clone() };
+        let desired = Newest { status: Some(Arc::new(status)), ..self.newest.clone() };
         let resource_version = match self.send(&desired).await {
             Err(WriteError::Conflict) => return Err(self.read_anew().await),
             Err(WriteError::Unanswered) if self.record.claim() != self.durable.claim() => {
@@ -267,7 +268,7 @@ impl Pass {
     }
 
     async fn send(&self, newest: &Newest) -> Result<String, WriteError> {
-        let status = newest.status.clone().unwrap_or_default();
+        let status = newest.status.as_deref().cloned().unwrap_or_default();
         let write = Write { name: self.name, version: newest.resource_version.parse().unwrap(), status };
         await_turn().await;
         let outcome = self.world.borrow_mut().apply(write, self.shell.cut_off.get());
@@ -293,7 +294,7 @@ impl Pass {
             sent => sent?,
         };
         self.newest = Newest { resource_version, ..claim };
-        self.durable = Recorded::of(self.newest.status.as_ref());
+        self.durable = Recorded::of(self.newest.status.as_deref());
         self.record = self.durable.clone();
         self.shell.memory.with(&self.uid, |remembered| remembered.newest = Some(self.newest.clone()));
         self.fact = Fact::Submitted(Submission::Withheld);
@@ -306,7 +307,7 @@ impl Pass {
         await_turn().await;
         let Some(object) = read.filter(|object| object.uid == self.uid) else { return WriteError::Gone };
         self.durable = object.record();
-        let newest = Newest { resource_version: object.version.to_string(), status: object.status };
+        let newest = Newest { resource_version: object.version.to_string(), status: object.status.map(Arc::new) };
         self.shell.memory.with(&self.uid, |remembered| remembered.newest = Some(newest));
         WriteError::Conflict
     }
