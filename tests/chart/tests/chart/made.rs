@@ -5,7 +5,7 @@ use std::fs;
 use chart::{CHART, REPOSITORY, docs, manifests};
 use serde_json::{Value, json};
 
-use crate::{HELMS, render};
+use crate::{HELMS, render, value_in};
 
 #[test]
 fn the_readme_has_the_table_of_the_values() {
@@ -64,12 +64,9 @@ fn whole(value: &Value) -> Value {
 
 #[test]
 fn the_chart_has_the_version_of_the_operator() {
-    let value = |text: &str, key: &str| -> String {
-        text.lines().find_map(|line| line.strip_prefix(key)).unwrap().trim_matches([' ', '=', ':', '"']).to_owned()
-    };
-    let ours = value(&fs::read_to_string(format!("{REPOSITORY}/Cargo.toml")).unwrap(), "version");
-    let chart = fs::read_to_string(format!("{CHART}/Chart.yaml")).unwrap();
-    assert_eq!((value(&chart, "version"), value(&chart, "appVersion")), (ours.clone(), ours));
+    let ours = value_in("Cargo.toml", "version");
+    let chart = |key| value_in("charts/milvus-refresh-operator/Chart.yaml", key);
+    assert_eq!((chart("version"), chart("appVersion")), (ours.clone(), ours));
 }
 
 #[test]

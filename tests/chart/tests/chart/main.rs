@@ -1,16 +1,19 @@
-//! The chart: what it takes, what it renders, what a real API server says of it, and its life in a cluster.
+//! The chart: what it takes, what it renders, what a real API server says of it, and its life in a cluster; and the
+//! release that packs it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod admission;
 mod life;
 mod made;
+mod release;
 mod render;
 mod schema;
 mod switches;
 
+use std::fs;
 use std::sync::LazyLock;
 
-use chart::{Helm, manifests};
+use chart::{Helm, REPOSITORY, manifests};
 use serde_json::Value;
 
 /// Both majors. Found or built when the first test needs them.
@@ -24,4 +27,10 @@ fn render(values: &Value) -> Vec<Value> {
 /// The objects of a kind.
 fn of_kind<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a Value> {
     objects.iter().filter(|object| object["kind"] == kind).collect()
+}
+
+/// The first value of this key in a file of the repository, e.g. `version` in `Cargo.toml`.
+fn value_in(file: &str, key: &str) -> String {
+    let text = fs::read_to_string(format!("{REPOSITORY}/{file}")).unwrap();
+    text.lines().find_map(|line| line.strip_prefix(key)).unwrap().trim_matches([' ', '=', ':', '"']).to_owned()
 }

@@ -205,7 +205,8 @@ fn people_who_edit_write_refreshes_and_only_admins_write_connections() {
 #[test]
 fn an_image_is_named_by_tag_or_by_digest() {
     let image = |values: Value| container(&render(&json!({ "image": values })))["image"].clone();
-    assert_eq!(image(json!({})), "milvus-refresh-operator:0.1.0");
+    let version = crate::value_in("Cargo.toml", "version");
+    assert_eq!(image(json!({})), format!("milvus-refresh-operator:{version}"));
     assert_eq!(image(json!({ "repository": "r.example/x", "tag": "v1" })), "r.example/x:v1");
     let digest = format!("sha256:{}", "0".repeat(64));
     assert_eq!(
