@@ -37,8 +37,8 @@ impl<K: Resource + DeserializeOwned> Kept<K> {
 impl<'de, K> Deserialize<'de> for Kept<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Shown { metadata, spec, status } = Shown::deserialize(deserializer)?;
-        let text = |part: &Option<Box<RawValue>>| part.as_deref().map_or("null", RawValue::get).to_owned();
-        let text = format!(r#"{{"metadata":{{}},"spec":{},"status":{}}}"#, text(&spec), text(&status));
+        let [spec, status] = [&spec, &status].map(|part| part.as_deref().map_or("null", RawValue::get));
+        let text = format!(r#"{{"metadata":{{}},"spec":{spec},"status":{status}}}"#);
         Ok(Self { metadata: metadata.into(), packed: compress_prepend_size(text.as_bytes()).into(), kind: PhantomData })
     }
 }
@@ -52,9 +52,8 @@ struct Shown {
 }
 
 /// The part of the metadata that is kept. The rest, which can be larger than the object, is skipped and never decoded.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-#[derive(Default)]
 struct Metadata {
     name: Option<String>,
     namespace: Option<String>,

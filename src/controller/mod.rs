@@ -1,6 +1,6 @@
 //! The shell: watches, observes, acts, and writes status. All I/O of the operator is here and in [`crate::milvus`].
 //!
-//! * `stream`: watch, reflect, filter. Deletions are taken before the filter.
+//! * `stream`: watch, reflect, filter: what a pass is due for. `kept`: an object as it is kept, packed.
 //! * `refresh`, `connection`: one reconciler a kind; `pass` and `act`: what a pass over a refresh does; `own_source`: the
 //!   source that a refresh brings along.
 //! * `servers`: what is known of each connection: its view, its client, its poller.
