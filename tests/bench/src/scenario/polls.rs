@@ -12,7 +12,7 @@ use crate::results::{Curve, Findings, Row, Series};
 use crate::world::{Bench, LONG, names, simulator};
 
 /// Active jobs.
-const STEPS: [usize; 7] = [1, 4, 16, 64, 100, 300, 1000];
+const STEPS: [usize; 5] = [1, 4, 16, 100, 1000];
 /// How long calls are counted: a multiple of the bare client's pause.
 const WINDOW: Duration = Duration::from_secs(8);
 /// Until what the starts themselves have asked is over.

@@ -52,17 +52,15 @@ pub async fn run(stage: &Stage<'_>) -> Result<Findings> {
     starts.sort_by(f64::total_cmp);
     let calls = || count_calls(stage, |line| line.verb != "watch");
     let settled = calls()?;
+    let empty = stage.bench.stage(&format!("{}-beside", stage.namespace)).await?;
+    let beside = empty.operator().await?;
     sleep(stage.bench.scale.time(REST)).await;
     let idle = calls()?.saturating_sub(settled);
     let writes = count_calls(stage, is_write)?.saturating_sub(writes);
-    let finished = operator.rss()?;
+    let (finished, none) = (operator.rss()?, beside.rss()?);
     operator.end()?;
+    beside.end()?;
 
-    let empty = stage.bench.stage(&format!("{}-beside", stage.namespace)).await?;
-    let operator = empty.operator().await?;
-    sleep(Duration::from_secs(5)).await;
-    let none = operator.rss()?;
-    operator.end()?;
     fill_histories(stage, objects).await?;
     let (operator, _) = start(stage, count).await?;
     sleep(Duration::from_secs(5)).await;

@@ -1,4 +1,4 @@
-//! Refreshes of less than 10 s, one after the other, about nine at a time: by the operator and by the bare client at once.
+//! Refreshes of less than 10 s, one after the other, about six at a time: by the operator and by the bare client at once.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::results::{Curve, Findings, Row, Series, percentile};
 use crate::world::{Bench, LONG, names, simulator};
 
 /// Between two refreshes.
-const APART: Duration = Duration::from_millis(500);
+const APART: Duration = Duration::from_millis(800);
 
 /// Rows `writes-short` and `delay-short`.
 ///
@@ -22,7 +22,7 @@ const APART: Duration = Duration::from_millis(500);
 pub async fn run(bench: &Bench) -> Result<Findings> {
     let stage = bench.stage("short").await?;
     let operator = stage.operator().await?;
-    let names = names(bench.scale.count(80));
+    let names = names(bench.scale.count(70));
     // From 1 to 8 s.
     let plan = Plan::completes_in(Duration::from_millis(4500)).jittered(0.77);
     let ours = async {
