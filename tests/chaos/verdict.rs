@@ -78,8 +78,9 @@ impl Verdict {
             return;
         }
         let job = scene.job();
-        // Of several jobs that may be ours the first is taken; nobody follows ours if another user's came before it.
-        let overtaken = |start: &JobId| job.is_some_and(|job| scene.foreign.contains(&job) && job < *start);
+        // Of several jobs that may be ours the first is taken; nobody follows ours if another user's came before it, also
+        // where that one failed and another attempt followed.
+        let overtaken = |start: &JobId| recorded.iter().any(|job| scene.foreign.contains(job) && job < start);
         let known = |start: &&JobId| recorded.contains(start) || overtaken(start);
         if !accepted.iter().all(|start| known(&start)) || (scene.completes && accepted.len() > 1) {
             self.duplicates.push(scene.describe("was started more often than it says"));
