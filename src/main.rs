@@ -34,6 +34,7 @@ fn print(text: &str) -> anyhow::Result<()> {
     Ok(std::io::stdout().write_all(text.as_bytes())?)
 }
 
+// The operator waits nearly all of its time: a second thread would cost wakeups and buy nothing.
 #[tokio::main(flavor = "current_thread")]
 async fn run(options: Run) -> anyhow::Result<()> {
     telemetry::install(options.log_format, options.log_filter_file)?;
