@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use jiff::Timestamp;
-use kube::{Client, Resource, core::ObjectMeta, runtime::reflector::Store};
+use kube::{Client, Resource, runtime::reflector::Store};
 use tokio_util::task::TaskTracker;
 
 use super::{
@@ -203,7 +203,7 @@ impl Context {
     pub(super) fn connections_listed(&self, scope: &Option<String>) {
         if let Some(scope) = self.scope(scope) {
             scope.connections_listed.store(true, Ordering::Release);
-            scope.each_refresh(|_| true, |refresh| self.wake_unless_ended(refresh));
+            scope.each_refresh(None, |refresh| self.wake_unless_ended(refresh));
         }
     }
 
@@ -212,8 +212,7 @@ impl Context {
         let Some(scope) = self.scope_of(connection) else { return };
         let mut refreshes = Vec::new();
         // A refresh names a connection of its own namespace.
-        let nearby = |object: &ObjectMeta| object.namespace.as_ref() == Some(&connection.namespace);
-        scope.each_refresh(nearby, |refresh| {
+        scope.each_refresh(Some(&connection.namespace), |refresh| {
             if Key::connection_of(refresh) == *connection && !Recorded::of(refresh.status.as_ref()).ended() {
                 refreshes.push(Key::of(refresh));
             }
@@ -225,14 +224,11 @@ impl Context {
     pub(super) fn refreshes_listed(&self, scope: &Option<String>) {
         let Some(known) = self.scope(scope) else { return };
         let mut due = Vec::new();
-        known.each_refresh(
-            |_| true,
-            |refresh| {
-                if is_due(&Desired::of(refresh), &Recorded::of(refresh.status.as_ref())) {
-                    due.extend(refresh.metadata.uid.clone());
-                }
-            },
-        );
+        known.each_refresh(None, |refresh| {
+            if is_due(&Desired::of(refresh), &Recorded::of(refresh.status.as_ref())) {
+                due.extend(refresh.metadata.uid.clone());
+            }
+        });
         self.fence.listed(scope, due);
     }
 
@@ -257,10 +253,10 @@ impl Context {
 }
 
 impl Scope {
-    /// Visits the refreshes that `of` holds for; the others are not unpacked.
-    fn each_refresh(&self, of: impl Fn(&ObjectMeta) -> bool, mut visit: impl FnMut(&ExternalCollectionRefresh)) {
+    /// Visits the refreshes, those of one namespace where it is given; the others are not unpacked.
+    fn each_refresh(&self, namespace: Option<&String>, mut visit: impl FnMut(&ExternalCollectionRefresh)) {
         for object in self.refreshes.get().map(Store::state).unwrap_or_default() {
-            if of(object.meta())
+            if (namespace.is_none() || object.meta().namespace.as_ref() == namespace)
                 && let Ok(refresh) = object.object()
             {
                 visit(&refresh);

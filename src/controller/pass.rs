@@ -299,11 +299,8 @@ impl<'a> Pass<'a> {
             Err(WriteError::Conflict) => return Err(self.read_anew().await),
             sent => sent?,
         };
-        self.durable = Recorded::of(Some(&status));
+        self.stands(Newest { resource_version, status: Some(status) });
         self.record = self.durable.clone();
-        self.newest = Newest { resource_version, status: Some(status) };
-        self.context.memory.with(&self.uid, |remembered| remembered.newest = Some(self.newest.clone()));
-        self.context.metrics.refreshes.observe(&self.uid, &self.key, &self.durable);
         self.fact = Fact::Submitted(Submission::Withheld);
         Ok(())
     }
@@ -325,12 +322,17 @@ impl<'a> Pass<'a> {
             );
             return WriteError::Gone;
         }
-        self.durable = Recorded::of(object.status.as_ref());
         let resource_version = object.metadata.resource_version.unwrap_or_default();
-        let newest = Newest { resource_version, status: object.status.map(Arc::new) };
-        self.context.memory.with(&self.uid, |remembered| remembered.newest = Some(newest));
-        self.context.metrics.refreshes.observe(&self.uid, &self.key, &self.durable);
+        self.stands(Newest { resource_version, status: object.status.map(Arc::new) });
         WriteError::Conflict
+    }
+
+    /// This is durable, as the API server has said, and not by the write of what this pass has decided.
+    fn stands(&mut self, newest: Newest) {
+        self.durable = Recorded::of(newest.status.as_deref());
+        self.context.metrics.refreshes.observe(&self.uid, &self.key, &self.durable);
+        self.context.memory.with(&self.uid, |remembered| remembered.newest = Some(newest.clone()));
+        self.newest = newest;
     }
 
     /// The time since the standing claim, by the wall clock; zero when it was set back.

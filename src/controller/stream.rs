@@ -88,15 +88,17 @@ impl Shown {
                 return None;
             }
             watcher::Event::Delete(object) => {
-                self.known.remove(&uid(&object));
-                lifecycle.gone(&uid(&object), &Key::of(&object));
+                let uid = uid(&object);
+                self.known.remove(&uid);
+                lifecycle.gone(&uid, &Key::of(&object));
                 return None;
             }
         };
+        let uid = uid(&object);
         let last = Last { key: Key::of(&object), stamp: stamp(&object) };
-        let changed = self.known.get(&uid(&object)).is_none_or(|before| before.stamp != last.stamp);
+        let changed = self.known.get(&uid).is_none_or(|before| before.stamp != last.stamp);
         let shown = if listed { &mut self.listing } else { &mut self.known };
-        shown.insert(uid(&object), last);
+        shown.insert(uid, last);
         (lifecycle.seen(&object) && changed).then_some(object)
     }
 }
