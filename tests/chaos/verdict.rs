@@ -79,8 +79,10 @@ impl Verdict {
         }
         let job = scene.job();
         // Of several jobs that may be ours the first is taken; nobody follows ours if another user's came before it, also
-        // where that one failed and another attempt followed.
-        let overtaken = |start: &JobId| recorded.iter().any(|job| scene.foreign.contains(job) && job < start);
+        // where that one failed and another attempt followed. Only the start of the attempt that took it is excused.
+        let overtaken = |start: &JobId| {
+            recorded.iter().rfind(|job| *job < start).is_some_and(|before| scene.foreign.contains(before))
+        };
         let known = |start: &&JobId| recorded.contains(start) || overtaken(start);
         if !accepted.iter().all(|start| known(&start)) || (scene.completes && accepted.len() > 1) {
             self.duplicates.push(scene.describe("was started more often than it says"));
