@@ -2,40 +2,67 @@
 
 use tokio::time::Instant;
 
-use super::{Key, index::Lock, pass::Pass, servers::Server};
+use super::{
+    index::Lock,
+    pass::Pass,
+    ports::{Ports, Server},
+};
 use crate::{
     milvus::{self, Answer, Collection, ErrorKind, Job, JobId, MilvusError},
     refresh::{Desired, Look, OwnSourceCheck, Permission, Submission, limits::SUBMIT_BUDGET},
 };
 
-impl Pass<'_> {
+impl<P: Ports> Pass<'_, P> {
     /// Describes the collection, lists its jobs, and gets in line for it.
-    pub(super) async fn look(&mut self, server: &Server, connection: &Key) -> milvus::Result<Look> {
-        let asked = self.ask(server).await.inspect_err(|error| self.suspect(connection, error));
+    pub(super) async fn look(&mut self, server: &P::Server) -> milvus::Result<Look> {
+        let asked = self.ask(server).await.inspect_err(|error| self.ports.suspect(error));
         let (collection, jobs) = asked?;
         let mut own_source = OwnSourceCheck::None;
         if self.record.claim().is_none() {
-            own_source = self.own_source(connection).await;
+            own_source = self.own_source().await;
             let Desired { database, collection: name, .. } = &self.want;
             let lock = collection.as_ref().map_or_else(
-                || Lock::Name(server.endpoint.clone(), database.clone(), name.clone()),
+                || Lock::Name(server.endpoint().to_owned(), database.clone(), name.clone()),
                 |collection| Lock::Collection(collection.id),
             );
             let due = self.record.run.as_ref().and_then(|run| run.queued_time);
-            self.context.index.join(&self.uid, &self.key, lock, due);
+            self.volatile.index.join(&self.uid, &self.key, lock, due);
         }
-        let taken = self.context.index.of_others(&self.uid, &jobs);
+        let taken = self.volatile.index.of_others(&self.uid, &jobs);
         Ok(Look { collection, jobs, taken, own_source })
+    }
+
+    /// Gets the refresh's own source ready for a start, if it brings one along.
+    async fn own_source(&mut self) -> OwnSourceCheck {
+        self.source = None;
+        let Some(own) = &self.want.own_source else { return OwnSourceCheck::None };
+        match self.ports.own_source(own).await {
+            Ok(source) => {
+                self.source = Some(source);
+                OwnSourceCheck::Usable
+            }
+            Err(problem) => problem,
+        }
+    }
+
+    /// Has the server's words about a job scrubbed of the spec that it was started with. The process that started it has seen
+    /// to that; this one may have come after it.
+    async fn keep_spec_secret(&self, server: &P::Server) {
+        if let Some(own) = self.want.own_source.as_ref().filter(|_| self.source.is_none())
+            && let Some(spec) = self.ports.secret_spec(own).await
+        {
+            server.keep_secret(&spec);
+        }
     }
 
     /// Describes the collection before and after it lists the jobs, so that no job of another incarnation is listed for the
     /// described one.
-    async fn ask(&self, server: &Server) -> milvus::Result<(Option<Collection>, Vec<Job>)> {
+    async fn ask(&self, server: &P::Server) -> milvus::Result<(Option<Collection>, Vec<Job>)> {
         let before = self.describe(server).await?;
         if before.as_ref().is_some_and(|collection| !collection.external) {
             return Ok((before, Vec::new()));
         }
-        let jobs = server.milvus.list(&self.want.database, &self.want.collection).await?;
+        let jobs = server.list(&self.want.database, &self.want.collection).await?;
         // An ended job is never taken for a run that has no claim yet, so most looks need no second answer.
         if self.record.run.as_ref().is_none_or(|run| run.attempt == 0) && jobs.iter().all(|job| job.state.is_terminal())
         {
@@ -50,8 +77,8 @@ impl Pass<'_> {
     }
 
     /// The collection, or `None` where the account may not describe it.
-    async fn describe(&self, server: &Server) -> milvus::Result<Option<Collection>> {
-        match server.milvus.describe(&self.want.database, &self.want.collection).await {
+    async fn describe(&self, server: &P::Server) -> milvus::Result<Option<Collection>> {
+        match server.describe(&self.want.database, &self.want.collection).await {
             Ok(described) => Ok(Some(described)),
             Err(error) if error.kind == ErrorKind::PermissionDenied => Ok(None),
             Err(error) => Err(error),
@@ -60,51 +87,37 @@ impl Pass<'_> {
 
     /// Sends the start of the claim that was just written. Its outcome is kept until it is recorded, whatever happens to
     /// the write.
-    pub(super) async fn submit(&self, server: &Server, connection: &Key, claiming_began: Instant) -> Submission {
+    pub(super) async fn submit(&self, server: &P::Server, claiming_began: Instant) -> Submission {
         let Some(claim) = self.record.claim() else { return Submission::Withheld };
         let Desired { database, collection, .. } = &self.want;
-        let left = SUBMIT_BUDGET.saturating_sub(claiming_began.elapsed());
-        let outcome = if left.is_zero() || self.context.permission(&self.uid) != Permission::Granted {
+        let left = SUBMIT_BUDGET.saturating_sub(self.ports.instant().saturating_duration_since(claiming_began));
+        let outcome = if left.is_zero() || self.leave() != Permission::Granted {
             Submission::Withheld
         } else {
-            self.context.memory.with(&self.uid, |remembered| remembered.sending(Instant::now()));
-            match server.milvus.submit(database, collection, self.source.as_ref(), left).await {
+            self.volatile.memory.with(&self.uid, |remembered| remembered.sending(self.ports.instant()));
+            match server.submit(database, collection, self.source.as_ref(), left).await {
                 Ok(job) => Submission::Accepted(job),
                 Err(error) => {
-                    self.suspect(connection, &error);
+                    self.ports.suspect(&error);
                     Submission::Failed(error)
                 }
             }
         };
-        self.context.memory.with(&self.uid, |remembered| remembered.keep_outcome(claim, outcome.clone()));
+        self.volatile.memory.with(&self.uid, |remembered| remembered.keep_outcome(claim, outcome.clone()));
         outcome
     }
 
     /// Has the poller follow the job and gives what Milvus last said of it.
-    pub(super) async fn follow(&self, server: &Server, connection: &Key, job: JobId) -> Option<Answer> {
-        let age = self.since_submit(self.context.clock.now());
-        let entry = (connection.clone(), self.key.clone());
-        if self.context.memory.with(&self.uid, |remembered| remembered.followed.replace(entry)).is_none() {
+    pub(super) async fn follow(&self, server: &P::Server, job: JobId) -> Option<Answer> {
+        let age = self.since_submit(self.ports.now());
+        let entry = (self.connection.clone(), self.key.clone());
+        if self.volatile.memory.with(&self.uid, |remembered| remembered.followed.replace(entry)).is_none() {
             self.keep_spec_secret(server).await;
         }
-        let sighting = server.poller.track(self.key.clone(), job, age);
+        let sighting = server.track(&self.key, job, age);
         if let Some(error) = &sighting.failing {
-            self.suspect(connection, error);
+            self.ports.suspect(error);
         }
         sighting.answer
-    }
-
-    /// Has the connection looked at when a call failed in a way that is the connection's trouble.
-    fn suspect(&self, connection: &Key, error: &MilvusError) {
-        let troubles = [
-            ErrorKind::NotSent,
-            ErrorKind::Unreachable,
-            ErrorKind::Timeout,
-            ErrorKind::Unauthenticated,
-            ErrorKind::Unsupported,
-        ];
-        if troubles.contains(&error.kind) {
-            self.context.connections.wake(connection.clone());
-        }
     }
 }

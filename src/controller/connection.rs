@@ -58,12 +58,12 @@ impl stream::Lifecycle<Kept<MilvusConnection>> for Lifecycle {
     }
 
     fn gone(&self, uid: &str, key: &Key) {
-        self.context.memory.forget(uid);
+        self.context.volatile.memory.forget(uid);
         self.context.servers.remove(key);
         self.context.metrics.connections.remove(key);
         self.context.milvus_refs.release(key);
         self.context.references.of(key, &[]);
-        self.context.slots.unlimited(key);
+        self.context.volatile.slots.unlimited(key);
         self.context.wake_refreshes_of(key);
     }
 
@@ -109,7 +109,7 @@ const INVALID_SPEC: &str = "InvalidSpec";
 pub async fn reconcile(connection: Arc<MilvusConnection>, context: Arc<Context>) -> Result<Action, Error> {
     let key = Key::of(connection.as_ref());
     context.servers.allow(&key, &connection.spec.allowed_sources);
-    context.slots.limit(&key, usize::try_from(connection.spec.max_concurrent_refreshes).unwrap_or(1).max(1));
+    context.volatile.slots.limit(&key, usize::try_from(connection.spec.max_concurrent_refreshes).unwrap_or(1).max(1));
     let address = match context.milvus_refs.target(&key, &connection.spec) {
         Target::Address(address) => address,
         Target::Loading => return Ok(Action::await_change()),
@@ -165,7 +165,7 @@ async fn settle(
     }
     write(connection, context, address, health).await?;
     // Of a connection nothing is remembered but how often this failed.
-    context.memory.forget(connection.meta().uid.as_deref().unwrap_or_default());
+    context.volatile.memory.forget(connection.meta().uid.as_deref().unwrap_or_default());
     Ok(())
 }
 

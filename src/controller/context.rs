@@ -12,15 +12,11 @@ use tokio_util::task::TaskTracker;
 use super::{
     Kept, Key,
     events::Events,
-    fence::Fence,
-    index::Index,
-    memory::Memory,
     milvus_ref::MilvusRefs,
-    progress::Progress,
     references::References,
     servers::{Server, Servers},
-    slots::Slots,
     spread::Spread,
+    volatile::Volatile,
     wakes::Router,
 };
 use crate::{
@@ -28,7 +24,7 @@ use crate::{
     health::Health,
     leader::Leadership,
     metrics::Metrics,
-    refresh::{Connection, Desired, Permission, Recorded, is_due},
+    refresh::{Connection, Desired, Recorded, is_due},
 };
 
 /// Time and randomness, from outside.
@@ -89,18 +85,8 @@ pub struct Context {
     pub require_secret_label: bool,
     /// The Milvus objects that connections name.
     pub milvus_refs: MilvusRefs,
-    /// What is remembered of objects beyond their status.
-    pub memory: Memory,
-    /// The budget of progress writes.
-    pub progress: Progress,
-    /// One run at a time per collection.
-    pub index: Index,
-    /// So many runs at a time per connection.
-    pub slots: Slots,
-    /// What holds everything until a process that takes over has said so.
-    pub fence: Fence,
-    /// Names this process.
-    pub operator: String,
+    /// What this process knows beyond what is durable.
+    pub volatile: Volatile,
     /// Wakes refreshes.
     pub refreshes: Router,
     /// Wakes connections.
@@ -139,12 +125,7 @@ impl Context {
             leadership,
             passes: TaskTracker::new(),
             servers: Servers::default(),
-            memory: Memory::default(),
-            progress: Progress::default(),
-            index: Index::new(refreshes.clone()),
-            slots: Slots::new(refreshes.clone()),
-            fence: Fence::new(scopes),
-            operator,
+            volatile: Volatile::new(operator, scopes, &refreshes),
             refreshes,
             connections,
             spread: Spread::default(),
@@ -229,12 +210,7 @@ impl Context {
                 due.extend(refresh.metadata.uid.clone());
             }
         });
-        self.fence.listed(scope, due);
-    }
-
-    /// Whether the run of `uid` may start or take a job now.
-    pub fn permission(&self, uid: &str) -> Permission {
-        self.fence.permission(uid, self.leadership.leads())
+        self.volatile.fence.listed(scope, due);
     }
 
     fn wake_unless_ended(&self, refresh: &ExternalCollectionRefresh) {

@@ -1,8 +1,8 @@
 //! The shell: watches, observes, acts, and writes status. All I/O of the operator is here and in [`crate::milvus`].
 //!
 //! * `stream`: watch, reflect, filter: what a pass is due for. `kept`: an object as it is kept, packed.
-//! * `refresh`, `connection`: one reconciler a kind; `pass` and `act`: what a pass over a refresh does; `own_source`: the
-//!   source that a refresh brings along.
+//! * `refresh`, `connection`: one reconciler a kind; `pass` and `act`: what a pass over a refresh does; `ports`: what it
+//!   reaches, and `outside` the controller's own side of that; `own_source`: the source that a refresh brings along.
 //! * `servers`: what is known of each connection: its view, its client, its poller.
 //! * `references`, `content`, `credentials`: one field-selected watch per Secret or ConfigMap that a connection names, what it
 //!   holds, and what that is to the connection.
@@ -10,6 +10,7 @@
 //! * `index`: who has a collection, and who waits for it.
 //! * `slots`: how many refreshes run through a connection at a time.
 //! * `fence`: what a process does before it starts anything.
+//! * `volatile`: what a process knows beyond what is durable, which is `memory`, the three above and the budget of progress.
 //! * `memory`: what this process remembers of an object beyond its status.
 //! * `status`: the one way in which status is written.
 
@@ -26,9 +27,11 @@ mod memory;
 mod milvus_ref;
 #[cfg(test)]
 mod model;
+mod outside;
 mod own_source;
 mod pace;
 mod pass;
+mod ports;
 mod progress;
 mod references;
 mod refresh;
@@ -39,6 +42,7 @@ mod status;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod volatile;
 mod wakes;
 
 use std::{

@@ -5,38 +5,28 @@ use kube::Api;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
 
-use super::{API_DEADLINE, Key, content::Content, pass::Pass, servers::Server};
+use super::{API_DEADLINE, content::Content, outside::Outside};
 use crate::{
     milvus::Source,
     refresh::{FailureClass, OwnSource, OwnSourceCheck, SpecPlace, source, spec},
 };
 
-impl Pass<'_> {
-    /// Gets the refresh's own source ready for a start, if it brings one along.
-    pub(super) async fn own_source(&mut self, connection: &Key) -> OwnSourceCheck {
-        self.source = None;
-        let Some(own) = self.want.own_source.clone() else { return OwnSourceCheck::None };
+impl Outside<'_> {
+    /// The source that the refresh brings along, read and checked.
+    pub(super) async fn read_own_source(&self, own: &OwnSource) -> Result<Source, OwnSourceCheck> {
         let text = match &own.spec {
-            SpecPlace::Object(text) => Ok(SecretString::from(text.as_str())),
-            SpecPlace::Secret { name, key } => self.read_spec(name, key).await,
+            SpecPlace::Object(text) => SecretString::from(text.as_str()),
+            SpecPlace::Secret { name, key } => self.read_spec(name, key).await?,
         };
-        match text.and_then(|text| check(&own, &text, &self.context.servers.allowed(connection)).map(|()| text)) {
-            Ok(text) => {
-                self.source = Some(Source { uri: own.source, spec: text });
-                OwnSourceCheck::Usable
-            }
-            Err(problem) => problem,
-        }
+        check(own, &text, &self.context.servers.allowed(&self.connection))?;
+        Ok(Source { uri: own.source.clone(), spec: text })
     }
 
-    /// Has the server's words about a job scrubbed of the spec that it was started with. The process that started it has seen
-    /// to that; this one may have come after it.
-    pub(super) async fn keep_spec_secret(&self, server: &Server) {
-        let place = self.want.own_source.as_ref().map(|own| &own.spec);
-        if let Some(SpecPlace::Secret { name, key }) = place.filter(|_| self.source.is_none())
-            && let Ok(spec) = self.read_spec(name, key).await
-        {
-            server.milvus.keep_secret(&spec);
+    /// The spec, if it is kept in a Secret and can be had.
+    pub(super) async fn read_secret_spec(&self, own: &OwnSource) -> Option<SecretString> {
+        match &own.spec {
+            SpecPlace::Object(_) => None,
+            SpecPlace::Secret { name, key } => self.read_spec(name, key).await.ok(),
         }
     }
 

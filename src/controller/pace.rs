@@ -14,7 +14,7 @@ const LONGEST: Duration = Duration::from_secs(8);
 /// The pause after `error`, with jitter so that many objects do not come back at once.
 pub fn after_error<K: Resource>(controller: &'static str, object: &K, error: &Error, context: &Context) -> Action {
     let meta = object.meta();
-    let errors = context.memory.with(meta.uid.as_deref().unwrap_or_default(), |remembered| {
+    let errors = context.volatile.memory.with(meta.uid.as_deref().unwrap_or_default(), |remembered| {
         remembered.errors = remembered.errors.saturating_add(1);
         remembered.errors
     });

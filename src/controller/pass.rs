@@ -3,16 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use kube::{Api, Resource};
 use tokio::time::Instant;
 
 use super::{
-    Context, Kept, Key, REFRESH,
+    Key, REFRESH,
     memory::{Newest, Remembered, newer},
-    status::{self, WriteError},
+    ports::{Ports, Server as _},
+    status::WriteError,
+    volatile::Volatile,
 };
 use crate::{
-    api::{ExternalCollectionRefresh, RefreshStatus},
+    api::ExternalCollectionRefresh,
     milvus::Source,
     refresh::{
         Connection, Decision, Desired, Effect, Fact, Notice, Observation, Permission, Recorded, Slot, Submission, Turn,
@@ -24,9 +25,11 @@ use crate::{
 const MOST_STEPS: usize = 12;
 
 /// The newest that is known of an object, and what has been seen and decided since.
-pub(super) struct Pass<'a> {
-    pub(super) context: &'a Context,
+pub(super) struct Pass<'a, P> {
+    pub(super) ports: &'a P,
+    pub(super) volatile: &'a Volatile,
     pub(super) key: Key,
+    pub(super) connection: Key,
     pub(super) uid: String,
     pub(super) want: Desired,
     /// What is decided and not written yet.
@@ -37,93 +40,121 @@ pub(super) struct Pass<'a> {
     pub(super) source: Option<Source>,
     /// When that effect began: what a listing shows counts from before it was asked for, not from its answer.
     asked: Instant,
-    object: &'a ExternalCollectionRefresh,
-    api: Api<Kept<ExternalCollectionRefresh>>,
     /// The version that decisions are made on, and what is durable at that version.
     newest: Newest,
     durable: Recorded,
     notices: Vec<Notice>,
 }
 
-impl<'a> Pass<'a> {
-    /// `written` is what this process wrote last, if the watch had not shown it when it was asked.
-    pub(super) fn new(object: &'a ExternalCollectionRefresh, context: &'a Context, written: Option<Newest>) -> Self {
-        let key = Key::of(object);
-        let uid = object.metadata.uid.clone().unwrap_or_default();
-        let cached = Newest {
-            resource_version: object.metadata.resource_version.clone().unwrap_or_default(),
-            status: object.status.clone().map(Arc::new),
-        };
+/// What a pass is about: an object as the watch shows it.
+pub(super) struct Subject {
+    pub(super) key: Key,
+    pub(super) uid: String,
+    pub(super) connection: Key,
+    pub(super) want: Desired,
+    pub(super) shown: Newest,
+}
+
+impl Subject {
+    pub(super) fn of(object: &ExternalCollectionRefresh) -> Self {
+        Self {
+            key: Key::of(object),
+            uid: object.metadata.uid.clone().unwrap_or_default(),
+            connection: Key::connection_of(object),
+            want: Desired::of(object),
+            shown: Newest {
+                resource_version: object.metadata.resource_version.clone().unwrap_or_default(),
+                status: object.status.clone().map(Arc::new),
+            },
+        }
+    }
+}
+
+/// One pass over `subject`. `written` is what this process wrote last, if the watch had not shown it when it was asked.
+///
+/// # Errors
+/// When the API server does not take the status; what was decided is decided again in the next pass.
+pub(super) async fn pass<P: Ports>(
+    subject: Subject,
+    written: Option<Newest>,
+    volatile: &Volatile,
+    ports: &P,
+) -> Result<Wake, WriteError> {
+    let mut pass = Pass::new(subject, written, volatile, ports);
+    let ended = pass.run().await;
+    pass.settle(&ended);
+    ended
+}
+
+impl<'a, P: Ports> Pass<'a, P> {
+    fn new(subject: Subject, written: Option<Newest>, volatile: &'a Volatile, ports: &'a P) -> Self {
+        let Subject { key, uid, connection, want, shown } = subject;
         let newest = match written {
-            Some(written) if newer(&written.resource_version, &cached.resource_version) => written,
-            Some(_) | None => cached,
+            Some(written) if newer(&written.resource_version, &shown.resource_version) => written,
+            Some(_) | None => shown,
         };
         let durable = Recorded::of(newest.status.as_deref());
         // The outcome of the standing claim's start, if an earlier pass could not record it.
-        let outcome = context.memory.with(&uid, |remembered| remembered.outcome(durable.claim()));
+        let outcome = volatile.memory.with(&uid, |remembered| remembered.outcome(durable.claim()));
         Self {
-            api: Api::namespaced(context.client.clone(), &key.namespace),
-            want: Desired::of(object),
             fact: outcome.map_or(Fact::Nothing, Fact::Submitted),
             record: durable.clone(),
             source: None,
             notices: Vec::new(),
-            asked: Instant::now(),
-            context,
-            object,
+            asked: ports.instant(),
+            ports,
+            volatile,
             key,
             uid,
+            connection,
+            want,
             newest,
             durable,
         }
     }
 
-    /// # Errors
-    /// When the API server does not take the status; what was decided is decided again in the next pass.
-    pub(super) async fn run(&mut self) -> Result<Wake, WriteError> {
+    async fn run(&mut self) -> Result<Wake, WriteError> {
         // A pass that failed on something older may have freed what a claim holds that has come to light since.
-        self.context.index.seen(&self.uid, &self.want, &self.durable);
+        self.volatile.index.seen(&self.uid, &self.want, &self.durable);
         self.repeat_unanswered().await?;
         for _ in 0..MOST_STEPS {
-            let began = Instant::now();
-            let connection = Key::connection_of(self.object);
-            let (view, server) = self.context.connection(&connection);
+            let began = self.ports.instant();
+            let (view, server) = self.ports.connection();
             let seen = self.observe(view);
             self.asked = began;
-            let Decision { next, effect, notices, wake } =
-                decide(self.context.clock.now(), &self.want, &self.record, &seen);
+            let Decision { next, effect, notices, wake } = decide(self.ports.now(), &self.want, &self.record, &seen);
             self.record = next;
             self.notices.extend(notices);
             let must_write = effect.must_be_recorded_first() || matches!(effect, Effect::None | Effect::Delete);
             if must_write && let Some(later) = self.write().await? {
                 if let Some(server) = &server {
-                    server.poller.hush(&self.key, Instant::now() + later);
+                    server.hush(&self.key, self.ports.instant() + later);
                 }
                 return Ok(sooner(wake, later));
             }
             if effect == Effect::Delete {
-                self.delete().await?;
+                self.ports.delete(&self.newest.resource_version).await?;
                 return Ok(wake);
             }
             let Some(server) = server else { return Ok(wake) };
             self.fact = match effect {
                 Effect::None | Effect::Delete => return Ok(wake),
-                Effect::Find => Fact::Looked(self.look(&server, &connection).await),
-                Effect::Submit => Fact::Submitted(self.submit(&server, &connection, began).await),
-                Effect::Poll(job) => Fact::Sighted(self.follow(&server, &connection, job).await),
+                Effect::Find => Fact::Looked(self.look(&server).await),
+                Effect::Submit => Fact::Submitted(self.submit(&server, began).await),
+                Effect::Poll(job) => Fact::Sighted(self.follow(&server, job).await),
             };
         }
         Ok(Wake::After(Duration::ZERO))
     }
 
     /// Tells the index, the fence and the memory how the pass has ended.
-    pub(super) fn settle(&self, ended: &Result<Wake, WriteError>) {
-        let Context { index, slots, fence, memory, servers, .. } = self.context;
+    fn settle(&self, ended: &Result<Wake, WriteError>) {
+        let Volatile { index, slots, fence, memory, .. } = self.volatile;
         match ended {
             Ok(_) | Err(WriteError::Conflict) => {
                 memory.with(&self.uid, |remembered| remembered.errors = 0);
                 index.settled(&self.uid, &self.key, &self.want, &self.durable);
-                slots.settled(&self.uid, &Key::connection_of(self.object), &self.durable);
+                slots.settled(&self.uid, &self.connection, &self.durable);
             }
             // The claim may have been written: the collection stays taken until that is known.
             Err(WriteError::Unanswered(_)) if memory.with(&self.uid, |r| r.unanswered().is_some()) => {}
@@ -146,23 +177,23 @@ impl<'a> Pass<'a> {
             None
         };
         if let Some((connection, refresh)) = followed {
-            servers.forget(&connection, &refresh);
+            self.ports.untrack(&connection, &refresh);
         }
     }
 
     fn observe(&mut self, connection: Connection) -> Observation {
         let claim = self.record.claim();
         let now = self.asked;
-        let turn = self.context.index.turn(&self.uid);
+        let turn = self.volatile.index.turn(&self.uid);
         let slot = self.slot(&connection, turn);
         Observation {
             connection,
-            claim_known: self.context.memory.with(&self.uid, |remembered| remembered.claim_known(claim, now)),
+            claim_known: self.volatile.memory.with(&self.uid, |remembered| remembered.claim_known(claim, now)),
             permission: self.permission(),
-            operator: self.context.operator.clone(),
+            operator: self.volatile.operator.clone(),
             turn,
             slot,
-            luck: self.context.clock.random(),
+            luck: self.ports.luck(),
             fact: std::mem::replace(&mut self.fact, Fact::Nothing),
         }
     }
@@ -174,8 +205,8 @@ impl<'a> Pass<'a> {
             return Slot::Mine;
         }
         let run = self.record.run.as_ref().filter(|_| !self.record.ended());
-        let due = run.and_then(|run| run.queued_time).unwrap_or_else(|| self.context.clock.now());
-        self.context.slots.take(&self.uid, &Key::connection_of(self.object), &self.key, due)
+        let due = run.and_then(|run| run.queued_time).unwrap_or_else(|| self.ports.now());
+        self.volatile.slots.take(&self.uid, &self.connection, &self.key, due)
     }
 
     /// A run that is not due (any more) needs no announcement, and neither does one that carries this process' name already:
@@ -183,42 +214,47 @@ impl<'a> Pass<'a> {
     /// start can have landed.
     fn permission(&self) -> Permission {
         let operator = self.durable.run.as_ref().and_then(|run| run.operator.as_ref());
-        if operator == Some(&self.context.operator) || !is_due(&self.want, &self.durable) {
-            self.context.fence.announced(&self.uid);
+        if operator == Some(&self.volatile.operator) || !is_due(&self.want, &self.durable) {
+            self.volatile.fence.announced(&self.uid);
         }
-        let (claim, now) = (self.durable.claim(), Instant::now());
-        if self.context.memory.with(&self.uid, |remembered| remembered.may_land(claim, now)) {
+        let (claim, now) = (self.durable.claim(), self.ports.instant());
+        if self.volatile.memory.with(&self.uid, |remembered| remembered.may_land(claim, now)) {
             return Permission::Withheld;
         }
-        self.context.permission(&self.uid)
+        self.leave()
+    }
+
+    /// Whether the run may start or take a job now.
+    pub(super) fn leave(&self) -> Permission {
+        self.volatile.fence.permission(&self.uid, self.ports.leads())
     }
 
     /// Writes what is decided if it is new. Gives a time to come back at when it is only progress whose turn has not come.
     async fn write(&mut self) -> Result<Option<Duration>, WriteError> {
         if self.record == self.durable {
             // Also when the write was taken and only its reply was lost: an outcome that is kept would be decided on for ever.
-            self.context.memory.with(&self.uid, Remembered::outcome_recorded);
+            self.volatile.memory.with(&self.uid, Remembered::outcome_recorded);
             return Ok(None);
         }
-        let now = self.context.clock.now();
+        let now = self.ports.now();
         if let Some(later) = self.hold_back(now) {
             return Ok(Some(later));
         }
         let conditions = self.newest.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
         let status = project(&self.record, conditions, now);
-        let resource_version = match self.send(&self.newest.resource_version, &status).await {
+        let resource_version = match self.ports.write(&self.newest.resource_version, &status).await {
             Err(WriteError::Conflict) => return Err(self.read_anew().await),
             Err(error @ WriteError::Unanswered(_)) if self.record.claim() != self.durable.claim() => {
                 let claim = Newest { status: Some(Arc::new(status)), ..self.newest.clone() };
-                self.context.memory.with(&self.uid, |remembered| remembered.keep_unanswered(claim));
+                self.volatile.memory.with(&self.uid, |remembered| remembered.keep_unanswered(claim));
                 return Err(error);
             }
             sent => sent?,
         };
         self.newest = Newest { resource_version, status: Some(Arc::new(status)) };
         let before = std::mem::replace(&mut self.durable, self.record.clone()).claim();
-        self.context.memory.with(&self.uid, |remembered| {
-            let now = Instant::now();
+        self.volatile.memory.with(&self.uid, |remembered| {
+            let now = self.ports.instant();
             if before != self.durable.claim() {
                 remembered.claim_over();
             }
@@ -227,47 +263,9 @@ impl<'a> Pass<'a> {
             remembered.outcome_recorded();
             remembered.claim_known(self.durable.claim(), now);
         });
-        self.context.fence.announced(&self.uid);
-        self.context.metrics.refreshes.observe(&self.uid, &self.key, &self.durable);
-        self.tell();
+        self.volatile.fence.announced(&self.uid);
+        self.ports.recorded(&self.durable, std::mem::take(&mut self.notices));
         Ok(None)
-    }
-
-    async fn send(&self, resource_version: &str, status: &RefreshStatus) -> Result<String, WriteError> {
-        let written = status::write(&self.api, &self.key.name, resource_version, status).await?;
-        Ok(written.meta().resource_version.clone().unwrap_or_default())
-    }
-
-    /// Deletes the object, if it is still what was decided on.
-    async fn delete(&self) -> Result<(), WriteError> {
-        status::delete(&self.api, &self.key.name, &self.uid, &self.newest.resource_version).await?;
-        tracing::info!(
-            controller = REFRESH,
-            namespace = self.key.namespace,
-            name = self.key.name,
-            "deleted: spec.ttlSecondsAfterFinished has passed"
-        );
-        Ok(())
-    }
-
-    /// Publishes and logs what has become durable.
-    fn tell(&mut self) {
-        // What happens to another attempt is another Event, with a text of its own.
-        let (number, failures) = self.durable.run.as_ref().map_or((0, 0), |run| (run.number, run.failures));
-        let action = format!("RefreshRun{number}Attempt{}", failures.saturating_add(1));
-        for notice in self.notices.drain(..) {
-            tracing::info!(
-                controller = REFRESH,
-                namespace = self.key.namespace,
-                name = self.key.name,
-                reason = notice.reason,
-                run = self.durable.run.as_ref().map(|run| run.number),
-                job = self.durable.job.id.map(tracing::field::display),
-                "{}",
-                notice.message,
-            );
-            self.context.events.publish(self.object.object_ref(&()), action.clone(), notice);
-        }
     }
 
     /// How long a write that is only progress has to wait.
@@ -275,11 +273,11 @@ impl<'a> Pass<'a> {
         if !differs_only_in_progress(&self.durable, &self.record) {
             return None;
         }
-        let age = self.since_submit(now);
-        self.context.memory.with(&self.uid, |remembered| {
-            let since = remembered.written.map_or(Duration::MAX, |written| written.elapsed());
+        let (age, instant) = (self.since_submit(now), self.ports.instant());
+        self.volatile.memory.with(&self.uid, |remembered| {
+            let since = remembered.written.map_or(Duration::MAX, |written| instant.saturating_duration_since(written));
             let turn = &mut remembered.progress_turn;
-            self.context.progress.admit(&self.durable.job, &self.record.job, since, age, turn).err()
+            self.volatile.progress.admit(instant, &self.durable.job, &self.record.job, since, age, turn).err()
         })
     }
 
@@ -287,13 +285,13 @@ impl<'a> Pass<'a> {
     /// it is given up: nothing was sent for it.
     async fn repeat_unanswered(&mut self) -> Result<(), WriteError> {
         let Some(Newest { resource_version, status: Some(status) }) =
-            self.context.memory.with(&self.uid, |remembered| remembered.unanswered())
+            self.volatile.memory.with(&self.uid, |remembered| remembered.unanswered())
         else {
             return Ok(());
         };
-        let sent = self.send(&resource_version, &status).await;
+        let sent = self.ports.write(&resource_version, &status).await;
         if !matches!(sent, Err(WriteError::Unanswered(_))) {
-            self.context.memory.with(&self.uid, Remembered::answered);
+            self.volatile.memory.with(&self.uid, Remembered::answered);
         }
         let resource_version = match sent {
             Err(WriteError::Conflict) => return Err(self.read_anew().await),
@@ -307,13 +305,11 @@ impl<'a> Pass<'a> {
 
     /// Somebody wrote the object meanwhile: the next pass decides on what it is now. Gives the error that ends this one.
     async fn read_anew(&mut self) -> WriteError {
-        let read = status::read(&self.api, &self.key.name).await;
-        let object = match read.map(|kept| kept.object()) {
-            Ok(Ok(object)) => object,
-            Ok(Err(error)) => return WriteError::Unanswered(error.to_string()),
+        let (uid, newest) = match self.ports.read().await {
+            Ok(read) => read,
             Err(error) => return error,
         };
-        if object.metadata.uid.as_deref() != Some(&self.uid) {
+        if uid != self.uid {
             tracing::info!(
                 controller = REFRESH,
                 namespace = self.key.namespace,
@@ -322,16 +318,15 @@ impl<'a> Pass<'a> {
             );
             return WriteError::Gone;
         }
-        let resource_version = object.metadata.resource_version.unwrap_or_default();
-        self.stands(Newest { resource_version, status: object.status.map(Arc::new) });
+        self.stands(newest);
         WriteError::Conflict
     }
 
     /// This is durable, as the API server has said, and not by the write of what this pass has decided.
     fn stands(&mut self, newest: Newest) {
         self.durable = Recorded::of(newest.status.as_deref());
-        self.context.metrics.refreshes.observe(&self.uid, &self.key, &self.durable);
-        self.context.memory.with(&self.uid, |remembered| remembered.newest = Some(newest.clone()));
+        self.ports.recorded(&self.durable, Vec::new());
+        self.volatile.memory.with(&self.uid, |remembered| remembered.newest = Some(newest.clone()));
         self.newest = newest;
     }
 

@@ -42,6 +42,7 @@ impl Progress {
     /// the object's last status write, `age` that of the run's claim, and `turn` the object's, kept from call to call.
     pub fn admit(
         &self,
+        now: Instant,
         before: &JobRecord,
         next: &JobRecord,
         since: Duration,
@@ -53,7 +54,6 @@ impl Progress {
         if !wait.is_zero() {
             return Err(wait);
         }
-        let now = Instant::now();
         let wait = turn.get_or_insert_with(|| self.take_turn(now)).saturating_duration_since(now);
         if wait.is_zero() {
             *turn = None;
@@ -84,7 +84,7 @@ mod tests {
     impl Progress {
         /// For an object that has no turn yet.
         fn asked(&self, progress: u8, since: Duration, age: Duration) -> Result<(), Duration> {
-            self.admit(&at(0), &at(progress), since, age, &mut None)
+            self.admit(Instant::now(), &at(0), &at(progress), since, age, &mut None)
         }
     }
 
@@ -108,7 +108,7 @@ mod tests {
         let gate = Progress::default();
         let mut waits: Vec<(Option<Instant>, Duration)> = vec![(None, Duration::ZERO); 1000];
         for (turn, wait) in &mut waits {
-            *wait = gate.admit(&at(0), &at(50), LONG, LONG, turn).err().unwrap_or_default();
+            *wait = gate.admit(Instant::now(), &at(0), &at(50), LONG, LONG, turn).err().unwrap_or_default();
         }
         assert_eq!(
             waits.iter().filter(|(_, wait)| wait.is_zero()).count(),
@@ -119,7 +119,7 @@ mod tests {
         for (turn, wait) in waits.iter_mut().filter(|(turn, _)| turn.is_some()) {
             let now = Instant::now();
             tokio::time::advance(turn.unwrap_or(now) - now).await;
-            *wait = gate.admit(&at(0), &at(50), LONG, LONG, turn).err().unwrap_or_default();
+            *wait = gate.admit(Instant::now(), &at(0), &at(50), LONG, LONG, turn).err().unwrap_or_default();
         }
         assert!(waits.iter().all(|(turn, wait)| turn.is_none() && wait.is_zero()));
     }

@@ -4,7 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use kube::{Resource, runtime::controller::Action};
 
-use super::{Context, Error, Kept, Key, pass::Pass, status::WriteError, stream};
+use super::{
+    Context, Error, Kept, Key,
+    outside::Outside,
+    pass::{Subject, pass},
+    status::WriteError,
+    stream,
+};
 use crate::{
     api::ExternalCollectionRefresh,
     refresh::{Desired, Recorded, Wake, rests},
@@ -25,14 +31,14 @@ impl stream::Lifecycle<Kept<ExternalCollectionRefresh>> for Lifecycle {
     fn seen(&self, object: &Kept<ExternalCollectionRefresh>) -> bool {
         let meta = object.meta();
         let (Some(uid), Some(version)) = (&meta.uid, &meta.resource_version) else { return true };
-        if !self.context.memory.is_news(uid, version) {
+        if !self.context.volatile.memory.is_news(uid, version) {
             return true;
         }
         let Ok(refresh) = object.object() else { return true };
         let (want, recorded) = (Desired::of(&refresh), Recorded::of(refresh.status.as_ref()));
         self.context.metrics.refreshes.observe(uid, &Key::of(&refresh), &recorded);
-        self.context.index.seen(uid, &want, &recorded);
-        self.context.slots.seen(uid, &Key::connection_of(&refresh), &recorded);
+        self.context.volatile.index.seen(uid, &want, &recorded);
+        self.context.volatile.slots.seen(uid, &Key::connection_of(&refresh), &recorded);
         !rests(&want, &recorded)
     }
 
@@ -47,14 +53,10 @@ impl stream::Lifecycle<Kept<ExternalCollectionRefresh>> for Lifecycle {
 
 /// Frees all that is held for an object that is gone.
 fn forget(context: &Context, uid: &str) {
-    let followed = context.memory.forget(uid).and_then(|remembered| remembered.followed);
-    if let Some((connection, refresh)) = followed {
+    if let Some((connection, refresh)) = context.volatile.forget(uid) {
         context.servers.forget(&connection, &refresh);
     }
-    context.fence.announced(uid);
-    context.index.gone(uid);
     context.metrics.refreshes.forget(uid);
-    context.slots.gone(uid);
 }
 
 /// One pass over a refresh.
@@ -63,14 +65,13 @@ fn forget(context: &Context, uid: &str) {
 /// When the API server does not take a status; everything else is a value.
 pub async fn reconcile(triggered: Arc<ExternalCollectionRefresh>, context: Arc<Context>) -> Result<Action, Error> {
     // Memory before store: the memory lets go of a status only once the store has it, so in this order nothing is missed.
-    let written = context.memory.with(triggered.metadata.uid.as_deref().unwrap_or_default(), |r| r.newest.clone());
+    let written =
+        context.volatile.memory.with(triggered.metadata.uid.as_deref().unwrap_or_default(), |r| r.newest.clone());
     let version = &triggered.metadata.resource_version;
     let newer = context.stored(&triggered).filter(|stored| stored.meta().resource_version != *version);
     let newer = newer.and_then(|stored| stored.object().ok());
     let object = newer.as_ref().unwrap_or(&*triggered);
-    let mut pass = Pass::new(object, &context, written);
-    let ended = pass.run().await;
-    pass.settle(&ended);
+    let ended = pass(Subject::of(object), written, &context.volatile, &Outside::of(object, &context)).await;
     // Deleted meanwhile: what the pass has taken since the deletion was told would be held for ever.
     if !context.exists(object) {
         forget(&context, object.metadata.uid.as_deref().unwrap_or_default());

@@ -51,6 +51,8 @@ pub struct History {
     /// that holds it.
     outlive_leases: bool,
     policy: ActiveJobPolicy,
+    /// How many refreshes may run at a time.
+    limit: usize,
     started: usize,
     log: bool,
     last_told: String,
@@ -88,6 +90,7 @@ impl History {
             _ => (1, None),
         };
         let outlive_leases = choices.happens(30);
+        let limit = if choices.happens(30) { 1 } else { 16 };
         let process = || Process {
             shell: None,
             slots: (0..names).map(|_| Slot::Idle(Duration::ZERO)).collect(),
@@ -106,6 +109,7 @@ impl History {
             lease,
             outlive_leases,
             policy,
+            limit,
             started: 0,
             log,
             last_told: String::new(),
@@ -304,7 +308,7 @@ impl History {
         };
         let process = &mut self.processes[index];
         process.slots.fill_with(|| Slot::Idle(now));
-        process.shell = Some(Rc::new(Shell::start(operator, listing, until)));
+        process.shell = Some(Rc::new(Shell::start(operator, listing, until, self.limit)));
     }
 
     fn crash(&mut self, index: usize) {
@@ -329,9 +333,7 @@ impl History {
         let name = match event {
             Event::Applied(name, object) => {
                 let before = shell.cache.borrow_mut()[name].replace(object.clone());
-                if shell.memory.is_news(&object.uid, &object.version.to_string()) {
-                    shell.index.seen(&object.uid, &object.want, &object.record());
-                }
+                shell.shown(&object);
                 // The filter of the watch lets no status write through.
                 if before.is_some_and(|before| before.uid == object.uid && before.want == object.want) {
                     return true;

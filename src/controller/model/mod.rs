@@ -1,6 +1,6 @@
-//! The start protocol in a world that goes wrong at every step: random histories of two processes, an API server and a Milvus,
-//! with the shell's own memory, index and fence and the core's own decisions. Each history is a tape of numbers; one that
-//! breaks a rule is shrunk to the shortest that still does.
+//! The start protocol in a world that goes wrong at every step: random histories of two processes, an API server and a
+//! Milvus, played by the passes themselves. Each history is a tape of numbers; one that breaks a rule is shrunk to the
+//! shortest that still does.
 //!
 //! `MODEL_SEED=<n>` plays others, `MODEL_HISTORIES=<n>` more or fewer.
 

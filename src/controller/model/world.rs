@@ -1,6 +1,6 @@
 //! What the processes of the model share: time, the API server, Milvus and the oracle.
 
-use std::{cell::RefCell, future::poll_fn, rc::Rc, task::Poll, time::Duration};
+use std::{cell::RefCell, collections::BTreeSet, future::poll_fn, rc::Rc, task::Poll, time::Duration};
 
 use tokio::time::Instant;
 
@@ -10,8 +10,8 @@ use super::{
     milvus::{Entry, Milvus, SOURCE, Sender},
 };
 use crate::{
-    milvus::{ErrorKind, JobId, JobState, MilvusError},
-    refresh::{Recorded, Run, Submission, limits::LANDING_MARGIN},
+    milvus::{self, ErrorKind, JobId, JobState, MilvusError},
+    refresh::{Recorded, limits::LANDING_MARGIN},
 };
 
 /// The fate of a write that arrives after its sender has given up waiting.
@@ -34,6 +34,8 @@ pub struct World {
     /// The first thing that must not be.
     pub breach: Option<Breach>,
     sent: Vec<Sender>,
+    /// Jobs that were begun in another incarnation of the collection than was claimed, where another object can meet them.
+    elsewhere: BTreeSet<JobId>,
     beginning: Instant,
 }
 
@@ -53,6 +55,7 @@ impl World {
             down: false,
             breach: None,
             sent: Vec::new(),
+            elsewhere: BTreeSet::new(),
             beginning: Instant::now(),
         }
     }
@@ -88,12 +91,12 @@ impl World {
     }
 
     /// One start, with `left` of its deadline.
-    pub fn submit(&mut self, sender: Sender, left: Duration) -> Submission {
+    pub fn submit(&mut self, sender: Sender, left: Duration) -> milvus::Result<JobId> {
         if self.sent.contains(&sender) {
             self.note(Err(format!("{sender:?} was sent twice")));
         }
         self.sent.push(sender.clone());
-        let failed = |kind| Submission::Failed(MilvusError::new(kind, "Milvus said so"));
+        let failed = |kind| Err(MilvusError::new(kind, "Milvus said so"));
         let outcome = self.choices.draw(&[50, 10, 10, 6, 6, 6, 6, 3, 3]);
         match outcome {
             2 => {
@@ -104,7 +107,7 @@ impl World {
             }
             3 => return failed(ErrorKind::Unreachable),
             4 => return failed(ErrorKind::NotSent),
-            5 => return Submission::Accepted(self.milvus.unused_id()),
+            5 => return Ok(self.milvus.unused_id()),
             _ => {}
         }
         let Some(id) = self.milvus.begin(self.time, SOURCE, Some(sender)) else {
@@ -115,9 +118,9 @@ impl World {
             1 => failed(ErrorKind::Timeout),
             // Milvus' proxy asked again and met its own job.
             6 => failed(ErrorKind::DuplicateJob),
-            7 => Submission::Accepted(JobId(0)),
+            7 => Ok(JobId(0)),
             8 => failed(ErrorKind::Busy),
-            _ => Submission::Accepted(id),
+            _ => Ok(id),
         }
     }
 
@@ -138,17 +141,17 @@ impl World {
     }
 
     /// What the status says happened is what the journal says.
-    fn check_status(&self, name: usize) -> Result<(), Breach> {
+    fn check_status(&mut self, name: usize) -> Result<(), Breach> {
         let Some(object) = &self.api.objects[name] else { return Ok(()) };
         let record = object.record();
         let (Some(run), Some(id)) = (&record.run, record.job.id) else { return Ok(()) };
         let known = self.milvus.journal.iter().find(|job| job.id == id);
         // A start for a collection that is re-created before it arrives is met by who looks at the new one.
-        let elsewhere =
-            |run: &Run| known.zip(run.collection_id).is_some_and(|(job, claimed)| claimed != job.collection);
+        if known.zip(run.collection_id).is_some_and(|(job, claimed)| claimed != job.collection) {
+            self.elsewhere.insert(id);
+        }
         let others = self.api.objects.iter().flatten().filter(|other| other.uid != object.uid).map(Object::record);
-        let mut owners = others.filter(|other| other.jobs().any(|job| job == id)).filter_map(|other| other.run);
-        if owners.any(|other| !elsewhere(&other) && !elsewhere(run)) {
+        if others.into_iter().any(|other| other.jobs().any(|job| job == id)) && !self.elsewhere.contains(&id) {
             return Err(format!("job {id} is recorded by two objects"));
         }
         let Some(job) = known else {

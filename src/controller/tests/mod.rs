@@ -1,5 +1,5 @@
-//! The passes themselves, against an API server and a Milvus in memory that go wrong at a chosen moment. The model plays a
-//! copy of the passes; here each line of theirs that keeps a start from being made twice is held by a history of its own.
+//! The passes themselves, against an API server and a Milvus in memory that go wrong at a chosen moment. The model plays
+//! them at random; here each line of theirs that keeps a start from being made twice is held by a history of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod api;
