@@ -7,7 +7,7 @@ TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/milvus-refresh-operator/tools
 # The one on PATH when it is of this version, else one that is built into the user's cache.
 CARGO_DENY := $(if $(filter $(CARGO_DENY_VERSION),$(shell cargo-deny --version 2>/dev/null)),cargo-deny,$(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny)
 
-.PHONY: demo dev test fmt fmt-check lint deny crds docs all-tests chaos help programs
+.PHONY: demo dev check e2e test fmt fmt-check lint deny crds docs all-tests chaos help programs
 
 demo: programs ## run three refreshes on a real API server, watch them, leave nothing behind
 	@cargo run --quiet -p controlplane --bin demo
@@ -19,6 +19,14 @@ programs:
 	@echo "== Building the operator, the simulator and the demo (the first time takes some minutes)"
 	cargo build --features simulator --bins
 	cargo build -p controlplane
+
+check: fmt-check ## what to run after each change: formatting, clippy and the unit tests, under a minute when warm
+	@echo "== Lints and unit tests"
+	cargo clippy --features simulator --all-targets -- -D warnings
+	MODEL_HISTORIES=$(or $(MODEL_HISTORIES),1000) cargo test --features simulator --lib --quiet
+
+e2e: ## one test of the whole operator against a real API server, e.g. NAME=a_deleted_object_frees_its_collection
+	cargo test --features simulator --test operator -- --nocapture $(NAME)
 
 test: fmt-check lint deny all-tests ## everything: formatting, lints, dependencies, all tiers of tests
 
@@ -82,9 +90,9 @@ crds: ## write crds/, and the chart's copy, from the code
 		END { for (i in text) printf "%s", text[i] > file[i] }'
 	@cp crds/*.yaml charts/milvus-refresh-operator/files/crds/
 
-docs: ## write docs/failures.md from the code
-	@echo "== Writing docs/failures.md"
-	@page=$$(cargo run --quiet -- failures) && printf '%s\n' "$$page" > docs/failures.md
+docs: ## write docs/failures.md and docs/reference.md from the code
+	@echo "== Writing docs/failures.md and docs/reference.md"
+	@for name in failures reference; do page=$$(cargo run --quiet -- $$name) && printf '%s\n' "$$page" > docs/$$name.md; done
 
 CARGO_CYCLONEDX_VERSION := 0.5.9
 CARGO_CYCLONEDX := $(TOOLS)/cargo-cyclonedx-$(CARGO_CYCLONEDX_VERSION)/bin/cargo-cyclonedx

@@ -1,8 +1,10 @@
 //! The command line: flags and environment, with all defaults in one place.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{fmt::Write as _, net::SocketAddr, path::PathBuf};
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::NonEmptyStringValueParser};
+use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum, builder::NonEmptyStringValueParser};
+
+use crate::api;
 
 /// Refreshes Milvus external collections from Kubernetes.
 #[derive(Debug, Parser)]
@@ -22,6 +24,8 @@ pub enum Command {
     Crds,
     /// Print what every failure class means and what to do about it, as Markdown.
     Failures,
+    /// Print every field of the custom resources and every flag of `run`, as Markdown.
+    Reference,
 }
 
 /// How to run the controllers.
@@ -86,4 +90,50 @@ pub enum LogFormat {
 /// Kubernetes tells every pod where its API server is.
 fn inside_a_cluster() -> bool {
     std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
+}
+
+const HEAD: &str = "\
+<!-- Written by `make docs` from src/api and src/cli.rs. -->
+
+# Reference
+
+Every field of the custom resources, as `kubectl explain` tells them too, and every flag of the operator.
+";
+
+/// The page of all fields and flags, as Markdown.
+pub fn reference() -> String {
+    let mut out = HEAD.to_owned() + &api::reference();
+    out.push_str(
+        "\n## Flags of `milvus-refresh-operator run`\n\n| flag | environment | default | |\n|---|---|---|---|\n",
+    );
+    let mut command = Cli::command();
+    command.build();
+    for flag in command.find_subcommand("run").into_iter().flat_map(clap::Command::get_arguments) {
+        let Some(name) = flag.get_long().filter(|name| *name != "help") else { continue };
+        let variable = flag.get_env().map(|name| format!("`{}`", name.to_string_lossy())).unwrap_or_default();
+        let default = flag.get_default_values().first().filter(|_| !flag.is_hide_default_value_set());
+        let default = default.map(|default| format!("`{}`", default.to_string_lossy())).unwrap_or_default();
+        let help = flag.get_help().map(ToString::to_string).unwrap_or_default().replace('|', "\\|");
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "| `--{name}` | {variable} | {default} | {help} |");
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_reference_is_that_of_this_version() {
+        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference.md")).unwrap();
+        assert_eq!(page.trim_end(), reference().trim_end(), "write it anew with `make docs`");
+    }
 }

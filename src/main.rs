@@ -7,7 +7,7 @@ use clap::Parser as _;
 use jiff::Timestamp;
 use milvus_refresh_operator::{
     api,
-    cli::{Cli, Command, Run},
+    cli::{self, Cli, Command, Run},
     client,
     controller::{self, Clock, Context, Process},
     health::Health,
@@ -27,6 +27,7 @@ fn main() -> anyhow::Result<()> {
         Command::Run(options) => run(options),
         Command::Crds => print(&api::crds_yaml()?),
         Command::Failures => print(&refresh::failures_page()),
+        Command::Reference => print(&cli::reference()),
     }
 }
 

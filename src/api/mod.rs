@@ -4,6 +4,7 @@
 mod condition;
 mod connection;
 mod crds;
+mod reference;
 mod refresh;
 mod refresh_status;
 mod tls;
@@ -13,6 +14,7 @@ pub use connection::{
     ConnectionAuth, ConnectionSpec, ConnectionStatus, MilvusConnection, MilvusReference, SecretReference,
 };
 pub use crds::{crds, crds_yaml};
+pub use reference::kinds as reference;
 pub use refresh::{
     ActiveJobPolicy, ConnectionKind, ConnectionReference, ExternalCollectionRefresh, ExternalSpecSource, RefreshSpec,
     SecretKeyReference,
