@@ -96,13 +96,19 @@ pub struct MilvusReference {
     #[x_kube(validation = Rule::new("self.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')")
         .message("must be the name of a Milvus that a Service can be named after: lower-case letters, digits and -, beginning with a letter"))]
     pub name: String,
+
+    /// Whether the login of `auth` may be sent to this `Milvus` while it does not speak TLS, in clear. Without it the
+    /// connection is not ready then (`InvalidSpec`), and nothing is sent.
+    #[serde(default)]
+    pub allow_plaintext_login: bool,
 }
 
 /// How the operator logs in to Milvus.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionAuth {
-    /// A Secret of the same namespace with the key `token`, or the keys `username` and `password`.
+    /// A Secret of the same namespace with the key `token`, or the keys `username` and `password`. One line break at the end
+    /// of a value is not part of it, since files mostly end with one (`kubectl create secret --from-file`).
     pub secret_ref: SecretReference,
 }
 
@@ -134,7 +140,7 @@ pub struct ConnectionStatus {
     pub endpoint: Option<String>,
 
     /// `Ready`, with the reason `Connected`, `Unreachable` (also while the `Milvus` of `milvusRef` is missing or not ready),
-    /// `Unauthenticated`, `UnsupportedServer`, `SecretNotFound` or `InvalidSpec`; `Reconciling` while the operator tries again by itself; `Stalled` while somebody has to change something.
+    /// `Unauthenticated`, `UnsupportedServer`, `SecretNotFound` or `InvalidSpec`; `Reconciling` while the operator retries and nobody needs to change anything; `Stalled` while somebody has to change something.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

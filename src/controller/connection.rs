@@ -23,9 +23,11 @@ use crate::{
     refresh::{Connection, Notice, conditions},
 };
 
-/// How often a server that answers is looked at; its refreshes notice earlier when it does not.
+/// How often a server that answers is looked at, its refreshes notice earlier when it does not; and the longest pause where
+/// only a person can mend what is wrong.
 const CALM: Duration = Duration::from_secs(60);
-/// The first pause after a look that failed; each further one is twice as long.
+/// The first pause after a look that failed; each further one is twice as long. It begins anew with a change of the spec, or of
+/// a Secret: the other half of that change, say a password in Milvus, may be seconds away.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// The longest pause between looks at a server that does not answer.
 const LONGEST_RETRY: Duration = Duration::from_secs(15);
@@ -92,6 +94,11 @@ impl Health {
     fn stalled(&self) -> bool {
         matches!(self.reason, UNAUTHENTICATED | UNSUPPORTED | INVALID_SPEC)
     }
+
+    /// The longest pause before the next look, while it stays so.
+    fn longest_pause(&self) -> Duration {
+        if self.stalled() { CALM } else { LONGEST_RETRY }
+    }
 }
 
 /// The reason of a connection that is ready.
@@ -120,7 +127,8 @@ pub async fn reconcile(connection: Arc<MilvusConnection>, context: Arc<Context>)
     };
     let wanted = Wanted::by(&connection.spec);
     let views = context.references.of(&key, &wanted.references());
-    let (health, server) = match wanted.read(views, context.require_secret_label) {
+    let read = wanted.read(views, context.require_secret_label);
+    let (health, server) = match read.and_then(|credentials| credentials.sendable_to(&address, &connection.spec)) {
         Ok(credentials) => {
             let origin = origin(&connection, &address, &credentials);
             let since = context.servers.since_look(&key, &origin);
@@ -245,14 +253,20 @@ async fn probe(milvus: &dyn Milvus) -> Health {
 fn unhealthy(error: &milvus::MilvusError) -> Health {
     let (reason, advice) = match error.kind {
         ErrorKind::Unauthenticated => {
-            (UNAUTHENTICATED, "Correct the login in the Secret that auth.secretRef names; it is tried again at once.")
+            (UNAUTHENTICATED, "Correct the login in the Secret that auth.secretRef names, or the account in Milvus.")
         }
-        ErrorKind::Unsupported => {
-            (UNSUPPORTED, "External collections need Milvus 3.0 or later; upgrade it. It is asked again every minute.")
-        }
-        _ => (UNREACHABLE, "Check that Milvus runs there and can be reached; it is tried again all the time."),
+        ErrorKind::Unsupported => (UNSUPPORTED, "External collections need Milvus 3.0 or later: upgrade it."),
+        _ => (UNREACHABLE, "Check that Milvus runs there and can be reached."),
     };
-    Health::not_ready(reason, format!("{}. {advice}", error.message.trim_end_matches('.')))
+    let mut health = Health::not_ready(reason, "");
+    // The schedule and not the time of the next try, which would be a status write for each.
+    health.message = format!(
+        "{}. {advice} The operator retries at least every {} s, and within seconds of a change of the connection or of a \
+         Secret that it names.",
+        error.message.trim_end_matches('.'),
+        health.longest_pause().as_secs()
+    );
+    health
 }
 
 /// Writes the status when it says something new.
@@ -298,11 +312,11 @@ async fn write(
 
 /// How long until the next look, with jitter so that many connections spread out.
 fn pause(context: &Context, key: &Key, health: &Health) -> Duration {
-    let pause = if health.ready() || health.stalled() {
+    let pause = if health.ready() {
         CALM
     } else {
-        let doublings = context.servers.failures(key).saturating_sub(1).min(4);
-        FIRST_RETRY.saturating_mul(1 << doublings).min(LONGEST_RETRY)
+        let doublings = context.servers.failures(key).saturating_sub(1);
+        FIRST_RETRY.saturating_mul(2_u32.saturating_pow(doublings)).min(health.longest_pause())
     };
     pause.mul_f64(0.75 + context.clock.random() / 4.0)
 }

@@ -170,7 +170,7 @@ impl Context {
             Connection::NotReady {
                 reason: "NotFound".to_owned(),
                 message: format!(
-                    "MilvusConnection {} does not exist in this namespace. Create it, and the refresh goes on by itself.",
+                    "MilvusConnection {} does not exist in this namespace. Create it; the refresh continues as soon as it is connected.",
                     connection.name
                 ),
             }

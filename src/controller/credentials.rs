@@ -100,25 +100,46 @@ impl Wanted {
     }
 }
 
+impl Credentials {
+    /// The credentials, if they may go to `address`: whoever writes a `Milvus` decides whether it speaks TLS, and must not
+    /// decide for the connection's author that a login is sent in clear.
+    ///
+    /// # Errors
+    /// When they hold a login, the Milvus that the connection names speaks no TLS, and the connection does not allow that.
+    pub fn sendable_to(self, address: &str, spec: &ConnectionSpec) -> Result<Self, Problem> {
+        match &spec.milvus_ref {
+            Some(milvus) if self.login.is_some() && address.starts_with("http://") && !milvus.allow_plaintext_login => {
+                Err(Problem::Unusable(format!(
+                    "Milvus {} does not speak TLS, so the login would be sent in clear. Nothing is sent. Set \
+                     config.common.security.tlsMode of the Milvus to 1 or 2, or, where the network can be trusted, \
+                     spec.milvusRef.allowPlaintextLogin of this connection to true. The operator reconnects as soon as either is changed.",
+                    milvus.name
+                )))
+            }
+            Some(_) | None => Ok(self),
+        }
+    }
+}
+
 /// The content of an object that is there and may be used.
 fn found(reference: &Reference, view: View, label: bool) -> Result<Arc<Content>, Problem> {
     let content = match view {
         View::Loading => return Err(Problem::Loading),
         View::Missing => {
             return Err(Problem::Absent(format!(
-                "{reference} does not exist in this namespace. Create it; the connection is tried at once then."
+                "{reference} does not exist in this namespace. The operator connects as soon as it is created."
             )));
         }
         View::Denied => {
             return Err(Problem::Absent(format!(
                 "The operator may not read {reference}: its role lacks the verbs list and watch on {} (for that name) in \
-                 this namespace. Grant them; the connection is tried within a minute then.",
+                 this namespace. Grant them; the operator retries at least every minute.",
                 reference.kind.resource()
             )));
         }
         View::Unreadable(problem) => {
             return Err(Problem::Absent(format!(
-                "{reference} cannot be read: {problem}. It is tried again all the time."
+                "{reference} cannot be read: {problem}. The operator retries at least every minute."
             )));
         }
         View::Found(content) => content,
@@ -130,18 +151,24 @@ fn found(reference: &Reference, view: View, label: bool) -> Result<Arc<Content>,
 }
 
 fn absent(reference: &Reference, problem: &str) -> Problem {
-    Problem::Absent(format!("{reference} cannot be used: {problem}. Correct it; the connection is tried at once then."))
+    Problem::Absent(format!("{reference} cannot be used: {problem}. The operator connects as soon as it is corrected."))
 }
 
 /// The login in a Secret: `token`, or `username` and `password`.
 fn login(reference: &Reference, secret: &Content) -> Result<Login, Problem> {
-    let read = match (secret.text("token"), secret.text("username"), secret.text("password")) {
+    let line = |key| secret.text(key).map(|text| text.map(without_line_break));
+    let read = match (line("token"), line("username"), line("password")) {
         (Some(token), None, None) => token.map(|token| Login::Token(token.into())),
         (None, Some(name), Some(password)) => name
             .and_then(|name| password.map(|password| Login::User { name: name.to_owned(), password: password.into() })),
         (_, _, _) => Err("a login is either the key token, or the keys username and password".to_owned()),
     };
     read.map_err(|problem| absent(reference, &problem))
+}
+
+/// A file mostly ends with a line break, which `kubectl create secret --from-file` keeps and nobody means.
+fn without_line_break(text: &str) -> &str {
+    text.strip_suffix("\r\n").or_else(|| text.strip_suffix('\n')).unwrap_or(text)
 }
 
 fn own_certificate(reference: &Reference, secret: &Content) -> Result<ClientCertificate, Problem> {
@@ -160,6 +187,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
     use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+    use secrecy::ExposeSecret;
     use serde_json::{Value, json};
 
     use super::{super::content::ALLOW_LABEL, *};
@@ -216,6 +244,24 @@ mod tests {
         {
             let text = problem(with_login().read(vec![opaque(texts.clone())], false));
             assert!(text.starts_with("absent: Secret login cannot be used: a login is either the key token"), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_line_break_that_a_file_ends_with_is_no_part_of_a_login() {
+        for (end, kept) in [("", ""), ("\n", ""), ("\r\n", ""), ("\n\n", "\n"), ("\r", "\r"), (" ", " ")] {
+            let read = |texts: Value| with_login().read(vec![opaque(texts)], false).unwrap().login.unwrap();
+            match read(json!({ "token": format!("hunter2{end}") })) {
+                Login::Token(token) => assert_eq!(token.expose_secret(), format!("hunter2{kept}"), "{end:?}"),
+                other @ Login::User { .. } => panic!("{other:?}"),
+            }
+            match read(json!({ "username": format!("root{end}"), "password": format!("hunter2{end}") })) {
+                Login::User { name, password } => {
+                    assert_eq!(name, format!("root{kept}"), "{end:?}");
+                    assert_eq!(password.expose_secret(), format!("hunter2{kept}"), "{end:?}");
+                }
+                other @ Login::Token(_) => panic!("{other:?}"),
+            }
         }
     }
 

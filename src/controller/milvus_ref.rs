@@ -164,14 +164,16 @@ impl Problem {
         match self {
             Self::UnknownKind => format!(
                 "Milvus {name} cannot be found: the cluster does not know the kind Milvus (milvus.io/v1beta1). Install \
-                 milvus-operator, or write the server's address into spec.address. It is looked for every 5 minutes."
+                 milvus-operator, or write the server's address into spec.address. The operator looks for it every 5 minutes."
             ),
             Self::Forbidden => format!(
                 "Milvus {name} cannot be read: the operator is not allowed to. Grant it list and watch on \
-                 milvuses.milvus.io in this namespace. It tries again every 5 minutes."
+                 milvuses.milvus.io in this namespace. The operator retries every 5 minutes."
             ),
             Self::Unanswered => {
-                format!("Milvus {name} cannot be read: the API server does not answer. It is tried again all the time.")
+                format!(
+                    "Milvus {name} cannot be read: the API server does not answer. The operator retries at least every minute."
+                )
             }
         }
     }
@@ -179,8 +181,8 @@ impl Problem {
 
 fn missing(name: &str) -> View {
     View::Waiting(format!(
-        "Milvus {name} does not exist in this namespace. Create it, or correct spec.milvusRef; the connection goes on by \
-         itself then."
+        "Milvus {name} does not exist in this namespace. Create it, or correct spec.milvusRef. The operator connects \
+         as soon as it is ready."
     ))
 }
 
@@ -192,8 +194,8 @@ fn view(name: &str, milvus: &Value) -> View {
         let reason = ready.and_then(|ready| member(ready, "reason")).unwrap_or("milvus-operator has not said why");
         let reason = reason.get(..reason.floor_char_boundary(LONGEST_REASON)).unwrap_or_default();
         return View::Waiting(format!(
-            "Milvus {name} is not ready: {reason}. See kubectl describe milvus {name}; the connection goes on by itself \
-             when its condition MilvusReady is True."
+            "Milvus {name} is not ready: {reason}. See kubectl describe milvus {name}. The operator connects as soon as \
+             its condition MilvusReady is True."
         ));
     }
     let mode = milvus.pointer("/spec/config/common/security/tlsMode");

@@ -120,6 +120,7 @@ impl Servers {
             (None, None) => (true, true, false),
             (Some(_), None) | (None, Some(_)) => (false, false, false),
         };
+        let new_origin = server.is_some() && !same_origin;
         if let Some((_, left)) = left.filter(|_| !same_server) {
             left.milvus.disconnect();
         }
@@ -134,13 +135,19 @@ impl Servers {
         let changed = !same_server || !same_spec || before.as_ref().is_none_or(|known| known.view != view);
         let ready = matches!(view, Connection::Ready { .. });
         let (allowed, failed) = before.map_or((Vec::new(), 0), |known| (known.allowed, known.failures));
-        let failures = if ready { 0 } else { failed.saturating_add(1) };
+        let failures = if ready {
+            0
+        } else if new_origin {
+            1
+        } else {
+            failed.saturating_add(1)
+        };
         let looked = Some(Instant::now());
         all.insert(connection.clone(), Known { allowed, view, server, failures, looked });
         changed
     }
 
-    /// How many probes in a row have failed.
+    /// How many looks in a row have failed since what the connection is made from has changed.
     pub fn failures(&self, connection: &Key) -> u32 {
         self.lock().get(connection).map_or(0, |known| known.failures)
     }

@@ -13,7 +13,7 @@ pub mod connect;
 mod convert;
 pub mod grpc;
 #[cfg(test)]
-mod grpc_tests;
+pub(crate) mod grpc_tests;
 pub mod poller;
 pub mod scrub;
 mod sending;

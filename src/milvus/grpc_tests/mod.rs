@@ -14,7 +14,7 @@ use super::{
     wire::{common, milvus},
 };
 
-mod scripted;
+pub(crate) mod scripted;
 mod secrets;
 mod session;
 
