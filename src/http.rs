@@ -53,7 +53,7 @@ mod tests {
     use tokio::time::{Duration, advance};
 
     use super::*;
-    use crate::{controller::Clock, health::LONGEST_PASS, leader::Leadership};
+    use crate::{clock::Clock, health::LONGEST_PASS, leader::Leadership};
 
     #[tokio::test(start_paused = true)]
     async fn livez_says_what_does_not_go_on_any_more() {

@@ -20,6 +20,7 @@
 //! * [`milvus`]: the port to Milvus, its gRPC adapter and the coalesced poller.
 //! * [`controller`]: the shell that watches, observes, acts and writes status.
 //! * [`leader`]: leader election, so that one of several replicas works.
+//! * [`object`], [`clock`]: names of objects, time and randomness.
 //! * [`cli`]: flags and environment, with all defaults.
 //! * [`health`]: whether this process is alive.
 //! * [`http`]: liveness, readiness and the metrics page.
@@ -32,12 +33,14 @@
 pub mod api;
 pub mod cli;
 pub mod client;
+pub mod clock;
 pub mod controller;
 pub mod health;
 pub mod http;
 pub mod leader;
 pub mod metrics;
 pub mod milvus;
+pub mod object;
 pub mod refresh;
 pub mod shutdown;
 #[cfg(feature = "simulator")]

@@ -12,3 +12,5 @@ pub const RECONCILING: &str = "Reconciling";
 pub const STALLED: &str = "Stalled";
 /// `True` while starts are held.
 pub const SUSPENDED: &str = "Suspended";
+/// The reason of `Ready` of a connection that is ready.
+pub const CONNECTED: &str = "Connected";

@@ -9,7 +9,7 @@ mod refresh;
 mod refresh_status;
 mod tls;
 
-pub use condition::{COMPLETE, FAILED, READY, RECONCILING, STALLED, SUSPENDED};
+pub use condition::{COMPLETE, CONNECTED, FAILED, READY, RECONCILING, STALLED, SUSPENDED};
 pub use connection::{
     ConnectionAuth, ConnectionSpec, ConnectionStatus, MilvusConnection, MilvusReference, SecretReference,
 };

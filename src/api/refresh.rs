@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::RefreshStatus;
+use crate::object::Key;
 
 /// Runs one refresh of a Milvus external collection and reports it.
 #[derive(CustomResource, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
@@ -212,4 +213,14 @@ pub enum ConnectionKind {
     /// A `MilvusConnection` of the same namespace.
     #[default]
     MilvusConnection,
+}
+
+impl ExternalCollectionRefresh {
+    /// The connection that it goes through.
+    pub fn connection(&self) -> Key {
+        Key {
+            namespace: self.metadata.namespace.clone().unwrap_or_default(),
+            name: self.spec.connection_ref.name.clone(),
+        }
+    }
 }

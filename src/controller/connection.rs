@@ -13,7 +13,7 @@ use super::{
     stream,
 };
 use crate::{
-    api::{ConnectionStatus, MilvusConnection, READY, RECONCILING, STALLED},
+    api::{CONNECTED, ConnectionStatus, MilvusConnection, READY, RECONCILING, STALLED},
     milvus::{
         self, ErrorKind, Milvus,
         connect::{ConnectError, ConnectOptions},
@@ -101,8 +101,6 @@ impl Health {
     }
 }
 
-/// The reason of a connection that is ready.
-pub const CONNECTED: &str = "Connected";
 const UNREACHABLE: &str = "Unreachable";
 const UNAUTHENTICATED: &str = "Unauthenticated";
 const UNSUPPORTED: &str = "UnsupportedServer";
@@ -219,8 +217,9 @@ fn build(
             server
         }
         None => {
-            let milvus: Arc<dyn Milvus> =
-                Arc::new(GrpcMilvus::connect(options)?.counted(context.metrics.calls.clone()));
+            let calls = context.metrics.calls.clone();
+            let counted = move |method, error, took| calls.ended(method, error, took);
+            let milvus: Arc<dyn Milvus> = Arc::new(GrpcMilvus::connect(options)?.heard(counted));
             let refreshes = context.refreshes.clone();
             let poller = Poller::new(milvus.clone(), move |refresh| refreshes.wake(refresh), context.clock.random);
             Arc::new(Server { milvus, poller, endpoint })

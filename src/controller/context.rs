@@ -5,7 +5,6 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use jiff::Timestamp;
 use kube::{Client, Resource, runtime::reflector::Store};
 use tokio_util::task::TaskTracker;
 
@@ -21,32 +20,12 @@ use super::{
 };
 use crate::{
     api::ExternalCollectionRefresh,
+    clock::Clock,
     health::Health,
     leader::Leadership,
     metrics::Metrics,
     refresh::{Connection, Desired, Recorded, is_due},
 };
-
-/// Time and randomness, from outside.
-#[derive(Clone, Copy, Debug)]
-pub struct Clock {
-    /// The wall clock, for what is recorded. Durations are measured on the runtime's monotonic clock.
-    pub now: fn() -> Timestamp,
-    /// A number from 0 up to 1, for jitter.
-    pub random: fn() -> f64,
-}
-
-impl Clock {
-    /// The wall clock's time.
-    pub fn now(&self) -> Timestamp {
-        (self.now)()
-    }
-
-    /// A number from 0 up to 1.
-    pub fn random(&self) -> f64 {
-        (self.random)()
-    }
-}
 
 /// What the passes share with the HTTP pages.
 #[derive(Clone, Debug)]
@@ -194,7 +173,7 @@ impl Context {
         let mut refreshes = Vec::new();
         // A refresh names a connection of its own namespace.
         scope.each_refresh(Some(&connection.namespace), |refresh| {
-            if Key::connection_of(refresh) == *connection && !Recorded::of(refresh.status.as_ref()).ended() {
+            if refresh.connection() == *connection && !Recorded::of(refresh.status.as_ref()).ended() {
                 refreshes.push(Key::of(refresh));
             }
         });

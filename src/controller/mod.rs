@@ -57,7 +57,7 @@ use kube::{
     core::NamespaceResourceScope,
     runtime::{
         controller::{self, Action, Config, Controller},
-        reflector::{ObjectRef, Store},
+        reflector::Store,
         watcher,
     },
 };
@@ -65,16 +65,11 @@ use serde::de::DeserializeOwned;
 use tokio::{task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use connection::CONNECTED;
-pub use context::{Clock, Context, Process};
+pub use context::{Context, Process};
 use kept::Kept;
 
-use crate::{api::ExternalCollectionRefresh, client, metrics::Outcome};
-
-/// The controller of refreshes, as labels and log lines name it.
-pub(crate) const REFRESH: &str = "refresh";
-/// The controller of connections.
-pub(crate) const CONNECTION: &str = "connection";
+pub use crate::object::{CONNECTION, Key, REFRESH};
+use crate::{client, metrics::Outcome};
 
 /// Runs the controllers until `stop` is cancelled, then lets what is under way come to its end.
 ///
@@ -268,32 +263,3 @@ const LAST_PASSES: Duration = Duration::from_secs(25);
 
 /// The longest that one call to the API server may take.
 const API_DEADLINE: Duration = Duration::from_secs(10);
-
-/// Names an object of either kind.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Key {
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-}
-
-impl Key {
-    /// The connection that `refresh` goes through.
-    pub fn connection_of(refresh: &ExternalCollectionRefresh) -> Self {
-        Self {
-            namespace: refresh.metadata.namespace.clone().unwrap_or_default(),
-            name: refresh.spec.connection_ref.name.clone(),
-        }
-    }
-
-    fn into_ref<K: Resource<DynamicType = ()>>(self) -> ObjectRef<K> {
-        ObjectRef::new(&self.name).within(&self.namespace)
-    }
-
-    /// The key of `object`.
-    pub fn of<K: Resource>(object: &K) -> Self {
-        let meta = object.meta();
-        Self { namespace: meta.namespace.clone().unwrap_or_default(), name: meta.name.clone().unwrap_or_default() }
-    }
-}

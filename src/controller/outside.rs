@@ -33,7 +33,7 @@ impl<'a> Outside<'a> {
     pub(super) fn of(object: &'a ExternalCollectionRefresh, context: &'a Context) -> Self {
         let key = Key::of(object);
         let api = Api::namespaced(context.client.clone(), &key.namespace);
-        Self { context, key, connection: Key::connection_of(object), object, api }
+        Self { context, key, connection: object.connection(), object, api }
     }
 
     fn uid(&self) -> &str {

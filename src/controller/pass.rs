@@ -60,7 +60,7 @@ impl Subject {
         Self {
             key: Key::of(object),
             uid: object.metadata.uid.clone().unwrap_or_default(),
-            connection: Key::connection_of(object),
+            connection: object.connection(),
             want: Desired::of(object),
             shown: Newest {
                 resource_version: object.metadata.resource_version.clone().unwrap_or_default(),

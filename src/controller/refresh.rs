@@ -38,7 +38,7 @@ impl stream::Lifecycle<Kept<ExternalCollectionRefresh>> for Lifecycle {
         let (want, recorded) = (Desired::of(&refresh), Recorded::of(refresh.status.as_ref()));
         self.context.metrics.refreshes.observe(uid, &Key::of(&refresh), &recorded);
         self.context.volatile.index.seen(uid, &want, &recorded);
-        self.context.volatile.slots.seen(uid, &Key::connection_of(&refresh), &recorded);
+        self.context.volatile.slots.seen(uid, &refresh.connection(), &recorded);
         !rests(&want, &recorded)
     }
 

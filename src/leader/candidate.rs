@@ -15,7 +15,7 @@ use super::{
     lease::{self, LEASE_DURATION, Observed, POLL_PERIOD, RENEW_DEADLINE, RENEW_PERIOD, Step, evaluate},
     store::{CALL_DEADLINE, Failure, Store},
 };
-use crate::controller::Clock;
+use crate::clock::Clock;
 
 /// Pauses are shortened by up to this share of them, so that replicas that were started together do not ask together.
 const JITTER: f64 = 0.25;

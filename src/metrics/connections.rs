@@ -12,7 +12,7 @@ use prometheus_client::{
 };
 
 use super::{MOST_OBJECTS, Object};
-use crate::controller::{CONNECTED, Key};
+use crate::{api::CONNECTED, object::Key};
 
 /// The connections, by how they are.
 #[derive(Debug)]

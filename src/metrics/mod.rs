@@ -26,7 +26,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::controller::{CONNECTION, Key, REFRESH};
+use crate::object::{CONNECTION, Key, REFRESH};
 
 pub use calls::Calls;
 pub use connections::Connections;

@@ -16,7 +16,7 @@ use prometheus_client::{
 
 use super::{MOST_OBJECTS, Object};
 use crate::{
-    controller::Key,
+    object::Key,
     refresh::{FailureClass, PastRun, Reason, Recorded},
 };
 

@@ -15,7 +15,7 @@ use prometheus_client::{
 use tokio::time::Instant;
 
 use super::CONTROLLERS;
-use crate::controller::Key;
+use crate::object::Key;
 
 /// In seconds.
 const WAITS: [f64; 10] = [0.001, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0, 300.0];

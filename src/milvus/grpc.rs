@@ -1,6 +1,7 @@
 //! The port to Milvus over gRPC.
 
 use std::{
+    fmt,
     panic::AssertUnwindSafe,
     pin::pin,
     sync::{Arc, OnceLock, PoisonError, RwLock},
@@ -31,7 +32,6 @@ use super::{
     tls::{self, Tls},
     wire::{common, milvus},
 };
-use crate::metrics::Calls;
 
 /// Answers about one thing are small.
 const MAX_ANSWER: usize = 4 << 20;
@@ -48,8 +48,17 @@ pub struct GrpcMilvus {
     session: Arc<RwLock<Option<Arc<Session>>>>,
     /// Outlives the sessions: what was secret stays so.
     scrubber: Scrubber,
-    /// Where calls are counted, once that is known.
-    calls: Arc<OnceLock<Calls>>,
+    /// Hears of each call, once that is known.
+    heard: Arc<OnceLock<Heard>>,
+}
+
+/// Hears of calls that have ended.
+struct Heard(Box<dyn Fn(&'static str, Option<ErrorKind>, Duration) + Send + Sync>);
+
+impl fmt::Debug for Heard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Heard")
+    }
 }
 
 /// One channel with one login. What is to be secret about it goes with its last call.
@@ -61,7 +70,7 @@ struct Session {
     authorization: Option<MetadataValue<Ascii>>,
     request_timeout: Duration,
     scrubber: Scrubber,
-    calls: Arc<OnceLock<Calls>>,
+    heard: Arc<OnceLock<Heard>>,
     /// Cancelled once calls are to be made by another session or none.
     over: CancellationToken,
 }
@@ -115,15 +124,16 @@ impl GrpcMilvus {
     /// # Errors
     /// When the address or the login cannot be used.
     pub fn connect(options: ConnectOptions) -> std::result::Result<Self, ConnectError> {
-        let (scrubber, calls) = (Scrubber::default(), Arc::default());
-        let session = Arc::new(Session::new(options, &scrubber, &calls)?);
-        Ok(Self { session: Arc::new(RwLock::new(Some(session))), scrubber, calls })
+        let (scrubber, heard) = (Scrubber::default(), Arc::default());
+        let session = Arc::new(Session::new(options, &scrubber, &heard)?);
+        Ok(Self { session: Arc::new(RwLock::new(Some(session))), scrubber, heard })
     }
 
-    /// The same client, whose calls are counted. Only the first counter counts.
+    /// The same client; `heard` is told the name of each call that has ended, what was wrong and how long it took. Only the
+    /// first listener hears.
     #[must_use]
-    pub fn counted(self, calls: Calls) -> Self {
-        let _ = self.calls.set(calls);
+    pub fn heard(self, heard: impl Fn(&'static str, Option<ErrorKind>, Duration) + Send + Sync + 'static) -> Self {
+        let _ = self.heard.set(Heard(Box::new(heard)));
         self
     }
 
@@ -155,7 +165,7 @@ impl Session {
     fn new(
         options: ConnectOptions,
         scrubber: &Scrubber,
-        calls: &Arc<OnceLock<Calls>>,
+        heard: &Arc<OnceLock<Heard>>,
     ) -> std::result::Result<Self, ConnectError> {
         let login = options.login.as_ref();
         let secrets = login.map(|login| login.secrets()).transpose()?;
@@ -167,7 +177,7 @@ impl Session {
             scrubber: scrubber.clone(),
             tls: options.address.starts_with("https:").then(|| options.tls.unwrap_or_default()),
             address: options.address,
-            calls: calls.clone(),
+            heard: heard.clone(),
             over: CancellationToken::new(),
         })
     }
@@ -180,8 +190,8 @@ impl Session {
     {
         let (name, began) = (rpc.name, Instant::now());
         let outcome = self.exchange(rpc, database, message, budget).await;
-        if let Some(calls) = self.calls.get() {
-            calls.ended(name, outcome.as_ref().err().map(|error| error.kind), began.elapsed());
+        if let Some(Heard(heard)) = self.heard.get() {
+            heard(name, outcome.as_ref().err().map(|error| error.kind), began.elapsed());
         }
         outcome
     }
@@ -368,7 +378,7 @@ impl Milvus for GrpcMilvus {
     }
 
     fn reconnect(&self, options: ConnectOptions) -> std::result::Result<(), ConnectError> {
-        let session = Arc::new(Session::new(options, &self.scrubber, &self.calls)?);
+        let session = Arc::new(Session::new(options, &self.scrubber, &self.heard)?);
         self.replace(Some(session));
         Ok(())
     }

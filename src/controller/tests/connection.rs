@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use super::super::*;
 use crate::{
     api::MilvusConnection,
+    clock::Clock,
     leader::Leadership,
     milvus::grpc_tests::scripted::{Reply, serve},
 };

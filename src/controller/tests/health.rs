@@ -12,6 +12,8 @@ use kube::Client;
 
 use super::super::*;
 use crate::{
+    api::ExternalCollectionRefresh,
+    clock::Clock,
     health::{LONGEST_PASS, LONGEST_SILENCE},
     leader::Leadership,
 };

@@ -17,8 +17,9 @@ use tokio::{sync::watch, time::Instant};
 use super::{api::Api, milvus::Fake};
 use crate::{
     api::ExternalCollectionRefresh,
+    clock::Clock,
     controller::{
-        Clock, Context, Kept, Key, Process, REFRESH,
+        Context, Kept, Key, Process, REFRESH,
         pace::after_error,
         refresh::{Lifecycle, reconcile},
         servers::{Origin, Server},

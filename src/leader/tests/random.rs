@@ -10,7 +10,7 @@ use super::{
     api::{Fate, Server},
     replica::Replica,
 };
-use crate::controller::Clock;
+use crate::clock::Clock;
 
 const HISTORIES: u64 = 60;
 const REPLICAS: usize = 3;

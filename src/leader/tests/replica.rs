@@ -13,7 +13,7 @@ use super::{
     super::{Candidate, Ended, Leadership},
     api::{Line, NAME, Server},
 };
-use crate::controller::Clock;
+use crate::clock::Clock;
 
 /// A replica and its line to the API server. It lives until it is killed, stopped or loses the lease.
 pub struct Replica {
