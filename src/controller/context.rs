@@ -13,6 +13,7 @@ use super::{
     events::Events,
     milvus_ref::MilvusRefs,
     references::References,
+    restored,
     servers::{Server, Servers},
     spread::Spread,
     volatile::Volatile,
@@ -90,6 +91,7 @@ impl Context {
         scopes: &[Option<String>],
         require_secret_label: bool,
     ) -> Self {
+        let client = restored::noticed(client);
         let connections = Router::new(scopes);
         let refreshes = Router::new(scopes);
         Self {

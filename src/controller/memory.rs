@@ -75,6 +75,14 @@ impl Memory {
         !own
     }
 
+    /// The cluster was restored from a backup: the statuses that were written last are not there any more, and nothing that
+    /// the watch shows from now on would ever be newer.
+    pub fn restored(&self) {
+        let mut objects = self.lock();
+        objects.values_mut().for_each(|remembered| remembered.newest = None);
+        objects.retain(|_, remembered| !remembered.is_empty());
+    }
+
     /// The object is gone: gives what was remembered of it.
     pub fn forget(&self, uid: &str) -> Option<Remembered> {
         self.lock().remove(uid)
@@ -205,6 +213,19 @@ mod tests {
             assert!(remembered.outcome(standing).is_none(), "{standing:?}");
             assert!(remembered.outcome(Some(FIRST)).is_none(), "dropped for good");
         }
+    }
+
+    #[test]
+    fn after_a_restore_of_the_cluster_an_older_version_is_news() {
+        let memory = Memory::default();
+        memory.with("1", |remembered| {
+            remembered.newest = Some(Newest { resource_version: "900".to_owned(), status: None });
+            remembered.errors = 1;
+        });
+        assert!(!memory.is_news("1", "12"), "a watch that is behind");
+        memory.restored();
+        assert!(memory.is_news("1", "12"));
+        assert_eq!(memory.with("1", |remembered| remembered.errors), 1, "all else is remembered");
     }
 
     #[test]

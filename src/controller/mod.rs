@@ -1,6 +1,7 @@
 //! The shell: watches, observes, acts, and writes status. All I/O of the operator is here and in [`crate::milvus`].
 //!
 //! * `stream`: watch, reflect, filter: what a pass is due for. `kept`: an object as it is kept, packed.
+//! * `restored`: what a watch does after the cluster was restored from a backup.
 //! * `refresh`, `connection`: one reconciler a kind; `pass` and `act`: what a pass over a refresh does; `ports`: what it
 //!   reaches, and `outside` the controller's own side of that; `own_source`: the source that a refresh brings along.
 //! * `servers`: what is known of each connection: its view, its client, its poller.
@@ -35,6 +36,7 @@ mod ports;
 mod progress;
 mod references;
 mod refresh;
+mod restored;
 mod servers;
 mod slots;
 mod spread;
@@ -46,6 +48,7 @@ mod volatile;
 mod wakes;
 
 use std::{
+    collections::BTreeSet,
     fmt::Debug,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -115,9 +118,16 @@ pub async fn run(
     Ok(())
 }
 
-/// What is watched: each of `namespaces`, or all namespaces (`None`) where there are none.
+/// What is watched: each of `namespaces` once, or all namespaces (`None`) where there are none.
 pub fn scopes(namespaces: &[String]) -> Vec<Option<String>> {
-    if namespaces.is_empty() { vec![None] } else { namespaces.iter().cloned().map(Some).collect() }
+    let distinct: BTreeSet<_> = namespaces.iter().cloned().map(Some).collect();
+    if distinct.is_empty() { vec![None] } else { distinct.into_iter().collect() }
+}
+
+/// Names them to people.
+pub fn describe(scopes: &[Option<String>]) -> String {
+    let names: Vec<_> = scopes.iter().map(|scope| scope.as_deref().unwrap_or("all namespaces")).collect();
+    names.join(", ")
 }
 
 /// The objects in `scope`, to be watched: each answer is a sign of life of the watch.

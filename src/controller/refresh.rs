@@ -46,6 +46,10 @@ impl stream::Lifecycle<Kept<ExternalCollectionRefresh>> for Lifecycle {
         forget(&self.context, uid);
     }
 
+    fn restored(&self) {
+        self.context.volatile.memory.restored();
+    }
+
     fn listed(&self) {
         self.context.refreshes_listed(&self.scope);
     }

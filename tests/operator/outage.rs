@@ -1,8 +1,9 @@
-//! The API server goes away, and objects that this version cannot read: on a control plane of their own.
+//! The API server goes away, the cluster is restored from a backup, and objects that this version cannot read: on a control
+//! plane of their own.
 
 use std::time::Duration;
 
-use kube::api::PostParams;
+use kube::api::{Patch, PatchParams, PostParams};
 use milvus_refresh_operator::simulator::{Outcome, Plan};
 use serde_json::json;
 
@@ -26,6 +27,33 @@ async fn what_ends_while_the_api_server_is_away_is_told_when_it_is_back() {
     let done = world.until_ended("products").await;
     assert_eq!(status(&done).state.as_deref(), Some("RefreshCompleted"));
     assert_eq!(world.starts("products"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_the_cluster_was_restored_from_a_backup_the_operator_follows_it_without_a_restart() {
+    let cluster = tokio::task::spawn_blocking(Cluster::start).await.unwrap();
+    let world = World::on(&cluster).await;
+    world.connect(None).await;
+    world.milvus.create_collection("products", Plan::completes_in(Duration::ZERO));
+    world.start_operator();
+    world.create("products", "products").await;
+    world.until_ended("products").await;
+    let backup = tokio::task::block_in_place(|| cluster.control_plane.back_up().unwrap());
+    let set = |trigger: &str| Patch::Merge(json!({ "spec": { "trigger": trigger } }));
+    world.refreshes().patch("products", &PatchParams::default(), &set("lost")).await.unwrap();
+    let handled = |object: &_, trigger: &str| status(object).last_handled_trigger.as_deref() == Some(trigger);
+    world.until("products", "refreshed again", |object| handled(object, "lost")).await;
+    // So many that the restored cluster is behind its own past for longer than this test takes.
+    for number in 0..3000 {
+        let label = Patch::Merge(json!({ "metadata": { "labels": { "number": number.to_string() } } }));
+        world.connections().patch("default", &PatchParams::default(), &label).await.unwrap();
+    }
+    tokio::task::block_in_place(|| cluster.control_plane.restore(&backup).unwrap());
+    let restored = world.refreshes().get("products").await.unwrap();
+    assert_eq!(restored.spec.trigger, None);
+    world.refreshes().patch("products", &PatchParams::default(), &set("wanted")).await.unwrap();
+    world.until("products", "refreshed in the restored cluster", |object| handled(object, "wanted")).await;
+    assert_eq!(world.starts("products"), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod api;
+mod cluster;
 mod connection;
 mod health;
 mod milvus;
+mod relist;
 mod world;
 
 use std::time::Duration;
@@ -275,4 +277,11 @@ async fn a_finished_object_is_deleted_only_as_it_was_seen() {
     let untouched = finished_long_ago().await;
     untouched.pass_behind("a").await;
     assert_eq!(untouched.api.object("a"), None);
+}
+
+#[test]
+fn a_namespace_that_is_named_twice_is_watched_once_and_none_are_all() {
+    let scopes = |names: &[&str]| super::scopes(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+    assert_eq!(scopes(&["shop", "search", "shop"]), [Some("search".to_owned()), Some("shop".to_owned())]);
+    assert_eq!(scopes(&[]), [None]);
 }

@@ -25,5 +25,5 @@ pub use binaries::Binaries;
 pub use port::Port;
 pub use process::Process;
 pub use program::Program;
-pub use server::ControlPlane;
+pub use server::{Backup, ControlPlane};
 pub use spawn::output;

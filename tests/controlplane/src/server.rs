@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use serde_json::json;
+use tempfile::TempDir;
 
 use crate::audit::{self, AuditLine};
 use crate::binaries::Binaries;
@@ -33,7 +34,7 @@ const TOKEN_LIFE: &str = "24h";
 pub struct ControlPlane {
     // Dropped in this order: the API server, its storage, then the folder below both.
     api_server: Mutex<Option<Process>>,
-    etcd: Process,
+    etcd: Mutex<Process>,
     etcd_port: Port,
     port: Port,
     url: String,
@@ -41,6 +42,10 @@ pub struct ControlPlane {
     binaries: Binaries,
     folder: Folder,
 }
+
+/// What a control plane held at some time.
+#[derive(Debug)]
+pub struct Backup(TempDir);
 
 impl ControlPlane {
     /// Starts etcd and kube-apiserver, with RBAC, and waits until they answer and the namespace `default` exists.
@@ -56,7 +61,7 @@ impl ControlPlane {
         fs::write(folder.path().join("tokens.csv"), format!("{token},admin,admin,system:masters\n"))?;
         fs::write(folder.path().join("audit-policy.yaml"), audit::POLICY)?;
         let kubeconfig = write_kubeconfig(folder.path(), "admin", &url, &token, "default")?;
-        let etcd = start_etcd(&binaries, folder.path(), &etcd_port)?;
+        let etcd = Mutex::new(start_etcd(&binaries, folder.path(), &etcd_port)?);
         let control_plane =
             Self { api_server: Mutex::new(None), etcd, etcd_port, port, url, kubeconfig, binaries, folder };
         control_plane.start_api_server()?;
@@ -184,6 +189,39 @@ impl ControlPlane {
         Ok(())
     }
 
+    /// Copies all that is stored, which stops both servers for a moment.
+    ///
+    /// # Errors
+    /// They cannot be stopped and started, or the data not be copied.
+    pub fn back_up(&self) -> Result<Backup> {
+        let backup = Backup(tempfile::tempdir_in(self.folder.path())?);
+        self.with_etcd_stopped(|data| copy(data, &backup.0.path().join("etcd")))?;
+        Ok(backup)
+    }
+
+    /// Brings all that is stored back to what it was, as an administrator does after an accident: versions count on from
+    /// those of then.
+    ///
+    /// # Errors
+    /// As [`back_up`](Self::back_up).
+    pub fn restore(&self, backup: &Backup) -> Result<()> {
+        self.with_etcd_stopped(|data| {
+            fs::remove_dir_all(data)?;
+            copy(&backup.0.path().join("etcd"), data)
+        })
+    }
+
+    fn with_etcd_stopped(&self, work: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+        self.stop_api_server()?;
+        {
+            let mut etcd = self.etcd.lock().unwrap_or_else(PoisonError::into_inner);
+            etcd.terminate(START_LIMIT)?;
+            work(&self.folder.path().join("etcd"))?;
+            *etcd = start_etcd(&self.binaries, self.folder.path(), &self.etcd_port)?;
+        }
+        self.start_api_server()
+    }
+
     fn wait_until_ok(&self, probe: &[&str], server: &mut Process) -> Result<()> {
         let deadline = Instant::now() + START_LIMIT;
         let args = [probe, &["--request-timeout=5s"]].concat();
@@ -199,7 +237,7 @@ impl ControlPlane {
                     "kube-apiserver {how} `kubectl {}`: {}\n{}\n{}",
                     probe.join(" "),
                     String::from_utf8_lossy(&answer.stderr).trim(),
-                    self.etcd.log_tail(),
+                    self.etcd.lock().unwrap_or_else(PoisonError::into_inner).log_tail(),
                     server.log_tail()
                 );
             }
@@ -252,6 +290,21 @@ impl ControlPlane {
             .stderr(Stdio::piped());
         output(command, KUBECTL_LIMIT)
     }
+}
+
+/// Copies a folder with all that is in it.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let to = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &to)?;
+        } else {
+            fs::copy(entry.path(), to)?;
+        }
+    }
+    Ok(())
 }
 
 fn start_etcd(binaries: &Binaries, folder: &Path, port: &Port) -> Result<Process> {
