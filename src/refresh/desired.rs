@@ -10,6 +10,20 @@ use crate::api::{ActiveJobPolicy, ExternalCollectionRefresh, REQUESTED_AT, Refre
 /// The version of the fingerprint's recipe. A run of another version counts as equal: an upgrade starts nothing.
 const FINGERPRINT_VERSION: &str = "v1:";
 
+/// Marks an object that Argo CD tracks.
+const ARGO_TRACKING: &str = "argocd.argoproj.io/tracking-id";
+/// The same, by label; the second is everybody's.
+const ARGO_INSTANCE: [&str; 2] = ["argocd.argoproj.io/instance", "app.kubernetes.io/instance"];
+/// Marks an object that Flux owns.
+const FLUX_NAME: [&str; 2] = ["kustomize.toolkit.fluxcd.io/name", "helm.toolkit.fluxcd.io/name"];
+/// Names the tool that an object is managed by.
+const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+
+/// The annotations of an object that are read, as far as their first 256 bytes. The watch keeps no others.
+pub const ANNOTATIONS_READ: [&str; 2] = [REQUESTED_AT, ARGO_TRACKING];
+/// The labels of an object that are read.
+pub const LABELS_READ: [&str; 5] = [ARGO_INSTANCE[0], ARGO_INSTANCE[1], FLUX_NAME[0], FLUX_NAME[1], MANAGED_BY];
+
 /// What an object asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Desired {
@@ -105,15 +119,13 @@ impl Keeper {
         if object.metadata.owner_references.iter().flatten().any(|owner| owner.controller == Some(true)) {
             return Some(Self::Owner);
         }
-        let flux = ["kustomize.toolkit.fluxcd.io/name", "helm.toolkit.fluxcd.io/name"];
-        let argo = ["argocd.argoproj.io/instance", "app.kubernetes.io/instance"];
-        if annotation(object, "argocd.argoproj.io/tracking-id").is_some() {
+        if annotation(object, ARGO_TRACKING).is_some() {
             Some(Self::Tool("Argo CD"))
-        } else if flux.into_iter().any(|name| label(name).is_some()) {
+        } else if FLUX_NAME.into_iter().any(|name| label(name).is_some()) {
             Some(Self::Tool("Flux"))
-        } else if label("app.kubernetes.io/managed-by").is_some_and(|manager| manager == "Helm") {
+        } else if label(MANAGED_BY).is_some_and(|manager| manager == "Helm") {
             Some(Self::Tool("Helm"))
-        } else if argo.into_iter().any(|name| label(name).is_some()) {
+        } else if ARGO_INSTANCE.into_iter().any(|name| label(name).is_some()) {
             Some(Self::Tool("Argo CD"))
         } else {
             None

@@ -68,6 +68,6 @@ pub fn bounded(text: &str) -> String {
 }
 
 /// As much of `text` as fits into `bytes`.
-pub(super) fn cut(text: &str, bytes: usize) -> &str {
+pub fn cut(text: &str, bytes: usize) -> &str {
     text.get(..text.floor_char_boundary(bytes)).unwrap_or_default()
 }

@@ -32,7 +32,7 @@ mod waiting;
 
 pub use conditions::conditions;
 pub use decide::{Decision, Effect, Notice, Wake, decide};
-pub use desired::{Desired, Keeper, OwnSource, SpecPlace};
+pub use desired::{ANNOTATIONS_READ, Desired, Keeper, LABELS_READ, OwnSource, SpecPlace};
 pub use due::{is_due, rests};
 pub use failure::{FailureClass, page as failures_page};
 pub use observation::{Connection, Fact, Look, Observation, OwnSourceCheck, Permission, Slot, Submission, Turn};
