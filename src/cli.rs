@@ -1,8 +1,10 @@
 //! The command line: flags and environment, with all defaults in one place.
 
-use std::{fmt::Write as _, net::SocketAddr, path::PathBuf};
+use std::{ffi::OsStr, fmt::Write as _, net::SocketAddr, path::PathBuf};
 
-use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum, builder::NonEmptyStringValueParser};
+use clap::{
+    ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum, builder::Resettable,
+};
 
 use crate::api;
 
@@ -13,6 +15,23 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// Reads the command line and the environment. An empty variable counts as not set, as a Helm chart or a shell leaves
+    /// one for "nothing special". Ends the process where help was asked for or something cannot be understood.
+    pub fn read() -> Self {
+        let command =
+            without(Self::command(), |variable| std::env::var_os(variable).is_some_and(|value| value.is_empty()));
+        Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+    }
+}
+
+/// The command without the environment variables that are empty.
+fn without(command: clap::Command, is_empty: impl Fn(&OsStr) -> bool + Copy) -> clap::Command {
+    command.mut_subcommands(|subcommand| {
+        subcommand.mut_args(|arg| if arg.get_env().is_some_and(is_empty) { arg.env(Resettable::Reset) } else { arg })
+    })
 }
 
 /// What to do.
@@ -28,15 +47,17 @@ pub enum Command {
     Reference,
 }
 
-/// How to run the controllers.
+/// How to run the controllers. Of a flag that is given twice the last one counts, so that arguments can be appended.
 #[derive(Debug, Args)]
+#[command(args_override_self = true)]
 pub struct Run {
     /// A namespace to watch; repeat it for several. All namespaces when absent.
-    #[arg(long = "watch-namespace", env = "WATCH_NAMESPACE", value_name = "NAMESPACE", value_delimiter = ',')]
+    #[arg(long = "watch-namespace", env = "WATCH_NAMESPACE", value_name = "NAMESPACE", value_delimiter = ',', value_parser = namespace)]
     pub watch_namespaces: Vec<String>,
 
-    /// Where /livez, /readyz and /metrics are served.
-    #[arg(long, env = "HTTP_ADDRESS", default_value = "0.0.0.0:8080")]
+    /// Where /livez, /readyz and /metrics are served. [::] stands for all addresses, those of IPv4 too; where the host has
+    /// no IPv6 it is 0.0.0.0.
+    #[arg(long, env = "HTTP_ADDRESS", default_value = "[::]:8080")]
     pub http_address: SocketAddr,
 
     /// How many objects of a kind are worked on at the same time.
@@ -52,11 +73,11 @@ pub struct Run {
 
     /// The name of the lease. Operators that work on the same objects must compete for the same lease. The RBAC that we
     /// ship allows the default one only.
-    #[arg(long, env = "LEASE_NAME", default_value = "milvus-refresh-operator", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, env = "LEASE_NAME", default_value = "milvus-refresh-operator", value_parser = object_name)]
     pub lease_name: String,
 
     /// The namespace of the lease. Default: the pod's own, outside a cluster the one that the kubeconfig names.
-    #[arg(long, env = "LEASE_NAMESPACE", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, env = "LEASE_NAMESPACE", value_parser = namespace)]
     pub lease_namespace: Option<String>,
 
     /// Whether a Secret that a connection or a refresh names must carry the label `milvus-refresh.dev/allow: "true"`, so that its owner
@@ -120,11 +141,100 @@ pub fn reference() -> String {
     out
 }
 
+/// A name that a namespace can have.
+fn namespace(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    if name.len() <= 63 && is_label(name) {
+        return Ok(name.to_owned());
+    }
+    Err("a namespace is named by at most 63 lower-case letters, digits and -, beginning and ending with a letter or digit"
+        .to_owned())
+}
+
+/// A name that an object can have.
+fn object_name(text: &str) -> Result<String, String> {
+    if text.len() <= 253 && text.split('.').all(is_label) {
+        return Ok(text.to_owned());
+    }
+    Err("an object is named by at most 253 lower-case letters, digits, - and ., each part beginning and ending with a letter \
+         or digit"
+        .to_owned())
+}
+
+fn is_label(text: &str) -> bool {
+    let of_names = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !text.is_empty() && text.bytes().all(of_names) && !text.starts_with('-') && !text.ends_with('-')
+}
+
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::panic)]
 
     use super::*;
+
+    fn run(args: &[&str]) -> Result<Run, String> {
+        match Cli::try_parse_from([&["milvus-refresh-operator", "run"], args].concat()) {
+            Ok(Cli { command: Command::Run(run) }) => Ok(run),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn of_a_flag_that_is_given_twice_the_last_one_counts_and_namespaces_add_up() {
+        let run = run(&[
+            "--http-address=0.0.0.0:8080",
+            "--workers=1",
+            "--leader-elect=true",
+            "--lease-name=a",
+            "--lease-namespace=a",
+            "--log-format=json",
+            "--log-filter-file=a",
+            "--per-object-metrics",
+            "--require-secret-label",
+            "--watch-namespace=a",
+            "--http-address=[::1]:9090",
+            "--workers=2",
+            "--leader-elect=false",
+            "--lease-name=b",
+            "--lease-namespace=b",
+            "--log-format=text",
+            "--log-filter-file=b",
+            "--per-object-metrics",
+            "--require-secret-label",
+            "--watch-namespace=b,c",
+        ]);
+        let run = run.unwrap();
+        assert_eq!(run.http_address, "[::1]:9090".parse().unwrap());
+        assert_eq!((run.workers, run.leader_elect, run.lease_name.as_str()), (2, false, "b"));
+        assert_eq!((run.lease_namespace.as_deref(), run.log_format), (Some("b"), LogFormat::Text));
+        assert_eq!(run.log_filter_file, Some(PathBuf::from("b")));
+        assert_eq!(run.watch_namespaces, ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn every_variable_counts_as_not_set_when_it_is_empty() {
+        let variables = |command: &clap::Command| {
+            let run = command.find_subcommand("run").unwrap();
+            run.get_arguments().filter_map(|arg| arg.get_env().map(OsStr::to_owned)).collect::<Vec<_>>()
+        };
+        assert_eq!(variables(&without(Cli::command(), |_| false)).len(), 10, "the flags that a variable can set");
+        assert_eq!(variables(&without(Cli::command(), |name| name != "WORKERS")), ["WORKERS"]);
+    }
+
+    #[test]
+    fn a_name_that_no_namespace_can_have_is_a_usage_error() {
+        for bad in ["Shop", "shop_1", "-shop", "shop-", "a.b", "a,,b", "", "*", &"a".repeat(64)] {
+            let flags = if bad.contains(',') { vec!["watch"] } else { vec!["watch", "lease"] };
+            for flag in flags {
+                let refusal = run(&[&format!("--{flag}-namespace={bad}")]).unwrap_err();
+                assert!(refusal.contains("a namespace is named by"), "{bad}: {refusal}");
+            }
+        }
+        assert_eq!(run(&["--watch-namespace=shop-1, 2"]).unwrap().watch_namespaces, ["shop-1", "2"]);
+        assert!(run(&["--lease-name=Lease"]).unwrap_err().contains("an object is named by"));
+        assert_eq!(run(&["--lease-name=a.b-c"]).unwrap().lease_name, "a.b-c");
+    }
 
     #[test]
     fn the_command_line_is_well_formed() {

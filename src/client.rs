@@ -1,7 +1,20 @@
-//! A Kubernetes client that can be listened to.
+//! The Kubernetes client, which can be listened to.
+
+mod proxy;
 
 use axum::http::{Method, Request, StatusCode};
-use kube::{Client, client::Body};
+use kube::{Client, Config, client::Body};
+
+/// A client of the cluster that the kubeconfig names, or else the pod's service account, and the host that it speaks to. Must
+/// be called within a tokio runtime.
+///
+/// # Errors
+/// When there is neither, or it makes no sense.
+pub async fn connect() -> anyhow::Result<(Client, String)> {
+    let config = Config::infer().await?;
+    let host = config.cluster_url.authority().map(ToString::to_string).unwrap_or_default();
+    Ok((proxy::client(config)?, host))
+}
 
 /// The same client, but `hear` is told how every request was answered: its status code, or `None` where no answer came.
 /// Repetitions within one request are not told. Must be called within a tokio runtime.

@@ -3,7 +3,6 @@
 use std::{io::Write as _, sync::Arc};
 
 use anyhow::Context as _;
-use clap::Parser as _;
 use jiff::Timestamp;
 use milvus_refresh_operator::{
     api,
@@ -17,14 +16,13 @@ use milvus_refresh_operator::{
     metrics::{self, Metrics},
     refresh, shutdown, telemetry,
 };
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// The exit code of a process that lost its lease, so that its end can be told from a fault.
 const LEASE_LOST: i32 = 3;
 
 fn main() -> anyhow::Result<()> {
-    match Cli::parse().command {
+    match Cli::read().command {
         Command::Run(options) => run(options),
         Command::Crds => print(&api::crds_yaml()?),
         Command::Failures => print(&refresh::failures_page()),
@@ -49,11 +47,12 @@ async fn run(options: Run) -> anyhow::Result<()> {
 
     let metrics = metrics::Options { per_object: options.per_object_metrics, lease: options.lease_name.clone() };
     let metrics = Arc::new(Metrics::new(metrics));
-    let listener = TcpListener::bind(options.http_address)
-        .await
+    let listener = http::listen(options.http_address)
         .with_context(|| format!("--http-address {} cannot be listened on", options.http_address))?;
     tracing::info!(address = %listener.local_addr()?, "serving /livez, /readyz and /metrics");
 
+    let scopes = controller::scopes(&options.watch_namespaces);
+    tracing::info!("watching {}", controller::describe(&scopes));
     let client = connect(&metrics)
         .await
         .context("no cluster to talk to: set KUBECONFIG, or run in a pod with a service account")?;
@@ -71,7 +70,6 @@ async fn run(options: Run) -> anyhow::Result<()> {
     };
     let process = Process { clock, metrics, health: Arc::new(Health::default()), leadership };
     let http = tokio::spawn(http::serve(listener, process.clone(), stop.clone()));
-    let scopes = controller::scopes(&options.watch_namespaces);
     let context = Arc::new(Context::new(client, process, identity, &scopes, options.require_secret_label));
     let work = controller::run(context, &scopes, options.workers, stop.clone());
     match candidate {
@@ -93,11 +91,9 @@ async fn run(options: Run) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A client of the cluster that the kubeconfig names, or else the service account, whose requests are counted.
-async fn connect(metrics: &Arc<Metrics>) -> kube::Result<kube::Client> {
-    let config = kube::Config::infer().await.map_err(kube::Error::InferConfig)?;
-    let host = config.cluster_url.authority().map(ToString::to_string).unwrap_or_default();
+/// A client of the cluster, whose requests are counted.
+async fn connect(metrics: &Arc<Metrics>) -> anyhow::Result<kube::Client> {
+    let (client, host) = client::connect().await?;
     let metrics = metrics.clone();
-    let count = move |method: &_, code| metrics.requests.count(&host, method, code);
-    Ok(client::heard(kube::Client::try_from(config)?, count))
+    Ok(client::heard(client, move |method: &_, code| metrics.requests.count(&host, method, code)))
 }

@@ -267,7 +267,7 @@ fn what_is_said_of_the_pod_is_in_the_pod() {
     let container = container(objects);
     assert_eq!(container["volumeMounts"][1], values["extraVolumeMounts"][0]);
     assert_eq!(template["spec"]["volumes"][1], values["extraVolumes"][0]);
-    assert_eq!(container["env"], values["extraEnv"]);
+    assert_eq!(container["env"][1], values["extraEnv"][0]);
     let args = args(objects);
     for arg in ["--workers=4", "--log-format=text", "--help"] {
         assert!(args.contains(&arg.to_owned()), "{args:?}");
@@ -319,4 +319,30 @@ fn monitors_and_the_policy_select_the_pod_and_its_port() {
     assert_eq!(&spec("NetworkPolicy")["podSelector"]["matchLabels"], selector);
     assert_eq!(&spec("NetworkPolicy")["ingress"][0]["ports"][0]["port"], port);
     assert_eq!(spec("NetworkPolicy")["policyTypes"], json!(["Ingress"]));
+}
+
+#[test]
+fn the_probes_use_the_port_that_is_served_and_whoever_names_an_address_is_heard() {
+    let address = |container: &Value| {
+        let all: Vec<_> = container["env"].as_array().into_iter().flatten().cloned().collect();
+        let ours: Vec<_> = all.into_iter().filter(|variable| variable["name"] == "HTTP_ADDRESS").collect();
+        assert_eq!(ours.len(), 1, "{container}");
+        ours[0]["value"].clone()
+    };
+    for (values, expected) in [
+        (json!({}), "[::]:8080"),
+        (json!({ "httpPort": 9090 }), "[::]:9090"),
+        (
+            json!({ "httpPort": 9090, "extraEnv": [{ "name": "HTTP_ADDRESS", "value": "10.0.0.1:9090" }] }),
+            "10.0.0.1:9090",
+        ),
+    ] {
+        let container = container(&render(&values));
+        let port = values["httpPort"].as_i64().unwrap_or(8080);
+        assert_eq!(container["ports"], json!([{ "name": "http", "containerPort": port }]), "{values}");
+        assert_eq!(address(&container), expected, "{values}");
+        // A flag would go before the variable.
+        let args = container["args"].as_array().unwrap();
+        assert!(!args.iter().any(|arg| arg.as_str().unwrap().starts_with("--http-address")), "{values}: {args:?}");
+    }
 }
