@@ -31,6 +31,8 @@ async fn a_thousand_finished_objects_cost_no_call() {
         lines
             .iter()
             .filter(|line| ours(&line.user) && line.namespace == world.namespace && line.verb != "watch")
+            // The cluster's version, asked for before a watch is opened.
+            .filter(|line| !line.uri.ends_with("?limit=1"))
             .count()
     };
     // Events come behind the statuses they speak of; once they are out, nothing moves any more.
