@@ -9,70 +9,63 @@ pub use page::page;
 pub(super) use refusal::trouble;
 pub(super) use table::Words;
 
-/// Why a run failed. Shown as the reason of the conditions and as `status.failure.class`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum FailureClass {
-    /// The collection does not exist.
-    CollectionNotFound,
-    /// The database does not exist.
-    DatabaseNotFound,
-    /// The collection holds its own data, so there is nothing to refresh.
-    NotExternalCollection,
-    /// The operator's account lacks a privilege in Milvus.
-    PermissionDenied,
-    /// Milvus refused the request or the spec as wrong.
-    InvalidSpec,
-    /// The connection does not allow the source that the refresh asks for.
-    SourceNotAllowed,
-    /// The source or its bucket does not exist.
-    SourceNotFound,
-    /// Milvus may not read the source.
-    SourceAccessDenied,
-    /// The source holds no files or no rows, or would leave the collection empty.
-    SourceEmpty,
-    /// The files do not fit the collection's schema.
-    SchemaMismatch,
-    /// Milvus failed inside.
-    ServerInternal,
-    /// The job ran into Milvus' own time limit.
-    JobTimeout,
-    /// The data is live, only the wait for its indexes ran out.
-    IndexWaitTimeout,
-    /// The attempt ran longer than the refresh allows.
-    DeadlineExceeded,
-    /// The run was not started in the time that the refresh allows.
-    StartingDeadlineExceeded,
-    /// The job vanished, or the collection it belonged to is another one now.
-    JobLost,
-    /// Whether a start was accepted could not be found out.
-    OutcomeUnknown,
-    /// A reason that this version does not know; Milvus' words are kept.
-    Unknown,
+/// An enum that knows all its variants, so that no list of them can be incomplete.
+macro_rules! complete {
+    ($(#[$about:meta])* pub enum $name:ident { $($(#[$meaning:meta])* $variant:ident,)* }) => {
+        $(#[$about])*
+        pub enum $name { $($(#[$meaning])* $variant,)* }
+
+        impl $name {
+            /// Every one, in the order of their declaration.
+            pub const ALL: [Self; [$(stringify!($variant)),*].len()] = [$(Self::$variant),*];
+        }
+    };
+}
+
+complete! {
+    /// Why a run failed. Shown as the reason of the conditions and as `status.failure.class`.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum FailureClass {
+        /// The collection does not exist.
+        CollectionNotFound,
+        /// The database does not exist.
+        DatabaseNotFound,
+        /// The collection holds its own data, so there is nothing to refresh.
+        NotExternalCollection,
+        /// The operator's account lacks a privilege in Milvus.
+        PermissionDenied,
+        /// Milvus refused the request or the spec as wrong.
+        InvalidSpec,
+        /// The connection does not allow the source that the refresh asks for.
+        SourceNotAllowed,
+        /// The source or its bucket does not exist.
+        SourceNotFound,
+        /// Milvus may not read the source.
+        SourceAccessDenied,
+        /// The source holds no files or no rows, or would leave the collection empty.
+        SourceEmpty,
+        /// The files do not fit the collection's schema.
+        SchemaMismatch,
+        /// Milvus failed inside.
+        ServerInternal,
+        /// The job ran into Milvus' own time limit.
+        JobTimeout,
+        /// The data is live, only the wait for its indexes ran out.
+        IndexWaitTimeout,
+        /// The attempt ran longer than the refresh allows.
+        DeadlineExceeded,
+        /// The run was not started in the time that the refresh allows.
+        StartingDeadlineExceeded,
+        /// The job vanished, or the collection it belonged to is another one now.
+        JobLost,
+        /// Whether a start was accepted could not be found out.
+        OutcomeUnknown,
+        /// A reason that this version does not know; Milvus' words are kept.
+        Unknown,
+    }
 }
 
 impl FailureClass {
-    /// Every class, as the documentation lists them.
-    pub const ALL: [Self; 18] = [
-        Self::CollectionNotFound,
-        Self::DatabaseNotFound,
-        Self::NotExternalCollection,
-        Self::PermissionDenied,
-        Self::InvalidSpec,
-        Self::SourceNotAllowed,
-        Self::SourceNotFound,
-        Self::SourceAccessDenied,
-        Self::SourceEmpty,
-        Self::SchemaMismatch,
-        Self::ServerInternal,
-        Self::JobTimeout,
-        Self::IndexWaitTimeout,
-        Self::DeadlineExceeded,
-        Self::StartingDeadlineExceeded,
-        Self::JobLost,
-        Self::OutcomeUnknown,
-        Self::Unknown,
-    ];
-
     /// The class as conditions and status show it.
     pub fn as_str(self) -> &'static str {
         self.entry().name
