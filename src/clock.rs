@@ -9,6 +9,8 @@ pub struct Clock {
     pub now: fn() -> Timestamp,
     /// A number from 0 up to 1, for jitter.
     pub random: fn() -> f64,
+    /// Any number, another one each time and in each process.
+    pub nonce: fn() -> u64,
 }
 
 impl Clock {
@@ -20,5 +22,10 @@ impl Clock {
     /// A number from 0 up to 1.
     pub fn random(&self) -> f64 {
         (self.random)()
+    }
+
+    /// A number that no other call gives, for what must not be taken for something else.
+    pub fn nonce(&self) -> u64 {
+        (self.nonce)()
     }
 }

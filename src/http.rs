@@ -106,7 +106,7 @@ mod tests {
             metrics: Arc::default(),
             health: Arc::default(),
             leadership: Leadership::without_election(),
-            clock: Clock { now: || Timestamp::UNIX_EPOCH, random: || 0.5 },
+            clock: Clock { now: || Timestamp::UNIX_EPOCH, random: || 0.5, nonce: || 0 },
         };
         let _working = process.health.pass("refresh shop/orders".to_owned());
         assert_eq!(livez(State(process.clone())).await, (StatusCode::OK, "ok".to_owned()));

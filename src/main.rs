@@ -56,7 +56,7 @@ async fn run(options: Run) -> anyhow::Result<()> {
     let client = connect(&metrics)
         .await
         .context("no cluster to talk to: set KUBECONFIG, or run in a pod with a service account")?;
-    let clock = Clock { now: Timestamp::now, random: rand::random };
+    let clock = Clock { now: Timestamp::now, random: rand::random, nonce: rand::random };
     let host = hostname::get().context("this host does not tell its name")?;
     let identity = leader::identity(&host.to_string_lossy(), rand::random());
     let (candidate, leadership) = if options.leader_elect {

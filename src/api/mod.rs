@@ -19,7 +19,7 @@ pub use refresh::{
     ActiveJobPolicy, ConnectionKind, ConnectionReference, ExternalCollectionRefresh, ExternalSpecSource, RefreshSpec,
     SecretKeyReference,
 };
-pub use refresh_status::{FailureStatus, PastRun, RefreshStatus, RunStatus};
+pub use refresh_status::{FailureStatus, PastRun, RefreshStatus, RefusalStatus, RunStatus};
 pub use tls::{CaHolder, CaReference, ConnectionTls};
 
 /// The API group of every kind.

@@ -145,6 +145,17 @@ pub struct RunStatus {
     #[serde(default)]
     pub attempt: i64,
 
+    /// Names the last claim: `<number>-<attempt>-<random>`. Only the process that wrote a claim knows what became of its
+    /// start, and this tells its claim from one that another process wrote under the same number and attempt.
+    #[serde(rename = "claimID", default, skip_serializing_if = "Option::is_none")]
+    pub claim_id: Option<String>,
+
+    /// How many claims are proven over: Milvus refused the start, it was never sent, or the job that Milvus named in its
+    /// reply has ended. While fewer than `attempt`, a job of an earlier claim may still turn up, and the operator looks for
+    /// one before it starts another. Counts only together with a `claimID` of this number and attempt.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub proven_claims: i64,
+
     /// How many attempts have failed in a class that is retried; counts against `spec.backoffLimit`.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub failures: i64,
@@ -170,7 +181,8 @@ pub struct RunStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_source: Option<String>,
 
-    /// The highest job id that the collection had before the run's first claim, as text; `0` when it had none.
+    /// The highest job id that the collection had before the claim, as text; `0` when it had none. Taken anew for each claim
+    /// before which all others are proven over.
     #[serde(rename = "jobIDWatermark", default, skip_serializing_if = "Option::is_none")]
     pub job_id_watermark: Option<String>,
 
@@ -194,6 +206,24 @@ pub struct RunStatus {
     /// Whether the job was found rather than started: the reply to our start was lost, or someone else started it.
     #[serde(default)]
     pub adopted: bool,
+
+    /// What Milvus refused the standing claim's start with, where that is no proof yet: its own repetition of the call may
+    /// have been refused while the first call goes on. It counts once no job of the claim can turn up any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<RefusalStatus>,
+}
+
+/// A refusal of a start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RefusalStatus {
+    /// The failure class, or the connection's reason where the connection is at fault.
+    #[serde(default)]
+    pub reason: String,
+
+    /// Milvus' words.
+    #[serde(default)]
+    pub message: String,
 }
 
 /// Why a run failed and what to do about it.

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     milvus::{self, Answer, Collection, ErrorKind, Job, JobId, MilvusError},
-    refresh::{Desired, Look, OwnSourceCheck, Permission, Submission, limits::SUBMIT_BUDGET},
+    refresh::{Desired, Look, OwnSourceCheck, Permission, Run, Submission, limits::SUBMIT_BUDGET},
 };
 
 impl<P: Ports> Pass<'_, P> {
@@ -63,9 +63,9 @@ impl<P: Ports> Pass<'_, P> {
             return Ok((before, Vec::new()));
         }
         let jobs = server.list(&self.want.database, &self.want.collection).await?;
-        // An ended job is never taken for a run that has no claim yet, so most looks need no second answer.
-        if self.record.run.as_ref().is_none_or(|run| run.attempt == 0) && jobs.iter().all(|job| job.state.is_terminal())
-        {
+        // An ended job concerns only a run with an open claim, so most looks need no second answer.
+        let open = self.record.run.as_ref().is_some_and(Run::has_open_claims);
+        if !open && jobs.iter().all(|job| job.state.is_terminal()) {
             return Ok((before, jobs));
         }
         let after = self.describe(server).await?;

@@ -29,6 +29,8 @@ pub struct Remembered {
     claim: Option<(ClaimKey, Instant)>,
     /// The outcome of a start that is not recorded yet.
     outcome: Option<(ClaimKey, Submission)>,
+    /// The last claim that this process wrote, or tried to write, while its start has not been handed to the transport.
+    unsent: Option<ClaimKey>,
     /// When the last start was sent, until this process has written that its claim is over.
     sent: Option<Instant>,
     /// A claim whose write was not answered.
@@ -89,11 +91,11 @@ impl Memory {
     }
 
     /// The object's run is over: nothing is remembered but a status that the watch has not shown yet, a start that may
-    /// still land, and how the next run's statuses fail to be written. Gives the poller's entry, if there was one.
+    /// still land, and how the next run's statuses fail to be written, its claim among them. Gives the poller's entry, if there was one.
     pub fn rest(&self, uid: &str) -> Option<(Key, Key)> {
         let mut objects = self.lock();
-        let Remembered { newest, sent, unanswered, errors, followed, .. } = objects.remove(uid)?;
-        let rest = Remembered { newest, sent, unanswered, errors, ..Remembered::default() };
+        let Remembered { newest, unsent, sent, unanswered, errors, followed, .. } = objects.remove(uid)?;
+        let rest = Remembered { newest, unsent, sent, unanswered, errors, ..Remembered::default() };
         if !rest.is_empty() {
             objects.insert(uid.to_owned(), rest);
         }
@@ -110,6 +112,7 @@ impl Remembered {
         self.newest.is_none()
             && self.claim.is_none()
             && self.outcome.is_none()
+            && self.unsent.is_none()
             && self.sent.is_none()
             && self.unanswered.is_none()
             && self.written.is_none()
@@ -133,14 +136,22 @@ impl Remembered {
         }
     }
 
-    /// A start of the standing claim is sent.
+    /// This process is about to write this claim. Until it hands the start to the transport it knows that nothing was sent,
+    /// whatever becomes of the write.
+    pub fn claiming(&mut self, claim: ClaimKey) {
+        self.unsent = Some(claim);
+    }
+
+    /// The start of the standing claim is handed to the transport.
     pub fn sending(&mut self, now: Instant) {
+        self.unsent = None;
         self.sent = Some(now);
     }
 
-    /// This process has written another claim than the last one, or that none stands: it knows what became of the start.
-    pub fn claim_over(&mut self) {
+    /// This process has written that another claim than the last one stands, or none: it knows what became of the start.
+    pub fn claim_over(&mut self, standing: Option<ClaimKey>) {
         self.sent = None;
+        self.unsent.take_if(|unsent| Some(*unsent) != standing);
     }
 
     /// Whether a start may still land although no claim stands: somebody else has taken the claim out of the status.
@@ -153,16 +164,21 @@ impl Remembered {
         self.outcome = Some((claim, outcome));
     }
 
-    /// The outcome of the standing claim's start, if it waits to be recorded. That of an older claim is dropped.
+    /// The outcome of the standing claim's start, if it waits to be recorded: also that it was never sent. That of an older
+    /// claim is dropped.
     pub fn outcome(&mut self, standing: Option<ClaimKey>) -> Option<Submission> {
         match &self.outcome {
             Some((claim, outcome)) if Some(*claim) == standing => Some(outcome.clone()),
-            Some((claim, _)) => {
-                tracing::warn!(?claim, "the outcome of an older claim is dropped");
+            Some((claim, outcome)) => {
+                tracing::warn!(
+                    claim = %claim,
+                    ?outcome,
+                    "another claim stands than the one whose start this came of; it is dropped"
+                );
                 self.outcome = None;
                 None
             }
-            None => None,
+            None => standing.filter(|standing| self.unsent == Some(*standing)).map(|_| Submission::Withheld),
         }
     }
 
@@ -201,13 +217,15 @@ mod tests {
     use super::*;
     use crate::milvus::JobId;
 
-    const FIRST: ClaimKey = ClaimKey { number: 1, attempt: 1 };
-    const SECOND: ClaimKey = ClaimKey { number: 1, attempt: 2 };
-    const NEXT_RUN: ClaimKey = ClaimKey { number: 2, attempt: 1 };
+    const FIRST: ClaimKey = ClaimKey { number: 1, attempt: 1, nonce: Some(1) };
+    const SECOND: ClaimKey = ClaimKey { number: 1, attempt: 2, nonce: Some(2) };
+    const NEXT_RUN: ClaimKey = ClaimKey { number: 2, attempt: 1, nonce: Some(3) };
+    /// What a successor made of the same attempt.
+    const SUCCESSORS: ClaimKey = ClaimKey { nonce: Some(4), ..FIRST };
 
     #[test]
     fn the_outcome_of_an_older_claim_is_dropped() {
-        for standing in [Some(SECOND), Some(NEXT_RUN), None] {
+        for standing in [Some(SECOND), Some(NEXT_RUN), Some(SUCCESSORS), None] {
             let mut remembered = Remembered::default();
             remembered.keep_outcome(FIRST, Submission::Accepted(JobId(7)));
             assert!(remembered.outcome(standing).is_none(), "{standing:?}");
@@ -237,5 +255,41 @@ mod tests {
         }
         remembered.outcome_recorded();
         assert!(remembered.outcome(Some(FIRST)).is_none());
+    }
+
+    #[test]
+    fn a_claim_that_comes_to_light_later_was_not_sent_and_only_by_its_own_name() {
+        let mut remembered = Remembered::default();
+        remembered.claiming(FIRST);
+        for standing in [None, Some(SECOND), Some(SUCCESSORS), Some(ClaimKey { nonce: None, ..FIRST })] {
+            assert!(remembered.outcome(standing).is_none(), "{standing:?}");
+        }
+        assert!(matches!(remembered.outcome(Some(FIRST)), Some(Submission::Withheld)));
+    }
+
+    #[test]
+    fn a_claim_whose_start_was_handed_over_is_not_said_to_be_unsent() {
+        let mut remembered = Remembered::default();
+        remembered.claiming(FIRST);
+        remembered.sending(Instant::now());
+        assert!(remembered.outcome(Some(FIRST)).is_none());
+    }
+
+    #[test]
+    fn an_unsent_claim_is_forgotten_once_this_process_has_written_that_another_one_stands() {
+        let mut remembered = Remembered::default();
+        remembered.claiming(FIRST);
+        remembered.claim_over(Some(FIRST));
+        assert!(remembered.outcome(Some(FIRST)).is_some(), "its own write is no reason");
+        remembered.claim_over(None);
+        assert!(remembered.outcome(Some(FIRST)).is_none() && remembered.is_empty());
+    }
+
+    #[test]
+    fn what_is_known_of_a_claim_whose_write_was_not_answered_outlives_the_end_of_the_run_before() {
+        let memory = Memory::default();
+        memory.with("a", |remembered| remembered.claiming(NEXT_RUN));
+        memory.rest("a");
+        assert!(memory.with("a", |remembered| remembered.outcome(Some(NEXT_RUN))).is_some());
     }
 }

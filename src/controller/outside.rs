@@ -56,6 +56,10 @@ impl Ports for Outside<'_> {
         self.context.clock.random()
     }
 
+    fn nonce(&self) -> u64 {
+        self.context.clock.nonce()
+    }
+
     fn leads(&self) -> bool {
         self.context.leadership.leads()
     }

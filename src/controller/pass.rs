@@ -194,6 +194,7 @@ impl<'a, P: Ports> Pass<'a, P> {
             turn,
             slot,
             luck: self.ports.luck(),
+            nonce: self.ports.nonce(),
             fact: std::mem::replace(&mut self.fact, Fact::Nothing),
         }
     }
@@ -242,6 +243,10 @@ impl<'a, P: Ports> Pass<'a, P> {
         }
         let conditions = self.newest.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
         let status = project(&self.record, conditions, now);
+        let claim = self.record.claim().filter(|claim| Some(*claim) != self.durable.claim());
+        if let Some(claim) = claim.filter(|_| self.record.job.id.is_none()) {
+            self.volatile.memory.with(&self.uid, |remembered| remembered.claiming(claim));
+        }
         let resource_version = match self.ports.write(&self.newest.resource_version, &status).await {
             Err(WriteError::Conflict) => return Err(self.read_anew().await),
             Err(error @ WriteError::Unanswered(_)) if self.record.claim() != self.durable.claim() => {
@@ -256,7 +261,7 @@ impl<'a, P: Ports> Pass<'a, P> {
         self.volatile.memory.with(&self.uid, |remembered| {
             let now = self.ports.instant();
             if before != self.durable.claim() {
-                remembered.claim_over();
+                remembered.claim_over(self.durable.claim());
             }
             remembered.newest = Some(self.newest.clone());
             remembered.written = Some(now);

@@ -28,6 +28,9 @@ pub(super) trait Ports {
     /// A number from 0 up to 1.
     fn luck(&self) -> f64;
 
+    /// Any number, another one each time and in each process.
+    fn nonce(&self) -> u64;
+
     /// Whether this process leads, asked anew each time.
     fn leads(&self) -> bool;
 

@@ -1,8 +1,9 @@
 //! What a failed call means. Milvus has two error channels: the gRPC status, looked at first, and the `Status` message
 //! inside an answer that gRPC calls OK.
 //!
-//! A class that [proves a refusal](ErrorKind::proves_refusal) lets the operator start again, so it is only given where
-//! no accepted start can hide behind it: by codes, and by text where a build is known to answer without a fitting code.
+//! A class that [is a refusal](ErrorKind::is_refusal) lets the operator start again, so it is only given where no accepted
+//! start can hide behind it: by codes, and by text where a build is known to answer without a fitting code. It does so at
+//! once only for the codes of what Milvus' proxy checks before it calls anything itself.
 
 use std::error::Error;
 
@@ -61,6 +62,12 @@ pub(super) fn of_status(status: &common::Status) -> Option<ErrorKind> {
         _ => ErrorKind::Internal,
     };
     Some(kind)
+}
+
+/// Whether an answer with this code was made before Milvus' proxy called anything that creates jobs. Other codes can come
+/// from behind it, and then maybe from its second call for one start, while the first is not decided.
+pub(super) fn is_said_by_the_proxy(code: i32) -> bool {
+    matches!(code, 100 | 800 | 802 | 1100..=1102)
 }
 
 /// Very old servers and milvus-lite set only the older code.
@@ -225,6 +232,13 @@ mod tests {
     }
 
     #[test]
+    fn only_what_the_proxy_checks_first_is_said_by_the_proxy() {
+        let all = (-10..=4000).chain([10_000, 10_001, 65_535]);
+        let first: Vec<i32> = all.filter(|code| is_said_by_the_proxy(*code)).collect();
+        assert_eq!(first, [100, 800, 802, 1100, 1101, 1102]);
+    }
+
+    #[test]
     fn a_plain_error_that_mentions_the_source_is_no_refusal() {
         let kind = of_status(&status(65_535, 1, "failed to publish external_source of collection c to the schema"));
         assert_eq!(kind, Some(ErrorKind::Internal));
@@ -276,7 +290,7 @@ mod tests {
     fn codes_that_no_grpc_server_gave_are_never_a_refusal() {
         for code in (0..=16).map(Code::from_i32) {
             let local = of_grpc(&Status::new(code, "Content is compressed with `gzip` which isn't supported"));
-            assert!(!local.proves_refusal(), "{code:?}");
+            assert!(!local.is_refusal(), "{code:?}");
             let mut transport = served(code, "h2 protocol error");
             transport.set_source(Arc::new(std::io::Error::other("reset")));
             assert_eq!(of_grpc(&transport), ErrorKind::Unreachable, "{code:?}");

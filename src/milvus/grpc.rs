@@ -256,7 +256,8 @@ impl Session {
         let Some(kind) = classify::of_status(status) else { return Ok(answer) };
         let text = if status.reason.is_empty() { &status.detail } else { &status.reason };
         let unexplained = || format!("Milvus answered with code {} and no reason.", status.code);
-        Err(MilvusError::new(kind, self.scrubbed(text, unexplained)))
+        let from_behind = !classify::is_said_by_the_proxy(status.code);
+        Err(MilvusError { from_behind, ..MilvusError::new(kind, self.scrubbed(text, unexplained)) })
     }
 
     /// A sentence about a call that gRPC failed. Where Milvus itself refused, these are its own words.

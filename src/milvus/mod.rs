@@ -133,10 +133,11 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// After a submit: whether this answer proves that no job was created (rule 6 of the start protocol).
+    /// After a submit: whether such an answer says that no job was created (rule 6 of the start protocol). Whether it also
+    /// proves it, [`MilvusError::refusal`] tells.
     ///
     /// All other answers, timeouts and server errors among them, can follow an accepted start.
-    pub fn proves_refusal(self) -> bool {
+    pub fn is_refusal(self) -> bool {
         match self {
             Self::NotSent
             | Self::Unauthenticated
@@ -157,6 +158,16 @@ impl ErrorKind {
     }
 }
 
+/// When an answer to a start proves that no job was created (rule 6 of the start protocol).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// At once.
+    Proven,
+    /// Only when no job of the start can turn up any more. Milvus' proxy repeats a call by itself, so what is refused may be
+    /// its second call while the first one still waits.
+    Later,
+}
+
 /// A failed call: its class and a sentence in Milvus' own words, scrubbed and at most 1 KiB long.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -165,12 +176,20 @@ pub struct MilvusError {
     pub kind: ErrorKind,
     /// What a person reads.
     pub message: String,
+    /// Whether it can come from behind the proxy, which may have called twice.
+    pub from_behind: bool,
 }
 
 impl MilvusError {
     /// An error of `kind` that says `message`.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: message.into(), from_behind: false }
+    }
+
+    /// What this says of a start; `None` where a job may have been created.
+    pub fn refusal(&self) -> Option<Refusal> {
+        let when = if self.from_behind { Refusal::Later } else { Refusal::Proven };
+        self.kind.is_refusal().then_some(when)
     }
 }
 

@@ -47,14 +47,14 @@ impl Step<'_> {
         self.close(run, Reason::Failed(class), message)
     }
 
-    /// Waits before the next attempt. Every claim so far is proven to be over.
+    /// Waits before the next attempt.
     fn retry(&mut self, mut run: Run, class: FailureClass, message: &str) -> Outcome {
         if let Some(job) = self.next.job.id {
             run.end_job(job);
         }
         run.failures = run.failures.saturating_add(1);
         let pause = self.backoff(run.failures);
-        run.submit_time = None;
+        run.clear_claim();
         run.job_seen = false;
         run.adopted = false;
         run.next_attempt_time = self.now.checked_add(pause).ok().map(whole_second);
@@ -83,6 +83,7 @@ impl Step<'_> {
             run.end_job(job);
         }
         run.next_attempt_time = None;
+        run.refusal = None;
         self.remember(&run, &message);
         if self.want.asks_for_more_than(&run, &self.next.handled) {
             let next = self.open_run(Some(&run));

@@ -1,12 +1,140 @@
-//! Which listed jobs can be the outcome of our own start.
+//! Finding out what became of a start whose outcome is unknown, and which listed jobs it can have made.
 
-use super::{Look, PastRun, Run};
-use crate::milvus::Job;
+use std::time::Duration;
 
-/// The jobs that can have come from a start of `run`, lowest id first: begun after the run's first claim listed the
-/// collection, of the claimed source, and nobody's so far, not one of the `past` runs' either. A foreign job that matches
-/// began after that listing, too, so its files are fresh enough to stand for ours. None without a watermark, which alone tells them from older jobs.
-pub(super) fn candidates<'a>(run: &Run, past: &[PastRun], look: &'a Look) -> Vec<&'a Job> {
+use jiff::Timestamp;
+
+use super::{
+    Connection, FailureClass, Look, PastRun, Permission, Reason, Run,
+    decide::{Effect, Outcome, Step, Wake},
+    limits::{ABSENCE_WINDOW, GRACE, LOOK_AGAIN, MAX_UNPROVEN_SUBMITS},
+    record::elapsed,
+};
+use crate::milvus::{ErrorKind, Job, MilvusError};
+
+impl Step<'_> {
+    /// A start may have been accepted (rule 7): from here on only a find decides.
+    pub(super) fn unknown(&mut self, run: Run, what: &str) -> Outcome {
+        let message = format!(
+            "Whether the start was accepted is not known ({}); looking for its job before anything is started again.",
+            what.trim_end_matches('.')
+        );
+        self.await_outcome(run, message)
+    }
+
+    fn await_outcome(&mut self, run: Run, message: String) -> Outcome {
+        if !self.summarised(Reason::OutcomeUnknown) {
+            self.notice(true, "OutcomeUnknown", message.clone());
+        }
+        self.sum_up(run, Reason::OutcomeUnknown, message);
+        let left = GRACE.saturating_sub(self.seen.claim_known);
+        (Effect::None, Wake::After(if left.is_zero() { LOOK_AGAIN } else { left.min(LOOK_AGAIN) }))
+    }
+
+    pub(super) fn cannot_find(&mut self, run: Run, error: &MilvusError) -> Outcome {
+        let gone =
+            matches!(error.kind, ErrorKind::CollectionNotFound | ErrorKind::DatabaseNotFound | ErrorKind::NotExternal);
+        if gone && self.seen.claim_known >= GRACE {
+            let message = format!("The collection is gone while the outcome of a start was unknown: {}", error.message);
+            return self.fail(run, FailureClass::JobLost, &message);
+        }
+        self.unknown(run, &error.message)
+    }
+
+    /// Looks for the job of the standing claim (rules 7 to 9).
+    pub(super) fn find(&mut self, mut run: Run, look: &Look) -> Outcome {
+        if let Some(lost) = another_incarnation(&run, look, self.endpoint()) {
+            return self.fail(run, FailureClass::JobLost, &lost);
+        }
+        let found = self.candidates(&run, look);
+        if self.seen.claim_known < GRACE {
+            let message = match found.first() {
+                // Our own start may still land and would then be another job, so taking this one has to wait.
+                Some(job) => {
+                    format!("Job {} may come from our start; it is taken for ours once no other can arrive.", job.id)
+                }
+                None => "Whether the start was accepted is not known; no job of it is listed yet.".to_owned(),
+            };
+            return self.await_outcome(run, message);
+        }
+        match self.seen.permission {
+            Permission::Granted => {}
+            Permission::Withheld | Permission::Announce => return self.hold(run),
+        }
+        if !found.is_empty() {
+            return self.adopt(run, look);
+        }
+        if run.job_id_watermark.is_none() {
+            return self.cannot_be_told(run);
+        }
+        if is_older_than(run.submit_time, self.now, ABSENCE_WINDOW) {
+            let message = "The start is so long ago that Milvus may have forgotten its job.";
+            // An id that Milvus once gave makes it a lost job, no id an unknown outcome.
+            let class = if run.ended_job_ids.is_empty() { FailureClass::OutcomeUnknown } else { FailureClass::JobLost };
+            return self.fail(run, class, message);
+        }
+        // Our own start may have made it, and the other object took it (rule 8).
+        if let Some(job) = look.jobs.iter().find(|job| is_above_watermarks(&run, job) && look.taken.contains(&job.id)) {
+            let message = format!(
+                "Job {} began after the claim and another refresh has recorded it as its own, so whether our start made it cannot be told.",
+                job.id
+            );
+            return self.fail(run, FailureClass::OutcomeUnknown, &message);
+        }
+        if let Some(refusal) = run.refusal.take() {
+            run.prove_claim();
+            run.clear_claim();
+            return self.refused(run, refusal);
+        }
+        if let Some(job) = active(look) {
+            run.clear_claim();
+            return self.meet_foreign_job(run, job, look);
+        }
+        if run.unproven_submits >= MAX_UNPROVEN_SUBMITS {
+            let message = format!("{} starts in a row left no job behind.", run.unproven_submits.saturating_add(1));
+            return self.fail(run, FailureClass::OutcomeUnknown, &message);
+        }
+        run.unproven_submits = run.unproven_submits.saturating_add(1);
+        self.release(run, "The last start left no job behind; starting again.")
+    }
+
+    /// Without a watermark no job of the run is told from older ones.
+    pub(super) fn cannot_be_told(&mut self, run: Run) -> Outcome {
+        let message = "The record of the claim is damaged, so its job cannot be told from others.";
+        self.fail(run, FailureClass::OutcomeUnknown, message)
+    }
+
+    pub(super) fn candidates<'a>(&self, run: &Run, look: &'a Look) -> Vec<&'a Job> {
+        candidates(run, &self.next.history, look)
+    }
+
+    /// The address in use, or the claimed one while there is none.
+    fn endpoint(&self) -> &str {
+        match &self.seen.connection {
+            Connection::Ready { endpoint } => endpoint,
+            Connection::NotReady { .. } | Connection::Unknown => {
+                self.next.run.as_ref().and_then(|run| run.endpoint.as_deref()).unwrap_or_default()
+            }
+        }
+    }
+
+    /// Takes a job that our own start can have made.
+    pub(super) fn adopt(&mut self, run: Run, look: &Look) -> Outcome {
+        let found = self.candidates(&run, look);
+        let Some(job) = found.first() else { return (Effect::None, Wake::After(LOOK_AGAIN)) };
+        if found.len() > 1 {
+            let ids: Vec<String> = found.iter().take(5).map(|job| job.id.to_string()).collect();
+            let message = format!("Jobs {} could all come from our start; the first is taken.", ids.join(", "));
+            self.notice(true, "AmbiguousAdoption", message);
+        }
+        self.take(run, job)
+    }
+}
+
+/// The jobs that can have come from a start of `run`, lowest id first: begun after its watermarks were taken, of the claimed
+/// source, and nobody's so far, not one of the `past` runs' either. A foreign job that matches began after that listing,
+/// too, so its files are fresh enough to stand for ours. None without a watermark, which alone tells them from older jobs.
+fn candidates<'a>(run: &Run, past: &[PastRun], look: &'a Look) -> Vec<&'a Job> {
     let ended = |job: &Job| past.iter().any(|run| run.job == Some(job.id));
     let mut found: Vec<&Job> = look.jobs.iter().filter(|job| is_candidate(run, look, job) && !ended(job)).collect();
     found.sort_by_key(|job| job.id);
@@ -14,22 +142,50 @@ pub(super) fn candidates<'a>(run: &Run, past: &[PastRun], look: &'a Look) -> Vec
 }
 
 fn is_candidate(run: &Run, look: &Look, job: &Job) -> bool {
-    let Some(id_watermark) = run.job_id_watermark else { return false };
-    // Ids come from one allocator but are not proven to rise over a restore of Milvus, so a newer start counts as well.
-    let newer_id = job.id > id_watermark;
-    let newer_start = match (job.start_time, run.start_time_watermark) {
-        (Some(start), Some(watermark)) => start > watermark,
-        (Some(_), None) => id_watermark.0 == 0,
-        (None, _) => false,
-    };
     // A source that was not known when the run was claimed (not set yet, or no right to describe) cannot be compared.
-    (newer_id || newer_start)
+    is_above_watermarks(run, job)
         && (run.source.is_empty() || job.source == run.source)
         && !look.taken.contains(&job.id)
         && !run.ended_job_ids.contains(&job.id)
 }
 
+/// Whether `job` is newer than all that was listed when the watermarks of the claim were taken.
+fn is_above_watermarks(run: &Run, job: &Job) -> bool {
+    let Some(id_watermark) = run.job_id_watermark else { return false };
+    // Ids come from one allocator but are not proven to rise over a restore of Milvus, so a newer start counts as well.
+    let newer_start = match (job.start_time, run.start_time_watermark) {
+        (Some(start), Some(watermark)) => start > watermark,
+        (Some(_), None) => id_watermark.0 == 0,
+        (None, _) => false,
+    };
+    job.id > id_watermark || newer_start
+}
+
 /// The job of the collection that is active in Milvus, if any; Milvus allows one at a time.
 pub(super) fn active(look: &Look) -> Option<&Job> {
     look.jobs.iter().find(|job| !job.state.is_terminal())
+}
+
+/// Says so when the collection is not the one that was claimed: what was started there can no longer be found here, and
+/// starting again could run twice (rule 11). Without the right to describe it, the address stands in for its id.
+pub(super) fn another_incarnation(run: &Run, look: &Look, endpoint: &str) -> Option<String> {
+    match (run.collection_id, &look.collection) {
+        (Some(claimed), Some(now)) => (claimed != now.id).then(|| {
+            format!(
+                "Collection {} was claimed as id {claimed} and is now id {}: it was re-created, or the name points elsewhere.",
+                now.name, now.id
+            )
+        }),
+        (Some(_) | None, None) | (None, Some(_)) => {
+            let claimed = run.endpoint.as_deref().unwrap_or_default();
+            (claimed != endpoint).then(|| {
+                format!("The run was claimed at {claimed} and the connection now leads to {endpoint}, which may be another Milvus.")
+            })
+        }
+    }
+}
+
+/// A clock that was set back makes a claim look young, which only delays.
+fn is_older_than(time: Option<Timestamp>, now: Timestamp, age: Duration) -> bool {
+    time.is_none_or(|time| elapsed(time, now) >= age)
 }

@@ -23,6 +23,7 @@ mod find;
 pub mod limits;
 mod observation;
 mod project;
+mod proof;
 mod read;
 mod record;
 pub mod source;
@@ -37,7 +38,8 @@ pub use due::{is_due, rests};
 pub use failure::{FailureClass, page as failures_page};
 pub use observation::{Connection, Fact, Look, Observation, OwnSourceCheck, Permission, Slot, Submission, Turn};
 pub use project::{differs_only_in_progress, project};
-pub use record::{ClaimKey, Handled, JobRecord, PastRun, Reason, Recorded, Run, Success, Summary, elapsed};
+pub use proof::ClaimKey;
+pub use record::{Handled, JobRecord, PastRun, Reason, Recorded, RefusedStart, Run, Success, Summary, elapsed};
 
 #[cfg(test)]
 mod tests;

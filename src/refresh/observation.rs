@@ -21,6 +21,8 @@ pub struct Observation {
     pub turn: Turn,
     /// Randomness, from 0 up to 1, for what must not happen everywhere at once.
     pub luck: f64,
+    /// Randomness for the id of a claim that may be made now: another one each time.
+    pub nonce: u64,
     /// Whether it is one of those that may run through its connection.
     pub slot: Slot,
     /// What the last effect brought; [`Fact::Nothing`] at the start of a pass.

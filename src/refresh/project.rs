@@ -5,7 +5,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time}
 
 use super::{JobRecord, PastRun, Reason, Recorded, Run, conditions};
 use crate::{
-    api::{self, COMPLETE, FAILED, FailureStatus, READY, RECONCILING, RefreshStatus, RunStatus, STALLED, SUSPENDED},
+    api::{
+        self, COMPLETE, FAILED, FailureStatus, READY, RECONCILING, RefreshStatus, RefusalStatus, RunStatus, STALLED,
+        SUSPENDED,
+    },
     milvus::{JobId, JobState},
 };
 
@@ -80,6 +83,8 @@ fn run_status(run: &Run) -> RunStatus {
         suspended_seconds: run.suspended_seconds,
         operator: run.operator.clone(),
         attempt: run.attempt,
+        claim_id: run.last_claim().id(),
+        proven_claims: run.proven_claims,
         failures: run.failures,
         next_attempt_time: run.next_attempt_time.map(Time),
         submit_time: run.submit_time.map(Time),
@@ -92,6 +97,10 @@ fn run_status(run: &Run) -> RunStatus {
         ended_job_ids: run.ended_job_ids.iter().map(JobId::to_string).collect(),
         unproven_submits: run.unproven_submits,
         adopted: run.adopted,
+        refusal: run
+            .refusal
+            .as_ref()
+            .map(|refusal| RefusalStatus { reason: refusal.reason.clone(), message: refusal.message.clone() }),
     }
 }
 

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::{
-    FailureClass, Handled, JobRecord, PastRun, Reason, Recorded, Run, Success, Summary, limits::HISTORY_KEPT,
-    project::HELD, record::whole_second,
+    ClaimKey, FailureClass, Handled, JobRecord, PastRun, Reason, Recorded, RefusedStart, Run, Success, Summary,
+    limits::HISTORY_KEPT, project::HELD, record::whole_second,
 };
 use crate::{
     api::{self, READY, RefreshStatus, RunStatus, SUSPENDED},
@@ -87,6 +87,10 @@ fn summary_of(status: &RefreshStatus, job: &JobRecord, failure: Option<FailureCl
 
 impl Run {
     fn of(status: &RunStatus) -> Self {
+        let attempt = status.attempt.max(0);
+        let claim = ClaimKey::parse(status.number, attempt, status.claim_id.as_deref());
+        // Another version may have claimed since and left both standing: then nothing is proven.
+        let counted = claim.nonce.is_some() && (0..=attempt).contains(&status.proven_claims);
         Self {
             number: status.number,
             generation: status.generation,
@@ -97,7 +101,9 @@ impl Run {
             suspended_time: status.suspended_time.as_ref().map(read_time),
             suspended_seconds: status.suspended_seconds.max(0),
             operator: status.operator.clone(),
-            attempt: status.attempt.max(0),
+            attempt,
+            claim_nonce: claim.nonce,
+            proven_claims: if counted { status.proven_claims } else { 0 },
             failures: status.failures.max(0),
             next_attempt_time: status.next_attempt_time.as_ref().map(read_time),
             submit_time: status.submit_time.as_ref().map(read_time),
@@ -110,6 +116,10 @@ impl Run {
             ended_job_ids: status.ended_job_ids.iter().filter_map(|id| parse_id(Some(id))).collect(),
             unproven_submits: status.unproven_submits.max(0),
             adopted: status.adopted,
+            refusal: status
+                .refusal
+                .as_ref()
+                .map(|refusal| RefusedStart { reason: refusal.reason.clone(), message: refusal.message.clone() }),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{failure::FailureClass, limits::ENDED_JOBS_KEPT};
+use super::{ClaimKey, failure::FailureClass};
 use crate::milvus::{JobId, JobState};
 
 /// The durable state of an object. Its times are whole seconds, except the watermark that tells jobs apart.
@@ -109,6 +109,10 @@ pub struct Run {
     pub operator: Option<String>,
     /// How many claims it has had.
     pub attempt: i64,
+    /// The random part of the last claim's id; `None` for a claim of a version that gave none.
+    pub claim_nonce: Option<u64>,
+    /// How many of its claims are proven over.
+    pub proven_claims: i64,
     /// How many of its attempts have failed in a class that is retried.
     pub failures: i64,
     /// When its next attempt is due, while a retry waits.
@@ -121,9 +125,9 @@ pub struct Run {
     pub endpoint: Option<String>,
     /// The source that was claimed.
     pub source: String,
-    /// The highest job id before the first claim; 0 when there was no job; `None` before a claim.
+    /// The highest job id before the claim; 0 when there was no job; `None` before a claim.
     pub job_id_watermark: Option<JobId>,
-    /// The newest start before the first claim.
+    /// The newest start before the claim.
     pub start_time_watermark: Option<Timestamp>,
     /// Whether Milvus has shown the job.
     pub job_seen: bool,
@@ -133,6 +137,17 @@ pub struct Run {
     pub unproven_submits: i64,
     /// Whether the job was found rather than started.
     pub adopted: bool,
+    /// What the standing claim's start was refused with, where that is no proof yet.
+    pub refusal: Option<RefusedStart>,
+}
+
+/// A refusal of a start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedStart {
+    /// The failure class, or the connection's reason where the connection is at fault.
+    pub reason: String,
+    /// Milvus' words.
+    pub message: String,
 }
 
 /// The last run that completed.
@@ -211,29 +226,6 @@ impl Reason {
             Self::RefreshCompleted => "RefreshCompleted",
             Self::Retrying(class) | Self::Failed(class) => class.as_str(),
         }
-    }
-}
-
-/// Names one claim: no two claims of an object share it, and the result of an older one is dropped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ClaimKey {
-    /// `run.number`
-    pub number: i64,
-    /// `run.attempt`
-    pub attempt: i64,
-}
-
-impl Run {
-    /// The claim that stands, if one does.
-    pub fn claim(&self) -> Option<ClaimKey> {
-        self.submit_time.map(|_| ClaimKey { number: self.number, attempt: self.attempt })
-    }
-
-    /// Remembers that `job` has ended or never came into being; the oldest are forgotten.
-    pub(super) fn end_job(&mut self, job: JobId) {
-        self.ended_job_ids.push(job);
-        let excess = self.ended_job_ids.len().saturating_sub(ENDED_JOBS_KEPT);
-        self.ended_job_ids.drain(..excess);
     }
 }
 

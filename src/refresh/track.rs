@@ -82,6 +82,10 @@ impl Step<'_> {
             job.source.clone_from(&seen.source);
         }
         job.start_time = seen.start_time.map(whole_second).or(job.start_time);
+        // A job that was found may be somebody else's: its end says nothing of ours.
+        if seen.state.is_terminal() && !run.adopted {
+            run.prove_claim();
+        }
         match seen.state {
             JobState::Completed => {
                 job.completion_time = seen.end_time.map(whole_second);

@@ -144,7 +144,7 @@ impl History {
     /// One thing, of those that go wrong as well.
     fn happen(&mut self) {
         let names = self.processes[0].slots.len();
-        let action = self.choices(|c| c.draw(&[30, 30, 10, 8, 3, 4, 3, 2, 3, 4, 1, 3, 2, 4, 3]));
+        let action = self.choices(|c| c.draw(&[30, 30, 10, 8, 3, 4, 6, 2, 3, 4, 2, 3, 2, 4, 3]));
         let (process, name) = if action == 0 { (0, 0) } else { self.choices(|c| (c.below(2), c.below(names))) };
         match action {
             0 => return self.go_on(),

@@ -12,6 +12,7 @@ mod choices;
 mod history;
 mod milvus;
 mod process;
+mod proof;
 mod world;
 
 use std::{

@@ -167,6 +167,10 @@ impl Ports for Reach {
         0.5
     }
 
+    fn nonce(&self) -> u64 {
+        self.0.world.borrow_mut().nonce()
+    }
+
     fn leads(&self) -> bool {
         self.time() < self.0.shell.leads_until.get()
     }

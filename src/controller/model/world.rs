@@ -8,6 +8,7 @@ use super::{
     api::{Api, Object, Refusal, Write},
     choices::Choices,
     milvus::{Entry, Milvus, SOURCE, Sender},
+    proof::Ledger,
 };
 use crate::{
     milvus::{self, ErrorKind, JobId, JobState, MilvusError},
@@ -34,9 +35,11 @@ pub struct World {
     /// The first thing that must not be.
     pub breach: Option<Breach>,
     sent: Vec<Sender>,
+    ledger: Ledger,
     /// Jobs that were begun in another incarnation of the collection than was claimed, where another object can meet them.
     elsewhere: BTreeSet<JobId>,
     beginning: Instant,
+    nonces: u64,
 }
 
 /// Lets the world go on elsewhere before the pass does.
@@ -55,9 +58,16 @@ impl World {
             down: false,
             breach: None,
             sent: Vec::new(),
+            ledger: Ledger::default(),
             elsewhere: BTreeSet::new(),
             beginning: Instant::now(),
+            nonces: 0,
         }
+    }
+
+    pub fn nonce(&mut self) -> u64 {
+        self.nonces += 1;
+        self.nonces
     }
 
     pub fn instant(&self, time: Duration) -> Instant {
@@ -82,9 +92,15 @@ impl World {
     }
 
     pub fn take_effect(&mut self, write: &Write) -> Result<u64, Refusal> {
+        let before = self.api.objects[write.name].as_ref().map(Object::record);
         let taken = self.api.apply(write);
         if taken.is_ok() {
             let checked = self.api.check().and_then(|()| self.check_status(write.name));
+            self.note(checked);
+        }
+        if let (Ok(_), Some(before), Some(object)) = (taken, before, &self.api.objects[write.name]) {
+            let policy = object.want.active_job_policy;
+            let checked = self.ledger.written(&object.uid, policy, &self.milvus, &before, &object.record());
             self.note(checked);
         }
         taken
@@ -96,18 +112,31 @@ impl World {
             self.note(Err(format!("{sender:?} was sent twice")));
         }
         self.sent.push(sender.clone());
+        let answer = self.answer(sender.clone(), left);
+        self.ledger.answered(sender, answer.clone());
+        answer
+    }
+
+    /// What comes of a start and what is said of it.
+    fn answer(&mut self, sender: Sender, left: Duration) -> milvus::Result<JobId> {
         let failed = |kind| Err(MilvusError::new(kind, "Milvus said so"));
-        let outcome = self.choices.draw(&[50, 10, 10, 6, 6, 6, 6, 3, 3]);
+        let outcome = self.choices.draw(&[50, 10, 10, 6, 6, 6, 6, 3, 3, 3]);
         match outcome {
             2 => {
-                let window = (left + LANDING_MARGIN).as_millis();
-                let after = u64::try_from(window).unwrap() * self.choices.seconds(0..1000) / 1000;
-                self.milvus.in_flight.push((self.time + Duration::from_millis(after), sender));
+                self.land_later(sender, left);
                 return failed(ErrorKind::Timeout);
             }
             3 => return failed(ErrorKind::Unreachable),
             4 => return failed(ErrorKind::NotSent),
             5 => return Ok(self.milvus.unused_id()),
+            // Milvus' proxy asked again and was refused, while its first call may wait for the collection.
+            9 => {
+                if self.choices.happens(50) {
+                    self.land_later(sender, left);
+                }
+                let refusal = MilvusError::new(ErrorKind::Unsupported, "Milvus said so");
+                return Err(MilvusError { from_behind: true, ..refusal });
+            }
             _ => {}
         }
         let Some(id) = self.milvus.begin(self.time, SOURCE, Some(sender)) else {
@@ -122,6 +151,13 @@ impl World {
             8 => failed(ErrorKind::Busy),
             _ => Ok(id),
         }
+    }
+
+    /// A start arrives, or comes to its turn, only later.
+    fn land_later(&mut self, sender: Sender, left: Duration) {
+        let window = (left + LANDING_MARGIN).as_millis();
+        let after = u64::try_from(window).unwrap() * self.choices.seconds(0..1000) / 1000;
+        self.milvus.in_flight.push((self.time + Duration::from_millis(after), sender));
     }
 
     pub fn pass_time(&mut self, time: Duration) {

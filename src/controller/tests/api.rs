@@ -30,6 +30,8 @@ pub enum Fate {
     TakenAfter(Duration),
     /// Not taken, and no reply comes.
     Lost,
+    /// Taken, as the reply says that leaves it open.
+    TakenAndFailed,
     /// Not taken, as the reply says that leaves it open.
     Failed,
 }
@@ -143,6 +145,7 @@ impl Api {
         match fate {
             Fate::TakenSilently => std::future::pending().await,
             Fate::TakenAfter(time) => tokio::time::sleep(time).await,
+            Fate::TakenAndFailed => return self.answer(Err(504)),
             Fate::Taken | Fate::Lost | Fate::Failed => {}
         }
         answer

@@ -50,7 +50,7 @@ impl ApiServer {
             let server = server.clone();
             async move { Ok::<_, Infallible>(server.answer(request).await) }
         });
-        let clock = Clock { now: || Timestamp::UNIX_EPOCH, random: || 1.0 };
+        let clock = Clock { now: || Timestamp::UNIX_EPOCH, random: || 1.0, nonce: || 0 };
         let leadership = Leadership::without_election();
         let process = Process { clock, metrics: Arc::default(), health: Arc::default(), leadership };
         Arc::new(Context::new(Client::new(service, "default"), process, "me".to_owned(), &[None], false))

@@ -45,7 +45,7 @@ fn context(watches: Watches) -> Arc<Context> {
         Ok::<_, Infallible>(answer)
     });
     let client = Client::new(service, "default");
-    let clock = Clock { now: || Timestamp::UNIX_EPOCH, random: || 0.5 };
+    let clock = Clock { now: || Timestamp::UNIX_EPOCH, random: || 0.5, nonce: || 0 };
     let leadership = Leadership::without_election();
     let process = Process { clock, metrics: Arc::default(), health: Arc::default(), leadership };
     Arc::new(Context::new(client, process, "me".to_owned(), &[None], false))

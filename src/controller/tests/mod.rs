@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod api;
+mod claims;
 mod cluster;
 mod connection;
 mod health;
@@ -64,6 +65,7 @@ async fn a_claim_that_somebody_else_made_meanwhile_is_met_and_not_overwritten() 
         if let Some(operator) = faster.take() {
             let mut other = claim.clone();
             other["run"]["operator"] = operator.into();
+            other["run"]["claimID"] = "1-1-00000000000000ff".into();
             api.put_status("a", &other);
             milvus.start_by_another();
         }

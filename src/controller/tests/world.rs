@@ -70,7 +70,7 @@ impl World {
 
     fn begin(operator: &str, api: Api, milvus: Fake) -> Self {
         let (lease, leads) = watch::channel(Some(Instant::now() + Duration::from_secs(86_400)));
-        let clock = Clock { now: Timestamp::now, random: || 0.5 };
+        let clock = Clock { now: Timestamp::now, random: || 0.5, nonce: rand::random };
         let scopes = [None];
         let leadership = Leadership::until(leads);
         let process = Process { clock, metrics: Arc::default(), health: Arc::default(), leadership };

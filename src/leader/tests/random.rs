@@ -25,7 +25,7 @@ thread_local! {
 }
 
 const CLOCK: Clock =
-    Clock { now: || Timestamp::from_second(draw(0, 4_000_000_000)).unwrap(), random: || draw(0.0, 1.0) };
+    Clock { now: || Timestamp::from_second(draw(0, 4_000_000_000)).unwrap(), random: || draw(0.0, 1.0), nonce: || 0 };
 
 fn draw<T: rand::distr::uniform::SampleUniform + PartialOrd>(from: T, below: T) -> T {
     RANDOM.with_borrow_mut(|random| random.random_range(from..below))

@@ -24,9 +24,9 @@ pub struct Replica {
 }
 
 /// A clock that says 1970 for ever, and shortens no pause.
-pub const SLOW: Clock = Clock { now: || Timestamp::UNIX_EPOCH, random: || 0.0 };
+pub const SLOW: Clock = Clock { now: || Timestamp::UNIX_EPOCH, random: || 0.0, nonce: || 0 };
 /// A clock far ahead of all others.
-pub const AHEAD: Clock = Clock { now: || Timestamp::from_second(7_000_000_000).unwrap(), random: || 0.9 };
+pub const AHEAD: Clock = Clock { now: || Timestamp::from_second(7_000_000_000).unwrap(), random: || 0.9, nonce: || 0 };
 
 impl Replica {
     pub fn start(server: &Server, identity: &str) -> Self {

@@ -6,7 +6,7 @@ use super::scene::{
 };
 use crate::{
     milvus::{Collection, ErrorKind, Job, JobId, JobState},
-    refresh::{ClaimKey, Effect, Fact, FailureClass, Look, Reason, Submission, Wake, limits::LOOK_AGAIN},
+    refresh::{Effect, Fact, FailureClass, Look, Reason, Submission, Wake, limits::LOOK_AGAIN},
 };
 
 #[test]
@@ -28,7 +28,7 @@ fn a_fresh_look_makes_a_claim_that_holds_all_that_the_run_needs() {
     assert!(decision.at_once());
     assert_eq!(decision.reason(), Reason::Submitting);
     let run = decision.run();
-    assert_eq!(decision.next.claim(), Some(ClaimKey { number: 1, attempt: 1 }));
+    assert_eq!(decision.next.claimed(), Some((1, 1)));
     assert_eq!((run.generation, run.fingerprint.as_str()), (1, scene.want.fingerprint.as_str()));
     assert_eq!((run.queued_time, run.submit_time), (queued, queued));
     assert_eq!(run.collection_id, Some(COLLECTION));
@@ -56,9 +56,8 @@ fn the_watermarks_are_the_highest_of_each_even_when_different_jobs_hold_them() {
 }
 
 #[test]
-fn later_claims_keep_the_watermarks_of_the_first() {
-    let mut scene = Scene::claimed();
-    scene.play(Fact::Submitted(Submission::Withheld));
+fn later_claims_keep_the_watermarks_of_the_first_while_it_is_open() {
+    let mut scene = Scene::given_up();
     let stranger = Job { source: "s3://bucket/other/".into(), ..job(NEW, JobState::Completed) };
     let decision = scene.play(looked(vec![stranger, old()]));
     assert_eq!(decision.effect, Effect::Submit);
@@ -75,7 +74,7 @@ fn the_attempt_grows_with_every_claim_withheld_and_refused_ones_too() {
             if attempt % 2 == 0 { Fact::Submitted(Submission::Withheld) } else { submit_failed(ErrorKind::NotSent) };
         scene.play(released);
         assert_eq!(scene.record().claim(), None);
-        assert_eq!(scene.play(looked(vec![old()])).next.claim(), Some(ClaimKey { number: 1, attempt }));
+        assert_eq!(scene.play(looked(vec![old()])).next.claimed(), Some((1, attempt)));
     }
 }
 
@@ -101,8 +100,7 @@ fn an_active_job_of_somebody_else_means_no_claim() {
 #[test]
 fn a_job_with_which_an_earlier_claim_came_through_is_adopted_instead_of_a_later_claim() {
     for state in [JobState::Pending, JobState::InProgress, JobState::Completed, JobState::Failed] {
-        let mut scene = Scene::claimed();
-        scene.play(Fact::Submitted(Submission::Withheld));
+        let mut scene = Scene::given_up();
         let decision = scene.play(looked(vec![job(NEW, state), old()]));
         assert_eq!(decision.effect, Effect::None, "{state:?}");
         assert_eq!(decision.next.job.id, Some(JobId(NEW)), "{state:?}");
@@ -113,9 +111,8 @@ fn a_job_with_which_an_earlier_claim_came_through_is_adopted_instead_of_a_later_
 }
 
 #[test]
-fn a_later_claim_never_goes_to_another_incarnation_of_the_collection() {
-    let mut scene = Scene::claimed();
-    scene.play(Fact::Submitted(Submission::Withheld));
+fn a_later_claim_never_goes_to_another_incarnation_of_the_collection_while_one_is_open() {
+    let mut scene = Scene::given_up();
     let look = Look { collection: Some(Collection { id: 7, ..collection() }), ..listed(vec![]) };
     let decision = scene.play(Fact::Looked(Ok(look)));
     assert_eq!(decision.reason(), Reason::Failed(FailureClass::JobLost));
@@ -159,7 +156,7 @@ fn a_run_that_becomes_due_again_starts_from_a_clean_record() {
     assert_eq!(found.effect, Effect::Find);
     let decision = scene.play(looked(vec![job(NEW, JobState::Failed), old()]));
     assert_eq!(decision.effect, Effect::Submit);
-    assert_eq!(decision.next.claim(), Some(ClaimKey { number: 2, attempt: 1 }));
+    assert_eq!(decision.next.claimed(), Some((2, 1)));
     assert_eq!(decision.run().job_id_watermark, Some(JobId(NEW)));
     assert_eq!(decision.run().generation, 2);
     assert_eq!(decision.run().ended_job_ids, []);
@@ -215,7 +212,6 @@ fn a_fingerprint_of_another_recipe_starts_nothing() {
 #[test]
 fn the_job_that_the_watermark_was_taken_from_is_never_taken_for_ours() {
     // Its start lies within the watermark's second; only the whole time tells them apart.
-    let mut scene = Scene::claimed();
-    scene.play(Fact::Submitted(Submission::Withheld));
+    let mut scene = Scene::given_up();
     assert_eq!(scene.play(looked(vec![old()])).effect, Effect::Submit);
 }

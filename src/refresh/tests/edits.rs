@@ -297,6 +297,7 @@ impl World {
             operator: OPERATOR.to_owned(),
             turn: self.scene.turn,
             luck: 0.9,
+            nonce: self.scene.nonce,
             slot: self.scene.slot,
             fact,
         }

@@ -66,10 +66,7 @@ fn jobs_that_cannot_be_ours_are_never_taken() {
     let not_ours = [
         ("it began before the claim", listed(vec![old(), job(OLD - 1, JobState::Completed)])),
         ("it reads another source", listed(vec![Job { source: "s3://else/".into(), ..job(NEW, JobState::Completed) }])),
-        (
-            "another object has it",
-            Look { taken: BTreeSet::from([JobId(NEW)]), ..listed(vec![job(NEW, JobState::Completed)]) },
-        ),
+        ("another object has had it for long", Look { taken: BTreeSet::from([JobId(OLD)]), ..listed(vec![old()]) }),
         ("nobody knows when it began", listed(vec![Job { start_time: None, ..job(OLD - 1, JobState::Completed) }])),
     ];
     for (why, look) in not_ours {
@@ -77,6 +74,19 @@ fn jobs_that_cannot_be_ours_are_never_taken() {
         assert_eq!(decision.next.job.id, None, "{why}");
         assert_eq!(decision.next.claim(), None, "{why}: absence is proven");
         assert_eq!(decision.run().unproven_submits, 1, "{why}");
+    }
+}
+
+#[test]
+fn a_job_that_began_after_the_claim_and_that_another_object_has_makes_the_outcome_unknown_for_good() {
+    for state in [JobState::Completed, JobState::Failed, JobState::InProgress] {
+        let mut scene = Scene::unknown();
+        let look = Look { taken: BTreeSet::from([JobId(NEW)]), ..listed(vec![job(NEW, state), old()]) };
+        assert!(scene.play(Fact::Looked(Ok(look.clone()))).next.claim().is_some(), "{state:?}");
+        scene.pass(GRACE);
+        let decision = scene.play(Fact::Looked(Ok(look)));
+        assert_eq!(decision.reason(), Reason::Failed(FailureClass::OutcomeUnknown), "{state:?}");
+        assert!(decision.message().contains(&NEW.to_string()), "{state:?}");
     }
 }
 

@@ -30,7 +30,7 @@ fn strange_text_in_a_status_decodes() {
         "metadata": { "name": "odd" }, "spec": { "collectionName": "products" },
         "status": {
             "observedGeneration": -7, "state": "RefreshExploded", "progress": -3, "jobID": "seven",
-            "run": { "attempt": -4, "collectionID": "", "jobIDWatermark": "9e99", "endedJobIDs": ["", "12", "x"],
+            "run": { "attempt": -4, "claimID": "one", "provenClaims": 9, "refusal": {}, "collectionID": "", "jobIDWatermark": "9e99", "endedJobIDs": ["", "12", "x"],
                      "unprovenSubmits": -9, "fieldOfALaterVersion": true },
             "failure": { "class": "MoonPhase" }, "lastSuccessfulJobID": "none", "later": {},
             "conditions": [{ "type": "Ready", "status": "Perhaps", "reason": "BecauseOfThat", "message": "",
@@ -45,6 +45,7 @@ fn strange_text_in_a_status_decodes() {
     let run = record.run.as_ref().unwrap();
     assert_eq!((run.attempt, run.unproven_submits, run.ended_job_ids.len()), (0, 0, 1));
     assert_eq!((run.collection_id, run.job_id_watermark), (None, None));
+    assert_eq!((run.claim_nonce, run.proven_claims), (None, 0));
     assert!(!record.ended() && record.claim().is_none());
 }
 
@@ -74,6 +75,13 @@ fn no_single_edit_makes_a_second_start_while_a_claim_may_be_live() {
         ("/run/generation", json!(99)),
         ("/run/fingerprint", json!("")),
         ("/run/fingerprint", json!("v1:another")),
+        ("/run/claimID", json!(null)),
+        ("/run/claimID", json!("1-1-0000000000000001")),
+        ("/run/claimID", json!("7-7-by hand")),
+        ("/run/provenClaims", json!(1)),
+        ("/run/provenClaims", json!(-1)),
+        ("/run/provenClaims", json!(i64::MAX)),
+        ("/run/refusal", json!({ "reason": "InvalidSpec", "message": "by hand" })),
         ("/run/attempt", json!(-1)),
         ("/run/attempt", json!(0)),
         ("/run/submitTime", json!("1999-01-01T00:00:00Z")),

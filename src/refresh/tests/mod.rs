@@ -11,7 +11,9 @@ mod edits;
 mod failure;
 mod finding;
 mod garbage;
+mod later;
 mod outcome;
+mod proof;
 mod properties;
 #[cfg(feature = "simulator")]
 mod refusals;

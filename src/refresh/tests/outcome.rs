@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::scene::{NEW, Scene, accepted, job, looked, old, other_want, sighted, submit_failed};
 use crate::{
     milvus::{ErrorKind, JobId, JobState},
-    refresh::{ClaimKey, Effect, Fact, FailureClass, Reason, Submission, Wake, limits::LOOK_AGAIN},
+    refresh::{Effect, Fact, FailureClass, Reason, Submission, Wake, limits::LOOK_AGAIN},
 };
 
 /// Every kind of error after a submit: how a run that waits says so, or how it ends; `None` where the outcome is unknown.
@@ -47,7 +47,7 @@ fn every_other_answer_leaves_the_claim_standing_and_looks_for_the_job() {
         let mut scene = Scene::claimed();
         let decision = scene.play(submit_failed(kind));
         assert_eq!(decision.reason(), Reason::OutcomeUnknown, "{kind:?}");
-        assert_eq!(decision.next.claim(), Some(ClaimKey { number: 1, attempt: 1 }), "{kind:?}");
+        assert_eq!(decision.next.claimed(), Some((1, 1)), "{kind:?}");
         assert_eq!(decision.events(), ["OutcomeUnknown"], "{kind:?}");
         assert_eq!((decision.effect, decision.wake), (Effect::None, Wake::After(LOOK_AGAIN)), "{kind:?}");
         assert_eq!(scene.see(Fact::Nothing).effect, Effect::Find, "{kind:?}");
@@ -57,7 +57,7 @@ fn every_other_answer_leaves_the_claim_standing_and_looks_for_the_job() {
 #[test]
 fn the_table_above_agrees_with_the_port_on_what_a_refusal_is() {
     for (kind, reason) in OUTCOMES {
-        assert_eq!(kind.proves_refusal(), reason.is_some(), "{kind:?}");
+        assert_eq!(kind.is_refusal(), reason.is_some(), "{kind:?}");
     }
 }
 

@@ -12,10 +12,10 @@ use super::{
 };
 use crate::{
     api::{COMPLETE, FAILED, READY, RECONCILING, RefreshStatus, STALLED, SUSPENDED},
-    milvus::{Answer, JobState},
+    milvus::{Answer, JobState, Refusal},
     refresh::{
-        Connection, Decision, Desired, Effect, Fact, Observation, Permission, Reason, Recorded, Slot, Submission, Turn,
-        Wake, decide,
+        Connection, Decision, Desired, Effect, Fact, Observation, Permission, Reason, Recorded, Run, Slot, Submission,
+        Turn, Wake, decide,
         limits::{
             ENDED_JOBS_KEPT, GRACE, HISTORY_KEPT, LONGEST_SLEEP, LONGEST_WAIT, MESSAGE_BYTES, PAST_MESSAGE_BYTES,
             TRIGGERS_KEPT,
@@ -159,7 +159,7 @@ proptest! {
             prop_assert_eq!(after, None);
             let proven = match &case.seen.fact {
                 Fact::Submitted(Submission::Withheld) => true,
-                Fact::Submitted(Submission::Failed(error)) => error.kind.proves_refusal(),
+                Fact::Submitted(Submission::Failed(error)) => error.refusal() == Some(Refusal::Proven),
                 Fact::Looked(Ok(_)) => case.seen.claim_known >= GRACE,
                 Fact::Sighted(Some(Answer::Job(job))) => job.state == JobState::Failed,
                 Fact::Looked(Err(_)) | Fact::Submitted(Submission::Accepted(_)) => false,
@@ -167,6 +167,38 @@ proptest! {
             };
             prop_assert!(proven);
         }
+    }
+
+    #[test]
+    fn a_claim_is_proven_over_at_most_once_and_only_by_what_proves_it(case in case()) {
+        let count = |record: &Recorded| record.run.as_ref().map_or(0, |run| run.proven_claims);
+        let next = &case.decision.next;
+        prop_assert!(next.run.iter().all(|run| (0..=run.attempt).contains(&run.proven_claims)));
+        if !case.same_run() || count(next) == count(&case.record) {
+            return Ok(());
+        }
+        prop_assert_eq!(count(next), count(&case.record) + 1);
+        prop_assert!(next.claim().is_none(), "the claim is cleared, or its job ended");
+        let run = case.record.run.as_ref().unwrap();
+        let proof = match &case.seen.fact {
+            Fact::Submitted(Submission::Withheld) => true,
+            Fact::Submitted(Submission::Failed(error)) => error.refusal() == Some(Refusal::Proven),
+            Fact::Looked(Ok(_)) => run.refusal.is_some() && case.seen.claim_known >= GRACE,
+            Fact::Sighted(Some(Answer::Job(job))) => job.state.is_terminal() && !run.adopted,
+            Fact::Looked(Err(_)) | Fact::Submitted(Submission::Accepted(_)) => false,
+            Fact::Nothing | Fact::Sighted(_) => false,
+        };
+        prop_assert!(proof);
+    }
+
+    #[test]
+    fn the_watermarks_stay_while_a_claim_is_open(case in case()) {
+        let Some(before) = case.record.run.as_ref().filter(|run| case.same_run() && run.has_open_claims()) else {
+            return Ok(());
+        };
+        let after = case.decision.run();
+        let marks = |run: &Run| (run.job_id_watermark, run.start_time_watermark, run.collection_id);
+        prop_assert_eq!(marks(before), marks(after));
     }
 
     #[test]

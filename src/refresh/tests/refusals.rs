@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::scene::Scene;
+use super::scene::{Scene, looked, old};
 use crate::{
-    milvus::{Milvus, MilvusError, connect::ConnectOptions, grpc::GrpcMilvus},
-    refresh::{Fact, FailureClass, Reason, Submission, failure::Words},
+    milvus::{Milvus, MilvusError, Refusal, connect::ConnectOptions, grpc::GrpcMilvus},
+    refresh::{Decision, Fact, FailureClass, Reason, Submission, failure::Words, limits::GRACE},
     simulator::{Fault, Method, Settings, Simulator, When},
 };
 
@@ -26,6 +26,18 @@ async fn refusals(server: &Simulator, client: &GrpcMilvus, words: &Words) -> Opt
     Some([submit, describe])
 }
 
+/// What is decided once such a refusal of a start is proven.
+fn refused_start(error: MilvusError) -> Decision {
+    let mut scene = Scene::claimed();
+    let later = error.refusal() == Some(Refusal::Later);
+    let decision = scene.play(Fact::Submitted(Submission::Failed(error)));
+    if !later {
+        return decision;
+    }
+    scene.pass(GRACE);
+    scene.play(looked(vec![old()]))
+}
+
 #[tokio::test]
 async fn the_refusals_in_the_documentation_are_of_the_class_that_they_stand_under() {
     let server = Simulator::start(([127, 0, 0, 1], 0).into(), Settings::default()).await.unwrap();
@@ -36,7 +48,7 @@ async fn the_refusals_in_the_documentation_are_of_the_class_that_they_stand_unde
         for words in class.entry().words {
             let Some([submit, describe]) = refusals(&server, &client, words).await else { continue };
             let text = submit.message.clone();
-            let started = Scene::claimed().play(Fact::Submitted(Submission::Failed(submit)));
+            let started = refused_start(submit);
             let looked = Scene::new().play(Fact::Looked(Err(describe)));
             for decision in [started, looked] {
                 assert_eq!(decision.reason(), Reason::Failed(class), "{words:?}");

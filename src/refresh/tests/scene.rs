@@ -126,6 +126,7 @@ pub struct Scene {
     pub permission: Permission,
     pub turn: Turn,
     pub luck: f64,
+    pub nonce: u64,
     pub slot: Slot,
     pub status: RefreshStatus,
 }
@@ -141,6 +142,7 @@ impl Scene {
             permission: Permission::Granted,
             turn: Turn::Mine,
             luck: 0.0,
+            nonce: 0x1234_5678,
             slot: Slot::Mine,
             status: RefreshStatus { observed_generation: Some(-1), ..RefreshStatus::default() },
         }
@@ -164,6 +166,14 @@ impl Scene {
     pub fn unknown_after_the_grace() -> Self {
         let mut scene = Self::unknown();
         scene.pass(GRACE);
+        scene
+    }
+
+    /// The claim was given up because no job of it could be found: another one is due.
+    pub fn given_up() -> Self {
+        let mut scene = Self::unknown_after_the_grace();
+        scene.play(looked(vec![old()]));
+        scene.restart();
         scene
     }
 
@@ -226,6 +236,7 @@ impl Scene {
             operator: OPERATOR.into(),
             turn: self.turn,
             luck: self.luck,
+            nonce: self.nonce,
             slot: self.slot,
             fact,
         };
@@ -255,6 +266,13 @@ impl Scene {
     /// The process starts anew and knows the claim only from now on.
     pub fn restart(&mut self) {
         self.claim_known = Duration::ZERO;
+    }
+}
+
+impl Recorded {
+    /// The number and the attempt of the claim that stands.
+    pub(super) fn claimed(&self) -> Option<(i64, i64)> {
+        self.claim().map(|claim| (claim.number, claim.attempt))
     }
 }
 

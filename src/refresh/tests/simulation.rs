@@ -11,10 +11,10 @@ use super::scene::{
 };
 use crate::{
     api::{ActiveJobPolicy, RefreshStatus},
-    milvus::{Answer, ErrorKind, Job, JobId, JobState},
+    milvus::{Answer, ErrorKind, Job, JobId, JobState, MilvusError},
     refresh::{
-        ClaimKey, Connection, Desired, Effect, Fact, Look, Observation, OwnSourceCheck, Permission, Recorded, Slot,
-        Submission, Turn, Wake, decide, is_due,
+        ClaimKey, Connection, Desired, Effect, Fact, FailureClass, Look, Observation, OwnSourceCheck, Permission,
+        Recorded, Slot, Submission, Turn, Wake, decide, is_due,
         limits::{LANDING_MARGIN, SUBMIT_BUDGET},
     },
 };
@@ -37,6 +37,8 @@ enum Weather {
     Withheld,
     /// Milvus refuses the start.
     Refused,
+    /// Milvus refuses what its proxy called a second time; the first call takes effect so many seconds later, or never.
+    RefusedFromBehind(Option<u64>),
     /// The reply to the start is lost; the start takes effect so many seconds after the claim, or never.
     ReplyLost(Option<u64>),
     /// Milvus accepts the start, names a job and creates none.
@@ -66,6 +68,7 @@ fn weather() -> impl Strategy<Value = Weather> {
         1 => Just(Weather::ConnectionDown),
         1 => Just(Weather::Withheld),
         1 => Just(Weather::Refused),
+        1 => prop::option::of(0..lands).prop_map(Weather::RefusedFromBehind),
         4 => prop::option::of(0..lands).prop_map(Weather::ReplyLost),
         1 => Just(Weather::NeverCreated),
         1 => Just(Weather::NoId),
@@ -104,19 +107,25 @@ struct World {
     starts: Vec<ClaimKey>,
     /// Every job that Milvus ever began for us.
     ours: Vec<JobId>,
+    /// Every job that a reply named, and how many claims have been proven over.
+    named: Vec<JobId>,
+    proofs: i64,
+    nonces: u64,
 }
 
 /// How long jobs take, by turns; Milvus refuses a second start only while one is active.
 const JOBS_TAKE: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(20), Duration::from_secs(90)];
-/// More than a run needs in good weather: three claims, each with its grace, and the job.
-const GOOD_PASSES: usize = 200;
+/// How often a failed run is tried again.
+const RETRIES: i64 = 2;
+/// More than a run needs in good weather: three attempts of three claims, each with its grace, and their jobs.
+const GOOD_PASSES: usize = 600;
 const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
 
 impl World {
     fn new(active_job_policy: ActiveJobPolicy) -> Self {
         let old = Entry { job: job(OLD, JobState::Completed), ends: Duration::ZERO };
         Self {
-            want: Desired { active_job_policy, ..want() },
+            want: Desired { active_job_policy, backoff_limit: RETRIES, ..want() },
             time: Duration::from_secs(10),
             clock_off: SignedDuration::ZERO,
             weather: Weather::Good,
@@ -129,7 +138,15 @@ impl World {
             unrecorded: None,
             starts: Vec::new(),
             ours: Vec::new(),
+            named: Vec::new(),
+            proofs: 0,
+            nonces: 0,
         }
+    }
+
+    fn next_nonce(&mut self) -> u64 {
+        self.nonces += 1;
+        self.nonces
     }
 
     fn moment(time: Duration) -> Timestamp {
@@ -163,6 +180,8 @@ impl World {
         let job = Job { source: source.into(), start_time, ..job(id, JobState::Pending) };
         self.jobs.push(Entry { job, ends: self.time + JOBS_TAKE[usize::try_from(id % 3).unwrap()] });
         if claim.is_some() {
+            let failed = |ours: &JobId| self.jobs.iter().all(|job| job.job.id != *ours || self.has_failed(job));
+            assert!(self.ours.iter().all(failed), "Milvus was made to run {:?} and {id}", self.ours);
             self.ours.push(JobId(id));
         }
         Some(JobId(id))
@@ -174,8 +193,12 @@ impl World {
             return Job { state: JobState::InProgress, progress: 50, ..entry.job.clone() };
         }
         let end_time = Some(Self::moment(entry.ends));
-        let state = if entry.job.id.0 % 5 == 0 { JobState::Failed } else { JobState::Completed };
+        let state = if self.has_failed(entry) { JobState::Failed } else { JobState::Completed };
         Job { state, end_time, ..entry.job.clone() }
+    }
+
+    fn has_failed(&self, entry: &Entry) -> bool {
+        entry.ends <= self.time && entry.job.id.0 % 5 < 2
     }
 
     fn look(&self) -> Fact {
@@ -208,17 +231,25 @@ impl World {
         self.starts.push(claim);
         match self.weather {
             Weather::Refused => Submission::Failed(error(ErrorKind::NotSent)),
+            Weather::RefusedFromBehind(after) => {
+                self.in_flight.extend(after.map(|after| (self.time + Duration::from_secs(after), claim)));
+                Submission::Failed(MilvusError { from_behind: true, ..error(ErrorKind::InvalidRequest) })
+            }
             Weather::ReplyLost(after) => {
                 self.in_flight.extend(after.map(|after| (self.time + Duration::from_secs(after), claim)));
                 lost
             }
             Weather::NeverCreated => {
                 self.next_id += 1;
+                self.named.push(JobId(self.next_id - 1));
                 Submission::Accepted(JobId(self.next_id - 1))
             }
             _ => match self.begin(SOURCE, Some(claim)) {
                 Some(_) if self.weather == Weather::NoId => Submission::Accepted(JobId(0)),
-                Some(id) => Submission::Accepted(id),
+                Some(id) => {
+                    self.named.push(id);
+                    Submission::Accepted(id)
+                }
                 None => Submission::Failed(error(ErrorKind::DuplicateJob)),
             },
         }
@@ -274,10 +305,12 @@ impl World {
                 operator: OPERATOR.into(),
                 turn: Turn::Mine,
                 luck: 0.5,
+                nonce: self.next_nonce(),
                 slot: Slot::Mine,
                 fact,
             };
             let announces = seen.permission == Permission::Announce;
+            let (before, saw) = (Recorded::of(Some(&self.status)), seen.fact.clone());
             let decision = decide(self.wall(), &self.want, &record, &seen);
             record = decision.next;
             if is_written(decision.effect) {
@@ -288,6 +321,7 @@ impl World {
                 }
                 self.status = written(&record, &self.status.conditions, self.wall());
                 assert_eq!(Recorded::of(Some(&self.status)), record);
+                self.check(&before, &saw, &record);
                 self.unrecorded = None;
                 self.announced |= announces;
                 self.known_for(record.claim());
@@ -318,6 +352,32 @@ impl World {
         panic!("a pass takes a bounded number of steps");
     }
 
+    /// Each proof is counted in the write that clears the claim or ends its job, and nothing else is; and a job of somebody
+    /// else is reported as ours only while a claim is open, or where the spec says so.
+    fn check(&mut self, before: &Recorded, saw: &Fact, after: &Recorded) {
+        let (Some(run), attempt) = (&after.run, before.run.as_ref().map_or(0, |run| run.attempt)) else { return };
+        let over = match saw {
+            Fact::Submitted(Submission::Withheld) => before.claim().is_some() && before.job.id.is_none(),
+            Fact::Submitted(Submission::Failed(error)) => error.kind == ErrorKind::NotSent,
+            // A reply that was not recorded names nothing.
+            Fact::Sighted(Some(Answer::Job(job))) => {
+                let found = before.run.as_ref().is_some_and(|run| run.adopted);
+                job.state.is_terminal() && self.named.contains(&job.id) && !found
+            }
+            Fact::Looked(Ok(_)) if run.claim().is_none() || after.ended() => {
+                let refused = before.run.as_ref().is_some_and(|run| run.refusal.is_some());
+                refused && after.failure == Some(FailureClass::InvalidSpec)
+            }
+            _ => false,
+        };
+        self.proofs += i64::from(over);
+        assert_eq!(run.proven_claims, self.proofs, "{before:?}, {saw:?}, {after:?}");
+        let taken = after.job.id.filter(|id| before.job.id.is_none() && !self.ours.contains(id));
+        if let Some(foreign) = taken.filter(|_| run.adopted && self.want.active_job_policy == ActiveJobPolicy::Wait) {
+            assert!(self.proofs < attempt, "{foreign} is somebody else's and no claim was open: {after:?}");
+        }
+    }
+
     fn ended(&self) -> bool {
         Recorded::of(Some(&self.status)).ended()
     }
@@ -342,8 +402,8 @@ proptest! {
             world.pass(Weather::Good);
         }
         prop_assert!(world.ended(), "still going on: {:?}", world.status);
+        // What lands now is checked as it begins.
         world.pass_time(SUBMIT_BUDGET + LANDING_MARGIN);
-        prop_assert!(world.ours.len() <= 1, "Milvus was made to run {:?}", world.ours);
         let record = Recorded::of(Some(&world.status));
         prop_assert_eq!(record.run.and_then(|run| run.collection_id).unwrap_or(COLLECTION), COLLECTION);
         if record.job.state == Some(JobState::Completed) {

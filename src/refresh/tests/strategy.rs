@@ -102,13 +102,19 @@ fn run() -> impl Strategy<Value = Value> {
         (-2..6_i64, time_text(), number_text(COLLECTION), option::weighted(0.9, Just(ENDPOINT)), option::of(source()));
     let marks = (number_text(OLD), time_text(), prop_oneof![2 => Just(Vec::new()), 1 => vec(id_text(), 0..=32)]);
     let waits = (token(), token(), option::weighted(0.2, now()), -1..90_i64, -1..4_i64, option::weighted(0.2, now()));
-    (-1..4_i64, 0..4_i64, fingerprint, time_text(), claim, marks, any::<(bool, bool)>(), -1..5_i64, waits).prop_map(
-        |(number, generation, fingerprint, queued, claim, marks, (seen, adopted), unproven, waits)| {
+    let proof =
+        (prop::bool::weighted(0.7), -1..6_i64, option::weighted(0.1, select(vec!["InvalidSpec", "UnsupportedServer"])));
+    let counts = (any::<(bool, bool)>(), -1..5_i64, proof);
+    (-1..4_i64, 0..4_i64, fingerprint, time_text(), claim, marks, counts, waits).prop_map(
+        |(number, generation, fingerprint, queued, claim, marks, ((seen, adopted), unproven, proof), waits)| {
+            let (named, proven, refusal) = proof;
+            let id = if named { format!("{number}-{}-{:016x}", claim.0, 99) } else { "1-1-by hand".to_owned() };
             let (trigger, requested, suspended, held, failures, next_attempt) = waits;
             let ended: Vec<String> = marks.2.into_iter().flatten().collect();
             json!({
                 "number": number, "generation": generation, "fingerprint": fingerprint, "queuedTime": queued,
-                "attempt": claim.0, "submitTime": claim.1, "collectionID": claim.2,
+                "attempt": claim.0, "claimID": id, "provenClaims": proven,
+                "refusal": refusal.map(|reason| json!({ "reason": reason, "message": "No." })), "submitTime": claim.1, "collectionID": claim.2,
                 "endpoint": claim.3, "externalSource": claim.4, "jobIDWatermark": marks.0, "startTimeWatermark": marks.1,
                 "trigger": trigger, "requestedAt": requested, "suspendedSeconds": held, "failures": failures,
                 "suspendedTime": suspended.map(|time| time.to_string()),
@@ -197,7 +203,10 @@ fn job() -> impl Strategy<Value = Job> {
 }
 
 fn error() -> impl Strategy<Value = MilvusError> {
-    select(KINDS.to_vec()).prop_map(|kind| MilvusError::new(kind, format!("{kind:?} it is.")))
+    (select(KINDS.to_vec()), any::<bool>()).prop_map(|(kind, from_behind)| MilvusError {
+        from_behind,
+        ..MilvusError::new(kind, format!("{kind:?} it is."))
+    })
 }
 
 fn look() -> impl Strategy<Value = Look> {
@@ -257,6 +266,7 @@ pub fn observation() -> impl Strategy<Value = Observation> {
             turn,
             slot,
             luck: 0.5,
+            nonce: 7,
             fact,
         },
     )

@@ -10,7 +10,7 @@ use crate::{
     api::ActiveJobPolicy,
     milvus::{ErrorKind, Job, JobId, JobState},
     refresh::{
-        ClaimKey, Connection, Effect, Fact, FailureClass, Look, Permission, Reason, Slot, Turn, Wake, is_due,
+        Connection, Effect, Fact, FailureClass, Look, Permission, Reason, Slot, Turn, Wake, is_due,
         limits::{GRACE, HOLD, LONGEST_SLEEP},
     },
 };
@@ -188,7 +188,7 @@ fn an_active_job_of_the_same_source_is_adopted_where_the_spec_says_so() {
     let decision = scene.play(looked(vec![job(NEW, JobState::InProgress), old()]));
     assert_eq!((decision.effect, decision.next.job.id), (Effect::None, Some(JobId(NEW))));
     assert!(decision.run().adopted && decision.run().job_seen);
-    assert_eq!(decision.next.claim(), Some(ClaimKey { number: 1, attempt: 0 }));
+    assert_eq!(decision.next.claimed(), Some((1, 0)));
     assert_eq!(decision.run().attempt, 0, "nothing was claimed to be started");
     assert_eq!(decision.events(), ["RefreshAdopted"]);
     assert_eq!(scene.see(Fact::Nothing).effect, Effect::Poll(JobId(NEW)));

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::scene::{NEW, Scene, job, looked, old, sighted};
 use crate::{
     milvus::{JobId, JobState},
-    refresh::{ClaimKey, Effect, Fact, Reason, Recorded, Wake, limits::GRACE, project},
+    refresh::{Effect, Fact, Reason, Recorded, Wake, limits::GRACE, project},
 };
 
 /// What was going on when the last release wrote its statuses.
@@ -130,7 +130,7 @@ fn a_run_that_waited_under_the_last_release_starts_once() {
         let queued = scene.run().queued_time;
         let decision = scene.play(looked(vec![old()]));
         assert_eq!(decision.effect, Effect::Submit, "{name}");
-        assert_eq!(decision.next.claim(), Some(ClaimKey { number: 1, attempt: 1 }), "{name}");
+        assert_eq!(decision.next.claimed(), Some((1, 1)), "{name}");
         assert_eq!(decision.run().queued_time, queued, "{name}: it keeps its place");
     }
 }
