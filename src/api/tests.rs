@@ -317,3 +317,20 @@ fn every_example_is_an_object_of_its_kind() {
         }
     }
 }
+
+/// To YAML, `4f2c9d1` is a text, `9505540` and `12e4567` are numbers, which the API server refuses.
+#[test]
+fn every_trigger_that_people_can_copy_is_quoted() {
+    let mut files = yaml_files("examples");
+    files.extend(fs::read_dir(folder("docs")).unwrap().map(|entry| entry.unwrap().path()));
+    files.extend(["README.md", "charts/milvus-refresh-operator/templates/NOTES.txt"].map(folder));
+    let mut found = 0;
+    for file in files.iter().filter(|file| file.is_file()) {
+        let text = fs::read_to_string(file).unwrap();
+        for value in text.lines().filter_map(|line| line.trim_start().strip_prefix("trigger:")) {
+            assert!(value.trim_start().starts_with('"'), "{}: trigger:{value}", file.display());
+            found += 1;
+        }
+    }
+    assert!(found > 0, "the guide shows a trigger");
+}

@@ -1,27 +1,64 @@
 {{- define "operator.fullname" -}}
 {{- $name := default .Chart.Name .Values.nameOverride -}}
 {{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
+{{- include "operator.cut" (list .Values.fullnameOverride 63) -}}
 {{- else if contains $name .Release.Name -}}
-{{- .Release.Name | trunc 63 | trimSuffix "-" -}}
+{{- include "operator.cut" (list .Release.Name 63) -}}
 {{- else -}}
-{{- printf "%s-%s" .Release.Name $name | trunc 63 | trimSuffix "-" -}}
+{{- include "operator.cut" (list (printf "%s-%s" .Release.Name $name) 63) -}}
 {{- end -}}
+{{- end -}}
+
+{{- /*
+The name of a further object: takes a list of the root and what is appended. What is too long is cut before that, so that
+the objects of a release stay apart.
+*/ -}}
+{{- define "operator.name" -}}
+{{- $suffix := index . 1 -}}
+{{- include "operator.cut" (list (include "operator.fullname" (index . 0)) (sub 63 (len $suffix) | int)) }}{{ $suffix -}}
+{{- end -}}
+
+{{- /* Takes a list of a name and how many of its characters there is room for. */ -}}
+{{- define "operator.cut" -}}
+{{- index . 0 | trunc (index . 1) | trimAll "-." -}}
+{{- end -}}
+
+{{- /*
+The metadata of an object. Takes a dict of root and name and, where it has them, namespace, labels and annotations.
+*/ -}}
+{{- define "operator.metadata" -}}
+name: {{ toYaml .name }}
+{{- with .namespace }}
+namespace: {{ toYaml . }}
+{{- end }}
+labels:
+  {{- include "operator.labels" . | nindent 2 }}
+{{- with .annotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end -}}
 
 {{- define "operator.selectorLabels" -}}
-app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+{{- $name := include "operator.cut" (list (default .Chart.Name .Values.nameOverride) 63) -}}
+{{- toYaml (dict "app.kubernetes.io/name" $name "app.kubernetes.io/instance" .Release.Name) -}}
 {{- end -}}
 
+{{- /*
+The labels of an object. Takes a dict of root and, where the object has labels of its own, labels. Of two with one key the
+later one counts: the object's own are more specific than those of all, and nothing changes what selects.
+*/ -}}
 {{- define "operator.labels" -}}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-{{ include "operator.selectorLabels" . }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- $root := .root -}}
+{{- $chart := include "operator.cut" (list (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_") 63) -}}
+{{- $made := dict "helm.sh/chart" $chart "app.kubernetes.io/version" $root.Chart.AppVersion -}}
+{{- $fixed := include "operator.selectorLabels" $root | fromYaml -}}
+{{- $_ := set $fixed "app.kubernetes.io/managed-by" $root.Release.Service -}}
+{{- $all := dict -}}
+{{- range $labels := list $made $root.Values.commonLabels .labels $fixed -}}
+{{- range $key, $value := $labels }}{{ $_ := set $all $key $value }}{{ end -}}
+{{- end -}}
+{{- toYaml $all -}}
 {{- end -}}
 
 {{- define "operator.serviceAccountName" -}}

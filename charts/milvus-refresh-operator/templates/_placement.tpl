@@ -1,7 +1,7 @@
 {{- /* Where the pods run. */ -}}
 {{- define "operator.placement" -}}
 {{- with .Values.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ toYaml . }}
 {{- end }}
 {{- with .Values.nodeSelector }}
 nodeSelector:

@@ -4,33 +4,24 @@ Takes a dict of root, name, namespace and rules.
 */ -}}
 {{- define "operator.grant" -}}
 {{- $kind := empty .namespace | ternary "ClusterRole" "Role" -}}
+{{- $metadata := include "operator.metadata" (dict "root" .root "name" .name "namespace" .namespace) -}}
 apiVersion: rbac.authorization.k8s.io/v1
 kind: {{ $kind }}
 metadata:
-  name: {{ .name }}
-  {{- with .namespace }}
-  namespace: {{ . }}
-  {{- end }}
-  labels:
-    {{- include "operator.labels" .root | nindent 4 }}
+  {{- $metadata | nindent 2 }}
 rules:
 {{ .rules }}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: {{ $kind }}Binding
 metadata:
-  name: {{ .name }}
-  {{- with .namespace }}
-  namespace: {{ . }}
-  {{- end }}
-  labels:
-    {{- include "operator.labels" .root | nindent 4 }}
+  {{- $metadata | nindent 2 }}
 roleRef:
   apiGroup: rbac.authorization.k8s.io
   kind: {{ $kind }}
-  name: {{ .name }}
+  name: {{ toYaml .name }}
 subjects:
 - kind: ServiceAccount
-  name: {{ include "operator.serviceAccountName" .root }}
-  namespace: {{ .root.Release.Namespace }}
+  name: {{ include "operator.serviceAccountName" .root | toYaml }}
+  namespace: {{ toYaml .root.Release.Namespace }}
 {{- end -}}

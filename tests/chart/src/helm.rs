@@ -110,7 +110,14 @@ impl Helm {
     /// # Errors
     /// The chart refuses the values.
     pub fn template(&self, values: &Value) -> Result<String> {
-        let (release, namespace) = RELEASE;
+        self.template_of(RELEASE, values)
+    }
+
+    /// The same of another release, by its name and namespace.
+    ///
+    /// # Errors
+    /// The chart refuses the values, or helm the names.
+    pub fn template_of(&self, (release, namespace): (&str, &str), values: &Value) -> Result<String> {
         with_values(values, |file| self.ok(&["template", release, CHART, "--namespace", namespace, "--values", file]))
     }
 

@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod admission;
+mod labels;
 mod life;
 mod made;
+mod names;
 mod release;
 mod render;
 mod schema;

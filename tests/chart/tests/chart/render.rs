@@ -137,6 +137,15 @@ fn secrets_and_config_maps_can_be_read_just_where_the_values_say() {
         ("two namespaces", [all("shop"), all("search")].concat()),
         ("secrets of a namespace", all("shop")),
         ("named secrets", named.clone()),
+        (
+            "secrets named twice",
+            vec![
+                one("shop", "secrets", "milvus-login"),
+                one("shop", "secrets", "specs"),
+                one("shop", "configmaps", "milvus-ca"),
+                one("search", "secrets", "a"),
+            ],
+        ),
         ("two namespaces and secrets of one", all("shop")),
         ("two namespaces and named secrets", named),
         ("no RBAC", vec![]),
@@ -272,6 +281,20 @@ fn what_is_said_of_the_pod_is_in_the_pod() {
     for arg in ["--workers=4", "--log-format=text", "--help"] {
         assert!(args.contains(&arg.to_owned()), "{args:?}");
     }
+}
+
+#[test]
+fn the_pod_runs_as_the_user_of_the_image_unless_the_cluster_chooses_another() {
+    let deployment = of_kind(&rendered("nothing").2, "Deployment")[0].to_string();
+    // OpenShift refuses a pod that asks for a user outside of its namespace's range.
+    for fixed in ["runAsUser", "runAsGroup", "fsGroup"] {
+        assert!(!deployment.contains(fixed), "{fixed} in {deployment}");
+    }
+    assert!(deployment.contains("\"runAsNonRoot\":true"), "{deployment}");
+    // The kubelet can tell only of a number that it is not root.
+    let dockerfile = std::fs::read_to_string(format!("{}/Dockerfile", chart::REPOSITORY)).unwrap();
+    let user = dockerfile.lines().find_map(|line| line.strip_prefix("USER ")).unwrap();
+    assert!(user.split(':').all(|id| id.parse::<u32>().unwrap() > 0), "{user}");
 }
 
 #[test]

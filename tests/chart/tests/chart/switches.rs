@@ -37,6 +37,14 @@ pub fn all() -> Vec<(&'static str, Value)> {
         ("secrets of a namespace", json!({ "secrets": { "access": "namespaces", "namespaces": ["shop"] } })),
         ("named secrets", json!({ "secrets": { "access": "named", "named": named } })),
         (
+            "secrets named twice",
+            json!({ "secrets": { "access": "named", "named": [
+                { "namespace": "shop", "secrets": ["milvus-login"] },
+                { "namespace": "search", "secrets": ["a"] },
+                { "namespace": "shop", "secrets": ["milvus-login", "specs"], "configMaps": ["milvus-ca"] },
+            ] } }),
+        ),
+        (
             "two namespaces and secrets of one",
             json!({ "watchNamespaces": ["shop", "search"], "secrets": { "access": "namespaces", "namespaces": ["shop"] } }),
         ),
