@@ -10,6 +10,10 @@ use super::{
 };
 use crate::milvus::{ErrorKind, Job, JobId, JobState, MilvusError, Result};
 
+/// How long a failure without a reason is held back. Milvus shows it until the next tick of its checker, which comes every
+/// 10 s and records the reason.
+const UNEXPLAINED: Duration = Duration::from_secs(15);
+
 #[derive(Debug)]
 pub(super) struct Tracked {
     pub job: JobId,
@@ -25,7 +29,8 @@ pub(super) struct Tracked {
     age: Duration,
     seen: Sighting,
     failures: u32,
-    held_back: bool,
+    /// Since when it shows a failure without a reason.
+    unexplained: Option<Instant>,
 }
 
 impl Tracked {
@@ -40,7 +45,7 @@ impl Tracked {
             age,
             seen: Sighting::default(),
             failures: 0,
-            held_back: false,
+            unexplained: None,
         }
     }
 
@@ -87,11 +92,10 @@ impl Tracked {
     fn answered(&mut self, answer: Answer, now: Instant) -> bool {
         self.failures = 0;
         let recovered = self.seen.failing.take().is_some();
-        // Milvus shows a failure a moment before it has recorded its reason: it is asked once more.
-        self.held_back = !self.held_back && is_unexplained_failure(&answer);
-        if self.held_back {
+        self.unexplained = is_unexplained_failure(&answer).then(|| self.unexplained.unwrap_or(now));
+        if let Some(since) = self.unexplained.filter(|since| now < *since + UNEXPLAINED) {
             self.alone = true;
-            self.due = now + SOON;
+            self.due = (now + SOON.max(now.saturating_duration_since(since))).min(since + UNEXPLAINED);
             return recovered;
         }
         let answer = Some(answer);

@@ -190,7 +190,7 @@ async fn only_differences_are_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_without_a_reason_is_held_back_and_asked_once_more() {
+async fn a_failure_without_a_reason_is_held_back_until_the_reason_is_there() {
     for count in [1, 16] {
         let scene = Scene::with(count);
         pass(1_000).await;
@@ -202,13 +202,13 @@ async fn a_failure_without_a_reason_is_held_back_and_asked_once_more() {
             assert_eq!(scene.job(1).unwrap().state, JobState::InProgress, "not told yet");
             pass(50).await;
             waited += 50;
-            if waited == 500 {
+            if waited == 10_000 {
                 scene.fake.set(1, |job| {
                     job.reason = "no files found in external source".to_owned();
                     job.end_time = Some(Timestamp::UNIX_EPOCH);
                 });
             }
-            assert!(waited < 5_000, "told in the end");
+            assert!(waited < 20_000, "told in the end");
         }
         let job = scene.job(1).unwrap();
         assert_eq!((job.state, job.reason.as_str()), (JobState::Failed, "no files found in external source"));
@@ -216,14 +216,16 @@ async fn a_failure_without_a_reason_is_held_back_and_asked_once_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_that_stays_without_a_reason_is_told_at_the_second_look() {
+async fn a_failure_that_stays_without_a_reason_is_told_after_some_looks() {
     let scene = Scene::with(1);
     pass(1_000).await;
     scene.fake.set(1, |job| job.state = JobState::Failed);
     scene.fake.reset();
-    pass(2_000).await;
+    pass(10_000).await;
+    assert_eq!(scene.job(1).unwrap().state, JobState::InProgress, "Milvus may still be about to say why");
+    pass(10_000).await;
     assert_eq!(scene.job(1).unwrap().state, JobState::Failed);
-    assert_eq!(scene.fake.polls().len(), 2);
+    assert!((4..=8).contains(&scene.fake.polls().len()), "{:?}", scene.fake.polls());
 }
 
 #[tokio::test(start_paused = true)]
