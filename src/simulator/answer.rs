@@ -1,10 +1,6 @@
 //! What requests ask for and how answers carry errors and show faults.
 
-use super::{
-    fault::Fault,
-    journal::{Method, Verdict},
-    refusal::Refusal,
-};
+use super::{fault::Fault, journal::Method, refusal::Refusal};
 use crate::milvus::{
     JobId,
     wire::{
@@ -36,9 +32,9 @@ pub(super) trait Answer: Send + 'static {
     /// The answer that carries nothing but an error.
     fn refused(refusal: Refusal) -> Self;
 
-    /// What a successful answer says was done.
-    fn verdict(&self) -> Verdict {
-        Verdict::Answered
+    /// The job that it says was made.
+    fn accepted(&self) -> Option<JobId> {
+        None
     }
 
     /// Shows a fault about jobs. Whether there was something to show it on.
@@ -102,8 +98,8 @@ impl Question for RefreshExternalCollectionRequest {
 impl Answer for RefreshExternalCollectionResponse {
     refused!();
 
-    fn verdict(&self) -> Verdict {
-        Verdict::Accepted(JobId(self.job_id))
+    fn accepted(&self) -> Option<JobId> {
+        Some(JobId(self.job_id))
     }
 }
 

@@ -48,6 +48,9 @@ pub enum Fault {
     },
     /// The call takes effect, the answer is no protobuf message.
     Garbage,
+    /// The proxy loses the coordinator's answer to a submit and repeats it inside: the client is told what came of the second
+    /// one, which meets the job of the first, or makes a second job where that has ended already.
+    RepeatedByProxy,
     /// A submit is answered with an id that never exists, as when Milvus swallows an error behind its back.
     LoseAcceptedJob,
     /// The progress has no job in it.
@@ -79,6 +82,26 @@ impl Fault {
     /// Strikes every call until [`super::Simulator::clear_faults`].
     pub fn forever(self) -> Armed {
         Armed { fault: self, left: None }
+    }
+
+    /// Whether it leaves calls alone that answer with no job.
+    pub(super) fn needs_a_job(&self) -> bool {
+        match self {
+            Self::RepeatedByProxy
+            | Self::LoseAcceptedJob
+            | Self::MissingJobInfo
+            | Self::OtherJobId
+            | Self::UnknownState
+            | Self::RegressToPending
+            | Self::FailedFirstWithoutReason => true,
+            Self::DropReplyAfterEffect
+            | Self::HangAfterEffect
+            | Self::HangBeforeEffect
+            | Self::Delay(_)
+            | Self::Status { .. }
+            | Self::Milvus { .. }
+            | Self::Garbage => false,
+        }
     }
 }
 

@@ -20,10 +20,8 @@ pub(super) struct Job {
     /// Whether source and spec came with the request and become the collection's when the job completes.
     pub(super) overrides: bool,
     pub(super) started: Duration,
-    pub(super) pending: Duration,
-    pub(super) duration: Duration,
-    pub(super) tasks: u32,
-    pub(super) outcome: Outcome,
+    /// Its times are those of this job: the jitter is in them.
+    pub(super) plan: Plan,
     /// Set once, when the end was first noticed.
     pub(super) ended: Option<End>,
 }
@@ -48,10 +46,12 @@ impl Job {
             Duration::from_millis(varied.as_millis().try_into().unwrap_or(u64::MAX))
         };
         let [first, second] = draws;
-        self.pending = vary(plan.pending, first);
-        self.duration = vary(plan.duration, second);
-        self.tasks = plan.tasks.max(1);
-        self.outcome = plan.outcome.clone();
+        self.plan = Plan {
+            pending: vary(plan.pending, first),
+            duration: vary(plan.duration, second),
+            tasks: plan.tasks.max(1),
+            ..plan.clone()
+        };
     }
 
     /// Notes the end that the plan, or Milvus' own `timeout`, has brought by now. Whether that is news.
@@ -59,12 +59,13 @@ impl Job {
         if self.ended.is_some() {
             return false;
         }
-        let planned = self.pending.saturating_add(self.duration);
-        let (after, failure) = match &self.outcome {
+        let planned = self.plan.pending.saturating_add(self.plan.duration);
+        let (after, failure) = match &self.plan.outcome {
             Outcome::Hang => return false,
-            _ if planned > timeout => (timeout, Some("timeout".to_owned())),
+            _ if planned > timeout && self.plan.stumble.is_empty() => (timeout, Some("timeout".to_owned())),
+            _ if planned > timeout => (timeout, Some(format!("timeout, last failure: {}", self.plan.stumble))),
             Outcome::Complete => (planned, None),
-            Outcome::Fail(reason) => (planned, Some(reason.clone())),
+            Outcome::Fail(reason) => (planned.saturating_add(self.plan.unrecorded), Some(reason.clone())),
         };
         let at = self.started.saturating_add(after);
         if now < at {
@@ -76,19 +77,33 @@ impl Job {
 
     /// Ends the job at `at`.
     pub(super) fn end(&mut self, at: Duration, failure: Option<String>) {
-        let progress = if failure.is_some() { self.progress_at(at) } else { 100 };
+        let progress = if failure.is_some() { self.active_at(at).1 } else { 100 };
         self.ended = Some(End { at, failure, progress });
     }
 
-    /// Finished tasks in percent; the last task counts only with the end of the job.
-    fn progress_at(&self, now: Duration) -> i64 {
-        let running = now.saturating_sub(self.started).saturating_sub(self.pending);
-        if self.outcome == Outcome::Hang && running >= self.duration {
-            return 99;
+    /// State and progress while it has no end on record: finished tasks in percent, the last of which counts only with the
+    /// end.
+    fn active_at(&self, now: Duration) -> (State, i64) {
+        let Plan { pending, duration, setbacks, .. } = self.plan;
+        let tasks = u128::from(self.plan.tasks);
+        let percent = |done: u128| i64::try_from(done.min(tasks - 1) * 100 / tasks).unwrap_or(0);
+        let Some(running) = now.checked_sub(self.started.saturating_add(pending)) else {
+            return (State::RefreshPending, 0);
+        };
+        if running >= duration {
+            return match self.plan.outcome {
+                Outcome::Hang => (State::RefreshInProgress, 99),
+                Outcome::Fail(_) => (State::RefreshFailed, percent(tasks)),
+                Outcome::Complete => (State::RefreshInProgress, percent(tasks)),
+            };
         }
-        let tasks = u128::from(self.tasks);
-        let done = (running.as_nanos() * tasks).checked_div(self.duration.as_nanos()).unwrap_or(tasks);
-        i64::try_from(done.min(tasks - 1) * 100 / tasks).unwrap_or(0)
+        // Equal parts between the setbacks, each of which begins with a while in the queue.
+        let part = (duration / setbacks.saturating_add(1)).max(Duration::from_nanos(1));
+        let within = running.as_nanos() % part.as_nanos();
+        if running >= part && within < part.as_nanos() / 10 {
+            return (State::RefreshPending, 0);
+        }
+        (State::RefreshInProgress, percent(within * tasks / part.as_nanos()))
     }
 
     /// As Milvus reports it.
@@ -96,8 +111,12 @@ impl Job {
         let (state, progress, reason) = match &self.ended {
             Some(End { failure: None, progress, .. }) => (State::RefreshCompleted, *progress, ""),
             Some(End { failure: Some(reason), progress, .. }) => (State::RefreshFailed, *progress, reason.as_str()),
-            None if now < self.started.saturating_add(self.pending) => (State::RefreshPending, 0, ""),
-            None => (State::RefreshInProgress, self.progress_at(now), ""),
+            None => {
+                let (state, progress) = self.active_at(now);
+                let midway = self.started.saturating_add((self.plan.pending.saturating_add(self.plan.duration)) / 2);
+                let stumbled = now >= midway && state != State::RefreshFailed;
+                (state, progress, if stumbled { self.plan.stumble.as_str() } else { "" })
+            }
         };
         RefreshExternalCollectionJobInfo {
             job_id: self.id,

@@ -48,6 +48,8 @@ pub enum Verdict {
     Answered,
     /// A submit that made this job.
     Accepted(JobId),
+    /// A submit that the proxy repeated inside, and that made two jobs.
+    AcceptedTwice(JobId, JobId),
     /// A submit that was answered with this id and made no job.
     Lost(JobId),
     /// Milvus' error inside an OK answer.
@@ -85,7 +87,7 @@ pub struct Call {
     pub connection: u64,
     /// What it did.
     pub verdict: Verdict,
-    /// The fault that struck it.
+    /// The fault that struck it, or is to strike it while the verdict is open.
     pub fault: Option<Fault>,
 }
 
@@ -116,9 +118,20 @@ impl Journal {
     }
 
     pub(super) fn close(&mut self, number: usize, verdict: Verdict) {
-        if let Some(call) = number.checked_sub(self.dropped).and_then(|index| self.calls.get_mut(index)) {
+        if let Some(call) = self.call_mut(number) {
             call.verdict = verdict;
         }
+    }
+
+    /// Notes that there was nothing for the call's fault to strike.
+    pub(super) fn spared(&mut self, number: usize) {
+        if let Some(call) = self.call_mut(number) {
+            call.fault = None;
+        }
+    }
+
+    fn call_mut(&mut self, number: usize) -> Option<&mut Call> {
+        number.checked_sub(self.dropped).and_then(|index| self.calls.get_mut(index))
     }
 
     pub(super) fn started(&mut self, owner: (String, String), job: JobId) {

@@ -38,7 +38,7 @@ pub use fault::{Armed, Fault, When};
 pub use journal::{Call, Method, Verdict};
 pub use login::Login;
 pub use plan::{Outcome, Plan};
-pub use settings::{CollectionSpec, DuplicateWording, Settings};
+pub use settings::{CollectionSpec, DuplicateWording, Ids, Settings};
 pub use tls::ServerTls;
 
 use crate::milvus::JobId;
@@ -104,7 +104,7 @@ impl Simulator {
             address: listener.local_addr()?,
             clock: Clock::start(),
             state: Mutex::new(State {
-                world: World::new(settings.seed),
+                world: World::new(settings.seed, settings.ids),
                 settings,
                 connections: 0,
                 faults: fault::Faults::default(),
@@ -171,6 +171,17 @@ impl Simulator {
     pub fn start_foreign_job_from(&self, database: &str, collection: &str, source: &str, spec: &str) -> Option<JobId> {
         let submit = Submit { database, collection, source, spec };
         self.with_world(|world, now| world.refresh(&submit, DuplicateWording::PollIt, now)).ok().map(JobId)
+    }
+
+    /// Adds jobs of other users that have failed with `reason` just now, so that lists become long. Nothing happens where
+    /// there is no such collection.
+    pub fn add_past_jobs(&self, database: &str, collection: &str, jobs: usize, reason: &str) {
+        self.with_world(|world, now| world.add_past(database, collection, jobs, reason, now));
+    }
+
+    /// Every job that there ever was, other users' too, in the order of their starts.
+    pub fn jobs_by_start(&self) -> Vec<JobId> {
+        self.0.lock().world.started().to_vec()
     }
 
     /// Ends an active job now; [`Outcome::Hang`] instead keeps it from ending. Whether there was such a job.

@@ -27,12 +27,28 @@ pub struct Plan {
     pub tasks: u32,
     /// How the job ends.
     pub outcome: Outcome,
+    /// The reason that the job shows from the middle of its course to its end, as newer builds show the first failure that
+    /// they have got over. Empty: none.
+    pub stumble: String,
+    /// How often its tasks are set back: it is `RefreshPending` again then, and its progress starts anew.
+    pub setbacks: u32,
+    /// How long a failure shows without reason and end before Milvus has recorded it. Until then the job counts as active.
+    pub unrecorded: Duration,
 }
 
 impl Plan {
     /// In progress at once, completed after `duration`.
     pub fn completes_in(duration: Duration) -> Self {
-        Self { pending: Duration::ZERO, duration, jitter: 0.0, tasks: 20, outcome: Outcome::Complete }
+        Self {
+            pending: Duration::ZERO,
+            duration,
+            jitter: 0.0,
+            tasks: 20,
+            outcome: Outcome::Complete,
+            stumble: String::new(),
+            setbacks: 0,
+            unrecorded: Duration::ZERO,
+        }
     }
 
     /// In progress at once, failed with `reason` after `duration`.
@@ -48,6 +64,21 @@ impl Plan {
     /// The same with a time in the queue first.
     pub fn pending_for(self, pending: Duration) -> Self {
         Self { pending, ..self }
+    }
+
+    /// The same with a reason on its way; see [`Plan::stumble`].
+    pub fn stumbling(self, reason: impl Into<String>) -> Self {
+        Self { stumble: reason.into(), ..self }
+    }
+
+    /// The same with tasks that are set back so often; see [`Plan::setbacks`].
+    pub fn set_back(self, setbacks: u32) -> Self {
+        Self { setbacks, ..self }
+    }
+
+    /// The same with a failure that is recorded so much later; see [`Plan::unrecorded`].
+    pub fn recorded_after(self, unrecorded: Duration) -> Self {
+        Self { unrecorded, ..self }
     }
 
     /// The same with jitter; see [`Plan::jitter`].

@@ -17,15 +17,19 @@ use super::{
     transport::{Connection, Garbage},
     world::{Collection, Submit},
 };
-use crate::milvus::wire::{
-    common::ServerInfo,
-    milvus::{
-        ConnectRequest, ConnectResponse, DescribeCollectionRequest, DescribeCollectionResponse,
-        GetRefreshExternalCollectionProgressRequest, GetRefreshExternalCollectionProgressResponse, GetVersionRequest,
-        GetVersionResponse, ListRefreshExternalCollectionJobsRequest, ListRefreshExternalCollectionJobsResponse,
-        RefreshExternalCollectionRequest, RefreshExternalCollectionResponse, milvus_service_server::MilvusService,
+use crate::milvus::{
+    JobId,
+    wire::{
+        common::ServerInfo,
+        milvus::{
+            ConnectRequest, ConnectResponse, DescribeCollectionRequest, DescribeCollectionResponse,
+            GetRefreshExternalCollectionProgressRequest, GetRefreshExternalCollectionProgressResponse,
+            GetVersionRequest, GetVersionResponse, ListRefreshExternalCollectionJobsRequest,
+            ListRefreshExternalCollectionJobsResponse, RefreshExternalCollectionRequest,
+            RefreshExternalCollectionResponse, milvus_service_server::MilvusService,
+        },
+        schema::{CollectionSchema, DataType, FieldSchema},
     },
-    schema::{CollectionSchema, DataType, FieldSchema},
 };
 
 /// The gRPC service over the shared state.
@@ -127,7 +131,7 @@ impl Shared {
         let answer = {
             let mut state = self.lock();
             let answer = if in_time {
-                self.take_effect(&mut state, &question, effect, admitted.fault.as_ref())
+                self.take_effect(&mut state, &question, effect, &admitted)
             } else {
                 Err(Status::deadline_exceeded("context deadline exceeded"))
             };
@@ -158,13 +162,14 @@ impl Shared {
         }
     }
 
-    fn take_effect<Q: Question, A: Answer>(
+    /// What the coordinator answers, and the job of a first call where the proxy has repeated it.
+    fn ask_coordinator<Q: Question, A: Answer>(
         &self,
         state: &mut State,
         question: &Q,
         effect: Effect<Q, A>,
         fault: Option<&Fault>,
-    ) -> Result<(Verdict, A), Status> {
+    ) -> Result<(Option<JobId>, Result<A, Refusal>), Status> {
         let now = self.clock.now();
         state.world.settle(now);
         let answer = match fault {
@@ -176,30 +181,66 @@ impl Shared {
             }
             _ => effect(state, question, now, &self.clock),
         };
-        let mut answer = match answer {
-            Ok(answer) => answer,
-            Err(refusal) => {
-                let verdict = Verdict::Refused { code: refusal.code, reason: refusal.reason.clone() };
-                return Ok((verdict, A::refused(refusal)));
-            }
-        };
-        let mut verdict = answer.verdict();
-        if let Verdict::Accepted(job) = verdict {
-            if fault == Some(&Fault::LoseAcceptedJob) {
+        let first = accepted(&answer).filter(|_| fault == Some(&Fault::RepeatedByProxy));
+        let Some(job) = first else { return Ok((None, answer)) };
+        note_start(state, job);
+        state.world.settle(now);
+        Ok((first, effect(state, question, now, &self.clock)))
+    }
+
+    fn take_effect<Q: Question, A: Answer>(
+        &self,
+        state: &mut State,
+        question: &Q,
+        effect: Effect<Q, A>,
+        admitted: &Admitted,
+    ) -> Result<(Verdict, A), Status> {
+        let fault = admitted.fault.as_ref();
+        let (first, mut answer) = self.ask_coordinator(state, question, effect, fault)?;
+        let mut struck = first.is_some();
+        let verdict = match (first, accepted(&answer)) {
+            (_, Some(job)) if fault == Some(&Fault::LoseAcceptedJob) => {
                 state.world.lose(job.0);
-                verdict = Verdict::Lost(job);
-            } else if let Some(owner) = state.world.owner(job.0) {
-                tracing::info!(%job, database = owner.0, collection = owner.1, "refresh job accepted");
-                state.journal.started(owner, job);
+                struck = true;
+                Verdict::Lost(job)
             }
-        }
-        if let Some(fault) = fault {
+            (None, Some(job)) => {
+                note_start(state, job);
+                Verdict::Accepted(job)
+            }
+            (Some(first), Some(job)) => {
+                note_start(state, job);
+                Verdict::AcceptedTwice(first, job)
+            }
+            (Some(first), None) => Verdict::Accepted(first),
+            (None, None) => match &answer {
+                Ok(_) => Verdict::Answered,
+                Err(Refusal { code, reason }) => Verdict::Refused { code: *code, reason: reason.clone() },
+            },
+        };
+        if let (Some(fault), Ok(answer)) = (fault, &mut answer) {
             let shown = answer.spoil(fault);
             if shown && *fault == Fault::FailedFirstWithoutReason {
                 state.faults.spend(Q::METHOD, fault);
             }
+            struck |= shown;
         }
-        Ok((verdict, answer))
+        if !struck && fault.is_some_and(Fault::needs_a_job) {
+            state.journal.spared(admitted.number);
+        }
+        Ok((verdict, answer.unwrap_or_else(A::refused)))
+    }
+}
+
+/// The job that a submit has made.
+fn accepted<A: Answer>(answer: &Result<A, Refusal>) -> Option<JobId> {
+    answer.as_ref().ok().and_then(Answer::accepted)
+}
+
+fn note_start(state: &mut State, job: JobId) {
+    if let Some(owner) = state.world.owner(job.0) {
+        tracing::info!(%job, database = owner.0, collection = owner.1, "refresh job accepted");
+        state.journal.started(owner, job);
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Settings {
     pub too_old: bool,
     /// How a second start is refused.
     pub duplicate_wording: DuplicateWording,
+    /// In which order ids are given out. Read at the start only.
+    pub ids: Ids,
 }
 
 impl Default for Settings {
@@ -38,8 +40,19 @@ impl Default for Settings {
             denied: Vec::new(),
             too_old: false,
             duplicate_wording: DuplicateWording::PollIt,
+            ids: Ids::Rising,
         }
     }
+}
+
+/// The order of the ids of a cluster. Some builds take the id of a job before they wait for its collection, so that the
+/// order of the ids is not always that of the starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ids {
+    /// Each is higher than the one before.
+    Rising,
+    /// Of so many that follow each other, any can be the next.
+    Shuffled(usize),
 }
 
 /// The texts of code 703 that are about.

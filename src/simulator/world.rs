@@ -5,18 +5,18 @@ use std::{
     time::Duration,
 };
 
-use rand::{RngExt, SeedableRng, rngs::StdRng};
+use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
 
 use super::{
     clock::Clock,
     job::Job,
     names,
-    plan::Outcome,
+    plan::{Outcome, Plan},
     refusal::Refusal,
-    settings::{CollectionSpec, DuplicateWording},
+    settings::{CollectionSpec, DuplicateWording, Ids},
     spec,
 };
-use crate::milvus::wire::milvus::RefreshExternalCollectionJobInfo;
+use crate::milvus::{JobId, wire::milvus::RefreshExternalCollectionJobInfo};
 
 /// Milvus' defaults: a job fails after an hour and is forgotten a day after its end.
 const JOB_TIMEOUT: Duration = Duration::from_secs(3600);
@@ -36,10 +36,15 @@ pub(super) struct Collection {
 /// The state of the cluster.
 pub(super) struct World {
     random: StdRng,
+    ids: Ids,
     last_id: i64,
+    /// Ids that are to be given out, the last one first.
+    next_ids: Vec<i64>,
     databases: BTreeSet<String>,
     collections: BTreeMap<i64, Collection>,
     jobs: BTreeMap<i64, Job>,
+    /// Every job that there ever was, in the order of their starts.
+    started: Vec<JobId>,
 }
 
 /// A request for a refresh.
@@ -51,20 +56,39 @@ pub(super) struct Submit<'a> {
 }
 
 impl World {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64, ids: Ids) -> Self {
         Self {
             random: StdRng::seed_from_u64(seed),
+            ids,
             last_id: FIRST_ID,
+            next_ids: Vec::new(),
             databases: BTreeSet::from([DEFAULT_DATABASE.to_owned()]),
             collections: BTreeMap::new(),
             jobs: BTreeMap::new(),
+            started: Vec::new(),
         }
     }
 
     /// The next id of the cluster's one allocator.
     pub(super) fn allocate(&mut self) -> i64 {
+        if let Some(id) = self.next_ids.pop() {
+            return id;
+        }
+        if let Ids::Shuffled(many) = self.ids {
+            self.next_ids = (1..many).map(|_| self.higher()).collect();
+            self.next_ids.shuffle(&mut self.random);
+        }
+        self.higher()
+    }
+
+    fn higher(&mut self) -> i64 {
         self.last_id += self.random.random_range(1..1000);
         self.last_id
+    }
+
+    /// Every job that there ever was, in the order of their starts.
+    pub(super) fn started(&self) -> &[JobId] {
+        &self.started
     }
 
     /// Creates the collection, its database too; one of that name goes first.
@@ -189,15 +213,25 @@ impl World {
             spec: spec.to_owned(),
             overrides,
             started: now,
-            pending: Duration::ZERO,
-            duration: Duration::ZERO,
-            tasks: 1,
-            outcome: Outcome::Complete,
+            plan: Plan::default(),
             ended: None,
         };
         job.follow(&settings.plan, draws);
         self.jobs.insert(id, job);
+        self.started.push(JobId(id));
         id
+    }
+
+    /// Adds jobs of the past that have failed with `reason`.
+    pub(super) fn add_past(&mut self, database: &str, name: &str, jobs: usize, reason: &str, now: Duration) {
+        let Ok(collection_id) = self.find(database, name).map(|collection| collection.id) else { return };
+        let submit = Submit { database, collection: name, source: "", spec: "" };
+        for _ in 0..jobs {
+            let id = self.start(collection_id, &submit, now);
+            if let Some(job) = self.jobs.get_mut(&id) {
+                job.end(now, Some(reason.to_owned()));
+            }
+        }
     }
 
     /// Takes a job back as if it had never been.
@@ -209,7 +243,7 @@ impl World {
     pub(super) fn finish(&mut self, id: i64, outcome: Outcome, now: Duration) -> bool {
         let Some(job) = self.jobs.get_mut(&id).filter(|job| job.ended.is_none()) else { return false };
         match outcome {
-            Outcome::Hang => job.outcome = Outcome::Hang,
+            Outcome::Hang => job.plan.outcome = Outcome::Hang,
             Outcome::Complete => job.end(now, None),
             Outcome::Fail(reason) => job.end(now, Some(reason)),
         }

@@ -103,9 +103,14 @@ impl World<'static> {
 
 impl<'a> World<'a> {
     pub async fn on(cluster: &'a Cluster) -> Self {
+        Self::with_milvus(cluster, Settings::default()).await
+    }
+
+    /// A namespace with a simulator that is set up like this.
+    pub async fn with_milvus(cluster: &'a Cluster, settings: Settings) -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let namespace = format!("test-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        let world = World::in_namespace(cluster, namespace.clone()).await;
+        let world = Self::of_parts(cluster, namespace.clone(), settings).await;
         let object = Namespace {
             metadata: kube::core::ObjectMeta { name: Some(namespace), ..Default::default() },
             ..Default::default()
@@ -116,9 +121,13 @@ impl<'a> World<'a> {
 
     /// The same in a namespace that exists.
     pub async fn in_namespace(cluster: &'a Cluster, namespace: String) -> Self {
+        Self::of_parts(cluster, namespace, Settings::default()).await
+    }
+
+    async fn of_parts(cluster: &'a Cluster, namespace: String, settings: Settings) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = cluster.client().await;
-        let milvus = Simulator::start("127.0.0.1:0".parse().unwrap(), Settings::default()).await.unwrap();
+        let milvus = Simulator::start("127.0.0.1:0".parse().unwrap(), settings).await.unwrap();
         Self { cluster, client, namespace, milvus, operator: Mutex::new(None) }
     }
 

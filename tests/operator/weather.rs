@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
-use milvus_refresh_operator::simulator::{Fault, Login, Method, Plan, Settings, When};
+use milvus_refresh_operator::simulator::{Fault, Login, Method, Outcome, Plan, Settings, Simulator, Verdict, When};
 
-use crate::harness::{World, ready, status};
+use crate::harness::{LONG, World, ready, status};
 
 const INSTANT: Plan = Plan {
     pending: Duration::ZERO,
     duration: Duration::ZERO,
     jitter: 0.0,
     tasks: 1,
-    outcome: milvus_refresh_operator::simulator::Outcome::Complete,
+    outcome: Outcome::Complete,
+    stumble: String::new(),
+    setbacks: 0,
+    unrecorded: Duration::ZERO,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,7 +75,7 @@ async fn a_milvus_that_goes_away_while_a_job_runs_leaves_the_job_fields() {
     world.milvus.resume().await.unwrap();
     world.until_reason("products", "RefreshInProgress").await;
     let job = world.milvus.accepted_starts("default", "products")[0];
-    world.milvus.finish_job(job, milvus_refresh_operator::simulator::Outcome::Complete);
+    world.milvus.finish_job(job, Outcome::Complete);
     let done = world.until_ended("products").await;
     assert_eq!(status(&done).state.as_deref(), Some("RefreshCompleted"));
     assert_eq!(world.starts("products"), 1);
@@ -94,6 +97,12 @@ async fn a_milvus_without_the_refresh_api_is_called_too_old_until_it_is_upgraded
     world.until_ended("products").await;
 }
 
+/// How many calls a fault has struck.
+fn struck(milvus: &Simulator, fault: &Fault) -> usize {
+    let calls = milvus.journal();
+    calls.iter().filter(|call| call.fault.as_ref() == Some(fault) && call.verdict != Verdict::Open).count()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn odd_answers_to_polls_neither_end_nor_stop_a_refresh() {
     for fault in [
@@ -102,15 +111,22 @@ async fn odd_answers_to_polls_neither_end_nor_stop_a_refresh() {
         Fault::OtherJobId,
         Fault::UnknownState,
         Fault::RegressToPending,
-        Fault::FailedFirstWithoutReason,
         Fault::Delay(Duration::from_secs(2)),
         Fault::Status { code: 13, text: "internal".to_owned(), when: When::Before },
         Fault::Milvus { code: 5, reason: "service internal".to_owned(), when: When::Before },
     ] {
         let world = World::new().await;
-        world.milvus.create_collection("products", Plan::completes_in(Duration::from_secs(2)));
+        world.milvus.create_collection("products", Plan::hangs());
         world.milvus.fault(Method::Progress, fault.clone().times(4));
         world.create("products", "products").await;
+        let all = world.milvus.wait_until(|milvus| struck(milvus, &fault) == 4);
+        let all = tokio::time::timeout(LONG, all).await;
+        all.unwrap_or_else(|_| {
+            panic!("{fault:?} struck {} polls\n{}", struck(&world.milvus, &fault), world.log_tail())
+        });
+        let running = world.refreshes().get("products").await.unwrap();
+        assert_eq!(status(&running).completion_time, None, "{fault:?}");
+        world.milvus.finish_job(world.milvus.accepted_starts("default", "products")[0], Outcome::Complete);
         let done = world.until_ended("products").await;
         assert_eq!(status(&done).state.as_deref(), Some("RefreshCompleted"), "{fault:?}");
         assert_eq!(world.starts("products"), 1, "{fault:?}");
@@ -120,12 +136,52 @@ async fn odd_answers_to_polls_neither_end_nor_stop_a_refresh() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failure_first_seen_without_a_reason_ends_with_its_reason() {
     let world = World::new().await;
-    world.milvus.create_collection("orders", Plan::fails_in(Duration::from_secs(1), "query task failed"));
-    world.milvus.fault(Method::Progress, Fault::FailedFirstWithoutReason);
+    let plan = Plan::fails_in(Duration::from_secs(1), "no files found in external source");
+    world.milvus.create_collection("orders", plan.recorded_after(Duration::from_secs(8)));
     world.create("orders", "orders").await;
     let failed = world.until_ended("orders").await;
-    assert_eq!(status(&failed).reason.as_deref(), Some("query task failed"));
-    assert_eq!(status(&failed).failure.as_ref().unwrap().class, "ServerInternal");
+    assert_eq!(status(&failed).reason.as_deref(), Some("no files found in external source"));
+    // Another class would be tried again, in vain.
+    assert_eq!(status(&failed).failure.as_ref().unwrap().class, "SourceEmpty");
+    assert_eq!(world.starts("orders"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_stumbles_and_is_set_back_ends_as_it_ends() {
+    let world = World::new().await;
+    let plan = Plan::completes_in(Duration::from_secs(6)).stumbling("no files found in external source").set_back(2);
+    world.milvus.create_collection("products", plan);
+    world.create("products", "products").await;
+    world.until("products", "stumbling", |object| status(object).reason.is_some()).await;
+    let done = world.until_ended("products").await;
+    assert_eq!(status(&done).state.as_deref(), Some("RefreshCompleted"));
+    assert_eq!((&status(&done).reason, &status(&done).failure.is_none()), (&None, &true));
+    assert_eq!(world.starts("products"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_the_proxy_repeats_meets_its_own_job_and_takes_it() {
+    let world = World::new().await;
+    world.milvus.create_collection("products", Plan::completes_in(Duration::from_secs(3)));
+    world.milvus.fault(Method::Refresh, Fault::RepeatedByProxy);
+    world.create("products", "products").await;
+    let done = world.until_ended("products").await;
+    assert_eq!(struck(&world.milvus, &Fault::RepeatedByProxy), 1);
+    assert_eq!(status(&done).state.as_deref(), Some("RefreshCompleted"));
+    assert_eq!(status(&done).job_id, Some(world.milvus.accepted_starts("default", "products")[0].to_string()));
+    assert_eq!(world.starts("products"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_megabytes_that_comes_slowly_holds_nothing_up() {
+    let world = World::new().await;
+    world.milvus.create_collection("products", INSTANT);
+    world.milvus.add_past_jobs("default", "products", 8_000, &"a long chain of wrapped errors: ".repeat(30));
+    world.milvus.fault(Method::List, Fault::Delay(Duration::from_secs(5)).forever());
+    world.create("products", "products").await;
+    let done = world.until_ended("products").await;
+    assert_eq!(status(&done).state.as_deref(), Some("RefreshCompleted"));
+    assert_eq!(world.starts("products"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

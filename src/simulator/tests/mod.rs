@@ -25,6 +25,7 @@ mod access;
 mod faults;
 mod jobs;
 mod rules;
+mod unkind;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
