@@ -21,7 +21,11 @@ use std::{
 
 use harness::{Cluster, World, condition, refresh};
 use kube::api::{ListParams, PostParams};
-use milvus_refresh_operator::{api::ExternalCollectionRefresh, milvus::JobId, simulator::Plan};
+use milvus_refresh_operator::{
+    api::ExternalCollectionRefresh,
+    milvus::JobId,
+    simulator::{Ids, Plan, Settings},
+};
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
 use replicas::Replicas;
 use serde_json::json;
@@ -60,7 +64,9 @@ async fn whatever_is_killed_no_refresh_is_started_twice_lost_or_stuck() {
     say(&format!("{again} makes this run again"));
     let mut random = StdRng::seed_from_u64(seed);
     let cluster = tokio::task::spawn_blocking(Cluster::start).await.unwrap();
-    let world = World::on(&cluster).await;
+    // The order of the ids says nothing of the order of the starts.
+    let settings = Settings { seed, ids: Ids::Shuffled(64), ..Settings::default() };
+    let world = World::with_milvus(&cluster, settings).await;
     let mut collections = create_collections(&world, refreshes, &mut random);
     world.connect(None).await;
     let mut replicas = Replicas::start(&world).await;
@@ -125,12 +131,11 @@ fn create_collections(world: &World<'_>, refreshes: usize, random: &mut StdRng) 
     for number in 0..(refreshes * 3 / 10).max(1) {
         let name = format!("c{number}");
         let duration = Duration::from_millis(if random.random_bool(0.3) { 0 } else { random.random_range(0..5_000) });
-        let plan = if random.random_bool(0.15) {
-            Plan::fails_in(duration, "query task failed")
-        } else {
-            Plan::completes_in(duration)
-        };
+        let plan = weather::burdened(duration, random);
         world.milvus.create_collection(&name, plan.clone());
+        if random.random_bool(0.1) {
+            world.milvus.add_past_jobs("default", &name, 300, &"a long chain of wrapped errors: ".repeat(20));
+        }
         collections.plans.insert(name, plan);
     }
     collections

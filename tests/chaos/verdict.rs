@@ -36,6 +36,7 @@ impl Verdict {
         }
         let noted = sent.values().map(Vec::len).sum::<usize>();
         assert_eq!(noted, milvus.calls(Method::Refresh), "the journal still holds every start");
+        let order: HashMap<JobId, usize> = milvus.jobs_by_start().into_iter().zip(0..).collect();
         let mut owners = BTreeMap::new();
         for object in objects {
             let name = object.name_any();
@@ -46,7 +47,11 @@ impl Verdict {
                 sent: sent.remove(&name).unwrap_or_default(),
                 foreign: collections.foreign.get(collection).cloned().unwrap_or_default(),
                 of_all: milvus.accepted_starts("default", collection),
-                completes: collections.plans[collection].outcome == Outcome::Complete,
+                order: &order,
+                failure: match &collections.plans[collection].outcome {
+                    Outcome::Fail(reason) => Some(reason),
+                    Outcome::Complete | Outcome::Hang => None,
+                },
             };
             verdict.judge(&scene, &mut owners);
         }
@@ -59,7 +64,7 @@ impl Verdict {
         let accepted = scene.accepted();
         let recorded = scene.recorded();
         let run = scene.status.run.clone().unwrap_or_default();
-        self.starts += accepted.len();
+        self.starts += accepted.iter().map(Vec::len).sum::<usize>();
         self.adopted += usize::from(run.adopted);
         for job in &recorded {
             if let Some(other) = owners.insert(*job, scene.object.name_any()) {
@@ -81,30 +86,42 @@ impl Verdict {
         // Of several jobs that may be ours the first is taken; nobody follows ours if another user's came before it, also
         // where that one failed and another attempt followed. Only the start of the attempt that took it is excused.
         let overtaken = |start: &JobId| {
-            recorded.iter().rfind(|job| *job < start).is_some_and(|before| scene.foreign.contains(before))
+            let before = recorded.iter().rfind(|job| scene.order[job] < scene.order[start]);
+            before.is_some_and(|before| scene.foreign.contains(before))
         };
-        let known = |start: &&JobId| recorded.contains(start) || overtaken(start);
-        if !accepted.iter().all(|start| known(&start)) || (scene.completes && accepted.len() > 1) {
+        // Of two jobs that the proxy has made of one call, one is followed.
+        let known = |call: &Vec<JobId>| call.iter().any(|start| recorded.contains(start) || overtaken(start));
+        if !accepted.iter().all(known) || (scene.failure.is_none() && accepted.len() > 1) {
             self.duplicates.push(scene.describe("was started more often than it says"));
         }
         let Some(job) = job else {
-            // After three starts that left nothing behind, the run says so instead of trying for ever.
-            if accepted.is_empty() && scene.class() == Some("OutcomeUnknown") && run.unproven_submits >= 2 {
+            // After three starts that left nothing behind, the run says so instead of trying for ever. A start can be lost
+            // with the process that was to send it, but not three of one refresh.
+            let lost = accepted.is_empty() && !scene.sent.is_empty();
+            if lost && scene.class() == Some("OutcomeUnknown") && run.unproven_submits >= 2 {
                 self.given_up += 1;
             } else {
                 self.lost.push(scene.describe("ended without a job"));
             }
             return;
         };
-        let known = accepted.contains(&job) || (run.adopted && scene.foreign.contains(&job));
-        let expected = if scene.completes { "RefreshCompleted" } else { "RefreshFailed" };
-        if !known || scene.status.state.as_deref() != Some(expected) {
+        let known =
+            accepted.iter().flatten().any(|start| *start == job) || (run.adopted && scene.foreign.contains(&job));
+        let expected = if scene.failure.is_none() { "RefreshCompleted" } else { "RefreshFailed" };
+        let told = (scene.status.state.as_deref(), scene.status.reason.as_ref());
+        if !known || told != (Some(expected), scene.failure) {
             self.lost.push(scene.describe("tells another story than Milvus"));
         }
     }
 
     pub fn is_clean(&self) -> bool {
-        [&self.duplicates, &self.lost, &self.stuck, &self.overlaps].iter().all(|offences| offences.is_empty())
+        let offences = [&self.duplicates, &self.lost, &self.stuck, &self.overlaps];
+        offences.iter().all(|offences| offences.is_empty()) && !self.gives_up_too_much()
+    }
+
+    /// In this weather a start of ten leaves nothing behind, three of one refresh hardly ever.
+    fn gives_up_too_much(&self) -> bool {
+        self.given_up > self.refreshes / 20
     }
 
     pub fn offences(&self) -> String {
@@ -115,7 +132,8 @@ impl Verdict {
             ("OVERLAP", &self.overlaps),
         ];
         let lines = kinds.into_iter().flat_map(|(kind, all)| all.iter().map(move |what| format!("{kind}: {what}")));
-        lines.collect::<Vec<_>>().join("\n")
+        let too_much = format!("GIVEN UP: {} of {} refreshes", self.given_up, self.refreshes);
+        lines.chain(self.gives_up_too_much().then_some(too_much)).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -146,14 +164,18 @@ struct Scene<'a> {
     foreign: Vec<JobId>,
     /// The jobs that starts of ours have made on its collection, for whichever object.
     of_all: Vec<JobId>,
-    completes: bool,
+    /// Where each job stands in the order of all starts.
+    order: &'a HashMap<JobId, usize>,
+    /// The reason for which its jobs fail.
+    failure: Option<&'a String>,
 }
 
 impl Scene<'_> {
-    /// The jobs that were started for it.
-    fn accepted(&self) -> Vec<JobId> {
+    /// The jobs that were started for it, by the calls that made them.
+    fn accepted(&self) -> Vec<Vec<JobId>> {
         let accepted = |call: &Call| match call.verdict {
-            Did::Accepted(job) => Some(job),
+            Did::Accepted(job) => Some(vec![job]),
+            Did::AcceptedTwice(first, second) => Some(vec![first, second]),
             _ => None,
         };
         self.sent.iter().filter_map(accepted).collect()
@@ -163,11 +185,11 @@ impl Scene<'_> {
         self.status.job_id.as_ref().map(|id| JobId(id.parse().unwrap()))
     }
 
-    /// The jobs that its status calls its own.
+    /// The jobs that its status calls its own, in the order of their starts.
     fn recorded(&self) -> Vec<JobId> {
         let ended = self.status.run.iter().flat_map(|run| &run.ended_job_ids).map(|id| JobId(id.parse().unwrap()));
         let mut recorded: Vec<JobId> = ended.chain(self.job()).collect();
-        recorded.sort();
+        recorded.sort_by_key(|job| self.order.get(job));
         recorded.dedup();
         recorded
     }
@@ -186,5 +208,53 @@ impl Scene<'_> {
             self.foreign,
             calls.join("\n")
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use milvus_refresh_operator::simulator::{Plan, Settings};
+    use serde_json::json;
+
+    use super::*;
+    use crate::harness::refresh;
+
+    /// What an operator would leave behind that ends every run without a start.
+    fn given_up(name: &str) -> ExternalCollectionRefresh {
+        let mut object = refresh(name, json!({ "collectionName": name }));
+        let failed = json!({
+            "type": "Failed", "status": "True", "reason": "OutcomeUnknown", "message": "",
+            "lastTransitionTime": "2026-11-26T00:00:00Z",
+        });
+        object["status"] = json!({
+            "state": "RefreshFailed",
+            "run": { "number": 1, "unprovenSubmits": 2 },
+            "failure": { "class": "OutcomeUnknown", "message": "", "retryable": false },
+            "conditions": [failed],
+        });
+        serde_json::from_value(object).unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_operator_that_gives_every_run_up_without_a_start_is_found_out() {
+        let milvus = Simulator::start("127.0.0.1:0".parse().unwrap(), Settings::default()).await.unwrap();
+        let names: Vec<String> = (0..40).map(|number| format!("r{number}")).collect();
+        let collections = Collections {
+            plans: BTreeMap::from([("c0".to_owned(), Plan::default())]),
+            foreign: BTreeMap::new(),
+            of_refresh: names.iter().map(|name| (name.clone(), "c0".to_owned())).collect(),
+        };
+        let objects: Vec<_> = names.iter().map(|name| given_up(name)).collect();
+        let verdict = Verdict::of(&milvus, &collections, &objects);
+        assert_eq!((verdict.given_up, verdict.lost.len()), (0, 40));
+        assert!(!verdict.is_clean());
+    }
+
+    #[test]
+    fn an_operator_that_gives_many_runs_up_is_found_out() {
+        for (given_up, clean) in [(0, true), (10, true), (11, false), (200, false)] {
+            let verdict = Verdict { refreshes: 200, given_up, ..Verdict::default() };
+            assert_eq!((verdict.is_clean(), verdict.offences().is_empty()), (clean, clean), "{given_up}");
+        }
     }
 }
