@@ -35,18 +35,33 @@ async fn credentials_go_to_the_address_of_the_connection_and_nowhere_else() {
     let (world, trap) = with_a_trap().await;
     let address = trap.url().replace("http://", "");
     world.milvus.create_collection("products", Plan::completes_in(Duration::ZERO));
-    // The connection allows no source of the author's own, so none that leads elsewhere is sent either.
-    let source = format!("s3://{address}/bucket");
-    let endpoint = format!(r#"{{"format":"parquet","extfs":{{"endpoint_url":"http://{address}","region":"eu"}}}}"#);
-    for (name, spec) in [
-        ("elsewhere", json!({ "externalSource": source, "externalSpec": PLAIN })),
-        ("detour", json!({ "externalSource": "s3://bucket/path", "externalSpec": endpoint })),
+    let login = json!({ "secretRef": { "name": "login" } });
+    let allowing = json!({ "address": world.milvus.url(), "auth": login, "allowedSources": ["s3://bucket/path"] });
+    world.put_connection("allowing", allowing).await;
+    world.until_connection("allowing", "Connected", |_| true).await;
+    let elsewhere = format!("s3://{address}/bucket");
+    let with = |more: &str| {
+        let keys = r#""use_iam":"true","cloud_provider":"aws","region":"eu-central-1""#;
+        format!(r#"{{"format":"parquet","extfs":{{{keys}{more}}}}}"#)
+    };
+    let endpoint = with(&format!(r#","endpoint_url":"http://{address}""#));
+    for (name, connection, source, spec, why) in [
+        ("nowhere", "default", "s3://bucket/path", with(""), Some("allowedSources is empty")),
+        ("elsewhere", "allowing", &elsewhere, with(""), Some("externalSource is outside of what")),
+        ("detour", "allowing", "s3://bucket/path", endpoint, Some("the spec's key endpoint_url")),
+        // It is for the one key alone that the detour is refused.
+        ("straight", "allowing", "s3://bucket/path", with(""), None),
     ] {
-        let mut spec = spec;
-        spec["collectionName"] = "products".into();
+        let spec = json!({
+            "collectionName": "products", "connectionRef": { "name": connection },
+            "externalSource": source, "externalSpec": spec,
+        });
         put(&world, name, spec).await.unwrap();
         let ended = world.until_ended(name).await;
-        assert_eq!(status(&ended).failure.as_ref().unwrap().class, "SourceNotAllowed");
+        let class = status(&ended).failure.as_ref().map(|failure| failure.class.as_str());
+        assert_eq!(class, why.map(|_| "SourceNotAllowed"), "{name}: {ended:#?}");
+        let message = &ready(&ended).unwrap().message;
+        assert!(message.contains(why.unwrap_or_default()), "{name}: {message}");
     }
     // A name is a name: the API server takes neither an address nor a login in one.
     for spec in [
@@ -63,7 +78,7 @@ async fn credentials_go_to_the_address_of_the_connection_and_nowhere_else() {
         .unwrap();
     assert_eq!(status(&world.until_ended("unknown").await).state.as_deref(), Some("RefreshCompleted"));
     assert_eq!(trap.journal().len(), 0, "the author's Milvus was called");
-    assert_eq!(world.milvus.calls(Method::Refresh), 1, "what was refused was not sent either");
+    assert_eq!(world.milvus.calls(Method::Refresh), 2, "what was refused was not sent either");
 }
 
 #[tokio::test(flavor = "multi_thread")]
