@@ -62,6 +62,19 @@ all-tests:
 chaos: ## the chaos run alone, e.g. SEED=7 N=500; prints its seed
 	CHAOS_SEED=$(or $(SEED),$$RANDOM) CHAOS_N=$(or $(N),500) cargo test --features simulator --test chaos -- --nocapture
 
+CARGO_MUTANTS_VERSION := 27.1.0
+CARGO_MUTANTS := $(TOOLS)/cargo-mutants-$(CARGO_MUTANTS_VERSION)/bin/cargo-mutants
+
+.PHONY: mutants
+mutants: $(CARGO_MUTANTS) ## change the code that decides, and see that a test notices (hours), e.g. ONLY=src/leader SHARD=0/8
+	@# Compiled dependencies are kept for the next time; debug information would only be linked again for each mutant.
+	CARGO_TARGET_DIR=$(CURDIR)/target/mutants CARGO_PROFILE_DEV_DEBUG=0 MODEL_HISTORIES=300 \
+		$(CARGO_MUTANTS) mutants --output target $(if $(ONLY),--re '$(ONLY)') $(if $(SHARD),--shard $(SHARD))
+
+$(CARGO_MUTANTS):
+	@echo "== Building cargo-mutants $(CARGO_MUTANTS_VERSION) into $(TOOLS); this takes some minutes and is done once"
+	cargo install cargo-mutants --version $(CARGO_MUTANTS_VERSION) --locked --root $(TOOLS)/cargo-mutants-$(CARGO_MUTANTS_VERSION)
+
 .PHONY: bench
 bench: ## measure the release build and write docs/performance.md (ten minutes), e.g. ONLY=polls,short BENCH_SCALE=0.05
 	@echo "== Building the operator as it is released, and the bench"
