@@ -98,6 +98,7 @@ impl Server {
         state.version += 1;
         let version = state.version.to_string();
         if let Some(lease) = &mut state.lease {
+            lease.metadata.name = Some(NAME.to_owned());
             lease.metadata.resource_version = Some(version);
         }
     }
@@ -112,7 +113,12 @@ impl Server {
             ("get", Some(lease)) => Ok(lease.clone()),
             ("get" | "put", None) => Err((StatusCode::NOT_FOUND, "NotFound")),
             ("post", Some(_)) => Err((StatusCode::CONFLICT, "AlreadyExists")),
-            _ => state.write(serde_json::from_slice(body).unwrap()).ok_or((StatusCode::CONFLICT, "Conflict")),
+            _ => match serde_json::from_slice::<Lease>(body).unwrap() {
+                lease if lease.metadata.name.as_deref() == Some(NAME) => {
+                    state.write(lease).ok_or((StatusCode::CONFLICT, "Conflict"))
+                }
+                _ => Err((StatusCode::UNPROCESSABLE_ENTITY, "Invalid")),
+            },
         };
         match stored {
             Ok(lease) => (StatusCode::OK, serde_json::to_string(&lease).unwrap()),
