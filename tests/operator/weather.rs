@@ -149,10 +149,19 @@ async fn a_failure_first_seen_without_a_reason_ends_with_its_reason() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_stumbles_and_is_set_back_ends_as_it_ends() {
     let world = World::new().await;
-    let plan = Plan::completes_in(Duration::from_secs(6)).stumbling("no files found in external source").set_back(2);
-    world.milvus.create_collection("products", plan);
+    world
+        .milvus
+        .create_collection("products", Plan::hangs().stumbling("no files found in external source").set_back(2));
     world.create("products", "products").await;
-    world.until("products", "stumbling", |object| status(object).reason.is_some()).await;
+    world.until("products", "started", |object| status(object).job_id.is_some()).await;
+    // Of its minute the job spends a while in the queue again, with the reason of its first failure.
+    world.milvus.advance(Duration::from_secs(41));
+    let polls = world.milvus.calls(Method::Progress) + 3;
+    let polled = world.milvus.wait_until(|milvus| milvus.calls(Method::Progress) >= polls);
+    tokio::time::timeout(LONG, polled).await.expect("polls");
+    let running = world.refreshes().get("products").await.unwrap();
+    assert_eq!(status(&running).completion_time, None);
+    world.milvus.finish_job(world.milvus.accepted_starts("default", "products")[0], Outcome::Complete);
     let done = world.until_ended("products").await;
     assert_eq!(status(&done).state.as_deref(), Some("RefreshCompleted"));
     assert_eq!((&status(&done).reason, &status(&done).failure.is_none()), (&None, &true));
