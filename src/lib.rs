@@ -10,7 +10,7 @@
 //!      ^                    |        ^                        |
 //!      |                    v        +------- observation ----+
 //!  controller::status   refresh::decide
-//!      (one apply of        (pure: no clock, no I/O)
+//!      (one PUT of          (pure: no clock, no I/O)
 //!       the whole status)
 //! ```
 //!

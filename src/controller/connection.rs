@@ -9,7 +9,7 @@ use super::{
     credentials::{Credentials, Problem, Wanted},
     milvus_ref::Target,
     servers::{Origin, Server},
-    status::{self, WriteError},
+    status::{self, Decided, WriteError},
     stream,
 };
 use crate::{
@@ -300,10 +300,9 @@ async fn write(
     if status == before {
         return Ok(());
     }
-    let api: Api<MilvusConnection> =
-        Api::namespaced(context.client.clone(), meta.namespace.as_deref().unwrap_or_default());
-    let version = meta.resource_version.as_deref().unwrap_or_default();
-    match status::write(&api, meta.name.as_deref().unwrap_or_default(), version, &status).await {
+    let on = Decided::on(meta);
+    let api: Api<MilvusConnection> = Api::namespaced(context.client.clone(), on.namespace);
+    match status::write(&api, on, &status).await {
         Ok(_) | Err(WriteError::Gone) => Ok(()),
         Err(error @ (WriteError::Conflict | WriteError::Refused(_) | WriteError::Unanswered(_))) => Err(error.into()),
     }

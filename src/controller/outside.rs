@@ -12,7 +12,7 @@ use super::{
     memory::Newest,
     ports::{self, Ports},
     servers::Server,
-    status::{self, WriteError},
+    status::{self, Decided, WriteError},
 };
 use crate::{
     api::{ExternalCollectionRefresh, RefreshStatus},
@@ -94,7 +94,9 @@ impl Ports for Outside<'_> {
     }
 
     async fn write(&self, resource_version: &str, status: &RefreshStatus) -> Result<String, WriteError> {
-        let written = status::write(&self.api, &self.key.name, resource_version, status).await?;
+        let Key { namespace, name } = &self.key;
+        let on = Decided { namespace, name, uid: self.uid(), resource_version };
+        let written = status::write(&self.api, on, status).await?;
         Ok(written.meta().resource_version.clone().unwrap_or_default())
     }
 

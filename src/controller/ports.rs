@@ -49,7 +49,7 @@ pub(super) trait Ports {
     /// The spec of that source where it is kept in a Secret and can be had.
     async fn secret_spec(&self, own: &OwnSource) -> Option<SecretString>;
 
-    /// Writes the whole status at this version of the object. Gives the version that it has then.
+    /// Replaces the whole status of the object at this version. Gives the version that it has then.
     async fn write(&self, resource_version: &str, status: &RefreshStatus) -> Result<String, WriteError>;
 
     /// The object of this name as it is now: its uid and its status.

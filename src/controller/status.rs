@@ -1,11 +1,11 @@
-//! The one way in which status is written: a server-side apply of the whole status, always with the resourceVersion that
-//! it was decided on.
+//! The one way in which status is written: a PUT that replaces the whole status of exactly the object that it was decided on.
+//! What anybody else has put into the status, such as a backup tool that restored it, does not outlive it.
 
 use std::{borrow::Cow, fmt::Debug, time::Duration};
 
 use kube::{
     Api, Resource,
-    api::{DeleteParams, Patch, PatchParams, Preconditions},
+    api::{DeleteParams, ObjectMeta, PostParams, Preconditions, Request},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::timeout;
@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// Why a status was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    /// Somebody wrote the object since it was read: read it anew and decide again.
+    /// Somebody wrote the object since it was read, or it is another one of its name: read it anew and decide again.
     #[error("the object has changed since it was read")]
     Conflict,
     /// The object is gone.
@@ -35,28 +35,49 @@ pub enum WriteError {
     Unanswered(String),
 }
 
-/// Writes the whole status of `name` and gives the object as it is then.
+/// The object that a status was decided on. Another object of its name, or a newer version of it, refuses the write.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Decided<'a> {
+    /// Its namespace.
+    pub namespace: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// Its uid.
+    pub uid: &'a str,
+    /// Its version.
+    pub resource_version: &'a str,
+}
+
+impl<'a> Decided<'a> {
+    /// The object with this metadata.
+    pub fn on(meta: &'a ObjectMeta) -> Self {
+        let text = |field: &'a Option<String>| field.as_deref().unwrap_or_default();
+        Self {
+            namespace: text(&meta.namespace),
+            name: text(&meta.name),
+            uid: text(&meta.uid),
+            resource_version: text(&meta.resource_version),
+        }
+    }
+}
+
+/// Replaces the whole status of the object that it was decided `on`, and gives the object as it is then.
 ///
 /// # Errors
 /// See [`WriteError`]. Only a success proves that this process wrote this status.
-pub async fn write<K, S>(api: &Api<K>, name: &str, resource_version: &str, status: &S) -> Result<K, WriteError>
+pub async fn write<K, S>(api: &Api<K>, on: Decided<'_>, status: &S) -> Result<K, WriteError>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
     S: Debug + Serialize,
 {
-    let patch = Patched {
-        api_version: K::api_version(&()),
-        kind: K::kind(&()),
-        metadata: Version { name, resource_version },
-        status,
-    };
-    let params = PatchParams::apply(FIELD_MANAGER).force();
+    let body = Body { api_version: K::api_version(&()), kind: K::kind(&()), metadata: on, status };
     let mut outcome = Err(WriteError::Unanswered(String::new()));
     for attempt in 0..TRIES {
         if attempt > 0 {
             tokio::time::sleep(PAUSE).await;
         }
-        outcome = answer(api.patch_status(name, &params, &Patch::Apply(&patch))).await;
+        outcome = answer(replace(api, on.name, &body)).await;
         if !matches!(outcome, Err(WriteError::Unanswered(_))) {
             break;
         }
@@ -64,22 +85,25 @@ where
     outcome
 }
 
-/// What is applied.
+/// What is sent: no spec, for which the API server keeps its own.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Patched<'a, S> {
+struct Body<'a, S> {
     api_version: Cow<'a, str>,
     kind: Cow<'a, str>,
-    metadata: Version<'a>,
+    metadata: Decided<'a>,
     status: &'a S,
 }
 
-/// The object as it was decided on.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Version<'a> {
-    name: &'a str,
-    resource_version: &'a str,
+async fn replace<K, S>(api: &Api<K>, name: &str, body: &Body<'_, S>) -> kube::Result<K>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+    S: Serialize,
+{
+    let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+    let body = serde_json::to_vec(body).map_err(kube::Error::SerdeError)?;
+    let request = Request::new(api.resource_url()).replace_subresource("status", name, &params, body);
+    api.clone().into_client().request(request.map_err(kube::Error::BuildRequest)?).await
 }
 
 /// What came of one call that changes something.

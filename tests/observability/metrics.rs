@@ -105,7 +105,7 @@ async fn prometheus_sees_what_the_operator_does_and_every_query_of_the_dashboard
         prometheus.until(r#"controller_runtime_max_concurrent_reconciles{controller="refresh"}"#, 16.0);
         prometheus.until(r#"sum(workqueue_adds_total{name="refresh"}) >bool 4"#, 1.0);
         prometheus.until(r#"sum(workqueue_depth)"#, 0.0);
-        prometheus.until(r#"count(rest_client_requests_total{method="PATCH",code="200",host=~"127.*"})"#, 1.0);
+        prometheus.until(r#"count(rest_client_requests_total{method="PUT",code="200",host=~"127.*"})"#, 1.0);
         let starts =
             r#"milvus_refresh_milvus_rpc_duration_seconds_count{method="RefreshExternalCollection",code="OK"}"#;
         prometheus.until(starts, 3.0);

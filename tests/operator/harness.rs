@@ -279,7 +279,7 @@ impl<'a> World<'a> {
         lines
             .iter()
             .filter(|line| line.namespace == self.namespace && line.name == name && line.subresource == "status")
-            .filter(|line| line.resource == "externalcollectionrefreshes" && line.verb == "patch" && line.code == 200)
+            .filter(|line| line.resource == "externalcollectionrefreshes" && line.verb == "update" && line.code == 200)
             .count()
     }
 

@@ -112,7 +112,7 @@ async fn a_dead_milvus_costs_the_same_few_calls_whatever_waits_for_it_and_each_o
     let told = |reason: &'static str| {
         let lines = world.cluster.control_plane.audit().unwrap();
         let ours = lines.into_iter().filter(|line| line.namespace == world.namespace && line.subresource == "status");
-        ours.filter(|line| line.resource == reason && line.verb == "patch" && line.code == 200).count()
+        ours.filter(|line| line.resource == reason && line.verb == "update" && line.code == 200).count()
     };
     let (refreshes, connections) = ("externalcollectionrefreshes", "milvusconnections");
     let calls = || METHODS.map(|method| world.milvus.calls(method));

@@ -16,9 +16,16 @@ const LOGIN: &str = "milvus-login";
 const USER: &str = "system:serviceaccount:milvus-refresh-system:milvus-refresh-operator";
 
 /// Grants that this test has no use for, and what has.
-const NOT_EXERCISED: [(&str, &str, &str, &str); 6] = [
+const NOT_EXERCISED: [(&str, &str, &str, &str); 8] = [
     ("milvus-refresh.dev", "externalcollectionrefreshes", "get", "only after a write conflict"),
     ("milvus-refresh.dev", "externalcollectionrefreshes", "delete", "only with ttlSecondsAfterFinished"),
+    (
+        "milvus-refresh.dev",
+        "externalcollectionrefreshes/status",
+        "patch",
+        "only for the release before, while it is replaced",
+    ),
+    ("milvus-refresh.dev", "milvusconnections/status", "patch", "only for the release before, while it is replaced"),
     ("events.k8s.io", "events", "patch", "only for an Event that repeats within minutes"),
     ("", "secrets", "get", "only with externalSpecFrom"),
     ("", "configmaps", "list", "only with a CA in a ConfigMap"),

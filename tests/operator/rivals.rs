@@ -6,10 +6,13 @@ use kube::{
     ResourceExt,
     api::{DeleteParams, Patch, PatchParams},
 };
-use milvus_refresh_operator::simulator::{Fault, Method, Outcome, Plan};
+use milvus_refresh_operator::{
+    api::RefreshStatus,
+    simulator::{Fault, Method, Outcome, Plan},
+};
 use serde_json::json;
 
-use crate::harness::{World, status};
+use crate::harness::{World, refresh, status};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_operators_that_decide_on_one_run_at_once_start_it_once() {
@@ -73,4 +76,31 @@ async fn an_object_that_is_re_created_while_its_start_is_under_way_has_a_run_of_
     let jobs = world.milvus.accepted_starts("default", "products");
     assert_eq!(jobs.len(), 2, "one for each of the objects");
     assert_eq!(status(&started).job_id, Some(jobs[1].to_string()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_backup_tool_owns_of_a_status_does_not_survive_into_the_next_run() {
+    let world = World::new().await;
+    world.milvus.create_collection("products", Plan::completes_in(Duration::ZERO));
+    world.create("products", "products").await;
+    let done = world.until_ended("products").await;
+    // From its restore on, all fields of the status belong to the tool as well.
+    let mut restored = refresh("products", json!({ "collectionName": "products" }));
+    restored.as_object_mut().unwrap().remove("spec");
+    restored["status"] = json!(status(&done));
+    let tool = PatchParams::apply("backup-tool").force();
+    world.refreshes().patch_status("products", &tool, &Patch::Apply(&restored)).await.unwrap();
+    world.milvus.fault(Method::Refresh, Fault::HangBeforeEffect);
+    let again = Patch::Merge(json!({ "spec": { "trigger": "again" } }));
+    world.refreshes().patch("products", &PatchParams::default(), &again).await.unwrap();
+    world.milvus.wait_until(|milvus| milvus.calls(Method::Refresh) == 2).await;
+    let claimed = world.refreshes().get("products").await.unwrap();
+    let RefreshStatus { job_id, progress, start_time, completion_time, run, .. } = status(&claimed).clone();
+    assert_eq!(run.unwrap().number, 2);
+    assert_eq!((job_id, progress, start_time, completion_time), (None, None, None, None), "they are of the last run");
+    world.milvus.release();
+    let again = world.until("products", "over again", |object| status(object).history.len() == 2).await;
+    assert_eq!(world.starts("products"), 2);
+    assert_ne!(status(&again).job_id, status(&done).job_id);
+    assert_eq!(status(&again).last_handled_trigger.as_deref(), Some("again"));
 }

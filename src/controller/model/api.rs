@@ -110,11 +110,15 @@ impl Api {
         }
     }
 
-    /// The whole status at the version that it was decided on.
+    /// The whole status at the version that it was decided on, which is of one object only. What changes nothing makes no new
+    /// version.
     pub fn apply(&mut self, write: &Write) -> Result<u64, Refusal> {
         let Some(mut object) = self.objects[write.name].clone() else { return Err(Refusal::Gone) };
         if object.version != write.version {
             return Err(Refusal::Conflict);
+        }
+        if object.status.as_ref() == Some(&write.status) {
+            return Ok(object.version);
         }
         object.version = self.next_version();
         object.status = Some(write.status.clone());

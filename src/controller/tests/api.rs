@@ -11,7 +11,7 @@ use axum::{
     body::Bytes,
     extract::Path,
     http::StatusCode,
-    routing::{get, patch},
+    routing::{get, put},
 };
 use kube::{Client, core::Status};
 use serde_json::{Value, json};
@@ -57,7 +57,7 @@ impl Api {
         let delete = move |Path(name): Path<String>, body: Bytes| async move {
             deletes.answer(deletes.delete_as_seen(&name, &serde_json::from_slice(&body).unwrap()))
         };
-        let router = Router::new().route(ONE, get(read).delete(delete)).route(&format!("{ONE}/status"), patch(write));
+        let router = Router::new().route(ONE, get(read).delete(delete)).route(&format!("{ONE}/status"), put(write));
         Client::new(router, "default")
     }
 
@@ -128,10 +128,10 @@ impl Api {
     }
 
     async fn write(&self, name: &str, body: &[u8]) -> (StatusCode, String) {
-        let patch: Value = serde_json::from_slice(body).unwrap();
+        let sent: Value = serde_json::from_slice(body).unwrap();
         let weather = self.lock().weather.take();
         let fate = weather.map_or(Fate::Taken, |mut weather| {
-            let fate = weather(&patch["status"]);
+            let fate = weather(&sent["status"]);
             self.lock().weather.get_or_insert(weather);
             fate
         });
@@ -141,7 +141,7 @@ impl Api {
         if let Fate::Failed = fate {
             return self.answer(Err(500));
         }
-        let answer = self.answer(self.apply(name, &patch));
+        let answer = self.answer(self.replace(name, &sent));
         match fate {
             Fate::TakenSilently => std::future::pending().await,
             Fate::TakenAfter(time) => tokio::time::sleep(time).await,
@@ -151,17 +151,23 @@ impl Api {
         answer
     }
 
-    /// A server-side apply without a resourceVersion lands on whatever is there, as it does on the real API server.
-    fn apply(&self, name: &str, patch: &Value) -> Result<ExternalCollectionRefresh, u16> {
+    /// As the real API server does it: takes a status only for the uid and the version that it names, keeps nothing of the one
+    /// before, and a status that changes nothing makes no new version.
+    fn replace(&self, name: &str, sent: &Value) -> Result<ExternalCollectionRefresh, u16> {
         let mut state = self.lock();
         let version = state.next_version();
         let object = state.objects.get_mut(name).ok_or(404_u16)?;
-        let expected = patch["metadata"]["resourceVersion"].as_str();
-        if expected.is_some() && expected != object.metadata.resource_version.as_deref() {
+        let named = |field: &str| sent["metadata"][field].as_str();
+        named("resourceVersion").ok_or(422_u16)?;
+        let is = [("uid", &object.metadata.uid), ("resourceVersion", &object.metadata.resource_version)];
+        if is.iter().any(|(field, is)| named(field).is_some() && named(field) != is.as_deref()) {
             return Err(409);
         }
-        object.metadata.resource_version = Some(version);
-        object.status = serde_json::from_value(patch["status"].clone()).unwrap();
+        let status = serde_json::from_value(sent["status"].clone()).unwrap();
+        if object.status != status {
+            object.metadata.resource_version = Some(version);
+            object.status = status;
+        }
         Ok(object.clone())
     }
 

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use kube::ResourceExt;
-use kube::api::{ListParams, Patch, PatchParams};
+use kube::api::{ListParams, PostParams, Request};
 use milvus_refresh_operator::api::{ExternalCollectionRefresh, FIELD_MANAGER};
 use milvus_refresh_operator::milvus::Milvus;
 use milvus_refresh_operator::milvus::connect::ConnectOptions;
@@ -53,7 +53,7 @@ pub async fn follow(milvus: GrpcMilvus, collection: String) -> Result<f64> {
 /// The API server refuses a write, or the stage has no finished refresh to take the status from.
 pub async fn write_statuses(stage: &Stage<'_>, writes: usize, workers: usize) -> Result<f64> {
     let api = stage.refreshes();
-    let params = PatchParams::apply(FIELD_MANAGER).force();
+    let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
     let objects = api.list(&ListParams::default()).await?.items;
     let count = objects.len() * writes;
     let began = Instant::now();
@@ -62,8 +62,9 @@ pub async fn write_statuses(stage: &Stage<'_>, writes: usize, workers: usize) ->
         async move {
             let name = object.name_any();
             for write in 0..writes {
-                let patch = patch(&name, &object, write)?;
-                object = api.patch_status(&name, params, &Patch::Apply(&patch)).await?;
+                let body = serde_json::to_vec(&body(&object, write)?)?;
+                let request = Request::new(api.resource_url()).replace_subresource("status", &name, params, body)?;
+                object = api.clone().into_client().request(request).await?;
             }
             anyhow::Ok(())
         }
@@ -72,14 +73,18 @@ pub async fn write_statuses(stage: &Stage<'_>, writes: usize, workers: usize) ->
     Ok(count as f64 / began.elapsed().as_secs_f64())
 }
 
-/// The whole status, another one each time: a write that changes nothing would cost the API server less.
-fn patch(name: &str, object: &ExternalCollectionRefresh, write: usize) -> Result<Value> {
+/// What the operator sends: the whole status and no spec. Another status each time, since a write that changes nothing would
+/// cost the API server less.
+fn body(object: &ExternalCollectionRefresh, write: usize) -> Result<Value> {
     let mut status = serde_json::to_value(object.status.as_ref().context("a finished refresh has no status")?)?;
     let fields = status.as_object_mut().context("a status is no object")?;
     fields.insert("reason".to_owned(), json!(format!("write {write} of the bench")));
     Ok(json!({
         "apiVersion": "milvus-refresh.dev/v1alpha1", "kind": "ExternalCollectionRefresh",
-        "metadata": { "name": name, "resourceVersion": object.metadata.resource_version },
+        "metadata": {
+            "namespace": object.metadata.namespace, "name": object.metadata.name,
+            "uid": object.metadata.uid, "resourceVersion": object.metadata.resource_version,
+        },
         "status": fields,
     }))
 }

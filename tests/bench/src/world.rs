@@ -199,7 +199,7 @@ impl Stage<'_> {
     pub fn writes(&self) -> Result<Vec<AuditLine>> {
         let mut lines = self.bench.asked(&self.namespace)?;
         lines.retain(|line| line.resource == "externalcollectionrefreshes" && line.subresource == "status");
-        lines.retain(|line| line.verb == "patch" && line.code == 200);
+        lines.retain(|line| line.verb == "update" && line.code == 200);
         Ok(lines)
     }
 

@@ -205,7 +205,9 @@ fn people_who_edit_write_refreshes_and_only_admins_write_connections() {
     assert_eq!(may("get", "milvusconnections"), ["view", "edit", "admin"]);
     assert_eq!(may("create", "externalcollectionrefreshes"), ["edit", "admin"]);
     assert_eq!(may("create", "milvusconnections"), ["admin"]);
-    assert!(may("patch", "externalcollectionrefreshes/status").is_empty());
+    for verb in ["update", "patch"] {
+        assert!(may(verb, "externalcollectionrefreshes/status").is_empty());
+    }
     for values in [json!({ "rbac": { "aggregate": false } }), json!({ "rbac": { "create": false } })] {
         assert!(!render(&values).iter().any(|object| object.to_string().contains("aggregate-to")));
     }
