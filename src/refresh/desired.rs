@@ -4,25 +4,14 @@ use std::{fmt::Write as _, time::Duration};
 
 use sha2::{Digest, Sha256};
 
-use super::limits::cut;
+use super::{keeper::{self, Keeper}, limits::cut};
 use crate::api::{ActiveJobPolicy, ExternalCollectionRefresh, REQUESTED_AT, RefreshSpec, SecretKeyReference};
 
 /// The version of the fingerprint's recipe. A run of another version counts as equal: an upgrade starts nothing.
 const FINGERPRINT_VERSION: &str = "v1:";
 
-/// Marks an object that Argo CD tracks.
-const ARGO_TRACKING: &str = "argocd.argoproj.io/tracking-id";
-/// The same, by label; the second is everybody's.
-const ARGO_INSTANCE: [&str; 2] = ["argocd.argoproj.io/instance", "app.kubernetes.io/instance"];
-/// Marks an object that Flux owns.
-const FLUX_NAME: [&str; 2] = ["kustomize.toolkit.fluxcd.io/name", "helm.toolkit.fluxcd.io/name"];
-/// Names the tool that an object is managed by.
-const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
-
 /// The annotations of an object that are read, as far as their first 256 bytes. The watch keeps no others.
-pub const ANNOTATIONS_READ: [&str; 2] = [REQUESTED_AT, ARGO_TRACKING];
-/// The labels of an object that are read.
-pub const LABELS_READ: [&str; 5] = [ARGO_INSTANCE[0], ARGO_INSTANCE[1], FLUX_NAME[0], FLUX_NAME[1], MANAGED_BY];
+pub const ANNOTATIONS_READ: [&str; 2] = [REQUESTED_AT, keeper::ANNOTATION];
 
 /// What an object asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,36 +88,6 @@ impl OwnSource {
         match &self.spec {
             SpecPlace::Object(text) => fingerprint(&[&self.source, "object", text]),
             SpecPlace::Secret { name, key } => fingerprint(&[&self.source, "secret", name, key]),
-        }
-    }
-}
-
-/// Who keeps an object, so that deleting it would be in vain or not ours to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keeper {
-    /// A GitOps tool or Helm, by its name: it would create the object anew, which would refresh again, for ever.
-    Tool(&'static str),
-    /// Another object that controls this one and has limits of its own for what it keeps.
-    Owner,
-}
-
-impl Keeper {
-    /// Argo CD tracks by annotation or label, Flux and Helm label what they own.
-    fn of(object: &ExternalCollectionRefresh) -> Option<Self> {
-        let label = |name: &str| object.metadata.labels.as_ref()?.get(name);
-        if object.metadata.owner_references.iter().flatten().any(|owner| owner.controller == Some(true)) {
-            return Some(Self::Owner);
-        }
-        if annotation(object, ARGO_TRACKING).is_some() {
-            Some(Self::Tool("Argo CD"))
-        } else if FLUX_NAME.into_iter().any(|name| label(name).is_some()) {
-            Some(Self::Tool("Flux"))
-        } else if label(MANAGED_BY).is_some_and(|manager| manager == "Helm") {
-            Some(Self::Tool("Helm"))
-        } else if ARGO_INSTANCE.into_iter().any(|name| label(name).is_some()) {
-            Some(Self::Tool("Argo CD"))
-        } else {
-            None
         }
     }
 }

@@ -101,7 +101,9 @@ fn kept(labels: &[(&str, &str)], annotations: &[(&str, &str)]) -> ExternalCollec
 
 fn owned(controller: Option<bool>) -> ExternalCollectionRefresh {
     let mut object = kept(&[], &[]);
-    object.metadata.owner_references = Some(vec![OwnerReference { controller, ..OwnerReference::default() }]);
+    let (kind, name) = ("CronJob".to_owned(), "nightly".to_owned());
+    object.metadata.owner_references =
+        Some(vec![OwnerReference { controller, kind, name, ..OwnerReference::default() }]);
     object
 }
 
@@ -111,6 +113,7 @@ fn what_a_tool_would_bring_back_is_not_deleted_and_says_so_once() {
         (kept(&[], &[("argocd.argoproj.io/tracking-id", "app:x")]), "Argo CD"),
         (kept(&[("argocd.argoproj.io/instance", "app")], &[]), "Argo CD"),
         (kept(&[("app.kubernetes.io/instance", "app")], &[]), "Argo CD"),
+        (kept(&[("app.kubernetes.io/instance", "app"), ("app.kubernetes.io/managed-by", "argo-cd")], &[]), "Argo CD"),
         (kept(&[("kustomize.toolkit.fluxcd.io/name", "app")], &[]), "Flux"),
         (kept(&[("helm.toolkit.fluxcd.io/name", "app"), ("app.kubernetes.io/managed-by", "Helm")], &[]), "Flux"),
         (kept(&[("app.kubernetes.io/managed-by", "Helm"), ("app.kubernetes.io/instance", "app")], &[]), "Helm"),
@@ -130,17 +133,55 @@ fn what_a_tool_would_bring_back_is_not_deleted_and_says_so_once() {
 }
 
 #[test]
-fn an_owner_with_limits_of_its_own_decides_alone() {
+fn the_event_names_the_mark_that_it_saw_and_the_way_out() {
+    let manager = "app.kubernetes.io/managed-by";
+    let table = [
+        (
+            kept(&[], &[("argocd.argoproj.io/tracking-id", "app:x")]),
+            "annotation argocd.argoproj.io/tracking-id",
+            "remove",
+        ),
+        (kept(&[("app.kubernetes.io/instance", "app")], &[]), "label app.kubernetes.io/instance", manager),
+        (kept(&[("kustomize.toolkit.fluxcd.io/name", "app")], &[]), "label kustomize.toolkit.fluxcd.io/name", "remove"),
+        (kept(&[(manager, "Helm")], &[]), "label app.kubernetes.io/managed-by: Helm", "remove"),
+        (owned(Some(true)), "CronJob nightly", "ownerReferences"),
+    ];
+    for (object, mark, way_out) in table {
+        let mut scene = Scene { want: Desired::of(&object), ..Scene::running(40) };
+        let decision = end(&mut scene);
+        let message = &decision.notices.last().unwrap().message;
+        assert!(message.contains(mark) && message.contains(way_out), "{message}");
+        assert!(message.contains("Remove spec.ttlSecondsAfterFinished") || message.contains("Set the limit there"));
+    }
+}
+
+#[test]
+fn a_label_of_an_owner_that_is_removed_lets_the_object_go() {
+    let mut scene =
+        Scene { want: Desired::of(&kept(&[("app.kubernetes.io/instance", "app")], &[])), ..Scene::running(40) };
+    end(&mut scene);
+    scene.pass(TTL);
+    assert_eq!(scene.play(Fact::Nothing).effect, Effect::None);
+    scene.want = Desired::of(&kept(&[], &[]));
+    assert_eq!(scene.see(Fact::Nothing).effect, Effect::Delete);
+}
+
+#[test]
+fn an_owner_with_limits_of_its_own_decides_alone_and_the_object_says_so() {
     let mut scene = Scene { want: Desired::of(&owned(Some(true))), ..Scene::running(40) };
-    assert_eq!(end(&mut scene).events(), ["RefreshCompleted"]);
+    assert_eq!(end(&mut scene).events(), ["RefreshCompleted", "TTLSkipped"]);
     scene.pass(TTL);
     assert_eq!(scene.see(Fact::Nothing).effect, Effect::None);
 }
 
 #[test]
 fn other_owners_and_labels_keep_nothing() {
-    let plain =
-        [kept(&[("team", "search"), ("app.kubernetes.io/managed-by", "someone")], &[("note", "x")]), owned(None)];
+    let by_hand = [("app.kubernetes.io/instance", "shop"), ("app.kubernetes.io/managed-by", "kubectl")];
+    let plain = [
+        kept(&[("team", "search"), ("app.kubernetes.io/managed-by", "someone")], &[("note", "x")]),
+        kept(&by_hand, &[]),
+        owned(None),
+    ];
     for object in plain {
         let mut scene = Scene { want: Desired::of(&object), ..Scene::running(40) };
         assert_eq!(end(&mut scene).events(), ["RefreshCompleted"]);
