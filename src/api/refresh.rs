@@ -124,7 +124,8 @@ pub struct RefreshSpec {
     pub backoff_limit: i64,
 
     /// Deletes the object so many seconds after its last run has ended. Ignored, with the Event `TTLSkipped`, on objects
-    /// that Argo CD, Flux or Helm own, which would create them anew and so refresh for ever. Absent: it is never deleted.
+    /// that Argo CD, Flux or Helm own, which would recreate them and so refresh in an endless loop, and on objects that
+    /// another one controls. Absent: it is never deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 60, max = 2_147_483_647_i64))]
     pub ttl_seconds_after_finished: Option<i64>,

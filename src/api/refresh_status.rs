@@ -68,7 +68,8 @@ pub struct RefreshStatus {
     #[schemars(length(max = 20))]
     pub handled_triggers: Vec<String>,
 
-    /// The token of the last run that has ended: what to wait for after setting `spec.trigger`.
+    /// The last value of `spec.trigger` that nothing is due for any more: its run has ended, or it was handled before. What
+    /// to wait for after setting `spec.trigger`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_trigger: Option<String>,
 
@@ -94,7 +95,7 @@ pub struct RefreshStatus {
     pub last_successful_job_id: Option<String>,
 
     /// `Ready` sums up, `Complete` and `Failed` are for `kubectl wait`, `Reconciling` and `Stalled` for GitOps tools,
-    /// `Suspended` says that starts are held. Each carries the generation of the run that it speaks of.
+    /// `Suspended` says that starts are held and what is due. Each carries `observedGeneration` of the status.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

@@ -335,10 +335,12 @@ impl<'a, P: Ports> Pass<'a, P> {
         self.newest = newest;
     }
 
-    /// The time since the standing claim, by the wall clock; zero when it was set back.
+    /// The time since the standing claim: by the wall clock, and at least as long as this process has known it.
     pub(super) fn since_submit(&self, now: Timestamp) -> Duration {
+        let (claim, instant) = (self.record.claim(), self.ports.instant());
+        let known = self.volatile.memory.with(&self.uid, |remembered| remembered.claim_known(claim, instant));
         let submit = self.record.run.as_ref().and_then(|run| run.submit_time);
-        submit.map(|time| elapsed(time, now)).unwrap_or_default()
+        submit.map_or(known, |time| elapsed(time, now).max(known))
     }
 }
 

@@ -116,7 +116,8 @@ impl Step<'_> {
     fn phase(&mut self) -> Phase {
         let Some(run) = self.next.run.clone() else { return Phase::Due(self.open_run(None)) };
         if self.next.ended() {
-            return if self.want.asks_for_more_than(&run, &self.next.handled) {
+            // While starts are held no run is opened: the last one's verdict stands.
+            return if !self.want.suspend && self.want.asks_for_more_than(&run, &self.next.handled) {
                 Phase::Due(self.open_run(Some(&run)))
             } else {
                 Phase::Ended(run)
@@ -187,7 +188,7 @@ impl Step<'_> {
     }
 
     fn decision(mut self, effect: Effect, wake: Wake) -> Decision {
-        self.next.suspended = self.want.suspend;
+        self.next.suspended = self.want.holds(&self.next);
         Decision { next: self.next, effect, notices: self.notices, wake }
     }
 }

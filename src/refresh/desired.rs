@@ -4,7 +4,10 @@ use std::{fmt::Write as _, time::Duration};
 
 use sha2::{Digest, Sha256};
 
-use super::{keeper::{self, Keeper}, limits::cut};
+use super::{
+    keeper::{self, Keeper},
+    limits::cut,
+};
 use crate::api::{ActiveJobPolicy, ExternalCollectionRefresh, REQUESTED_AT, RefreshSpec, SecretKeyReference};
 
 /// The version of the fingerprint's recipe. A run of another version counts as equal: an upgrade starts nothing.

@@ -3,12 +3,15 @@
 
 use super::{
     Desired, Handled, JobRecord, Reason, Recorded, Run, Summary, decide::Step, limits::TRIGGERS_KEPT, record::PastRun,
+    waiting::HELD,
 };
 use crate::milvus::JobState;
 
-/// Whether a run of `want` is due that no claim stands for: what a process that takes over has to announce.
+/// Whether a run of `want` is due that no claim stands for: what a process that takes over has to announce. Of an object that
+/// is suspended none is: a claim that is still on its way was decided on before that edit, and meets a conflict anyway.
 pub fn is_due(want: &Desired, record: &Recorded) -> bool {
     match &record.run {
+        _ if want.suspend => false,
         None => true,
         Some(run) if record.ended() => want.asks_for_more_than(run, &record.handled),
         Some(run) => run.submit_time.is_none() && record.job.id.is_none(),
@@ -18,20 +21,42 @@ pub fn is_due(want: &Desired, record: &Recorded) -> bool {
 /// Whether the last run is over and nothing will be due before the object is edited: a pass over it would change nothing,
 /// whatever it sees.
 pub fn rests(want: &Desired, record: &Recorded) -> bool {
-    let answered = record.run.as_ref().is_some_and(|run| !want.asks_for_more_than(run, &record.handled));
-    let known = record.observed_generation == Some(want.generation) && record.suspended == want.suspend;
-    record.ended() && answered && known && want.ttl.is_none()
+    let Some(run) = record.run.as_ref().filter(|_| record.ended()) else { return false };
+    let asks = want.asks_for_more_than(run, &record.handled);
+    let told = asks || want.trigger.is_none() || want.trigger == record.handled.last_trigger;
+    let known = record.observed_generation == Some(want.generation) && record.suspended == want.holds(record);
+    (want.suspend || !asks) && told && known && want.ttl.is_none()
 }
 
 impl Desired {
     /// Whether this asks for something that `run`, which captured what it did, and the runs before it have not answered:
     /// another source, a token that was never captured for it, or a new request by annotation.
     pub fn asks_for_more_than(&self, run: &Run, handled: &Handled) -> bool {
+        self.asks(run, handled).next().is_some()
+    }
+
+    /// What it asks for beyond that, in words.
+    fn asks(&self, run: &Run, handled: &Handled) -> impl Iterator<Item = &'static str> {
         let new_trigger = self.trigger.as_ref().is_some_and(|trigger| {
             run.trigger.as_ref() != Some(trigger) && !handled.triggers.iter().any(|handled| handled == trigger)
         });
         let new_request = self.requested_at.is_some() && self.requested_at != handled.request;
-        self.differs_from(&run.fingerprint) || new_trigger || new_request
+        let asks = [
+            (new_trigger, "the new spec.trigger"),
+            (new_request, "the new annotation milvus-refresh.dev/requestedAt"),
+            (self.differs_from(&run.fingerprint), "the edited source"),
+        ];
+        asks.into_iter().filter_map(|(asks, what)| asks.then_some(what))
+    }
+
+    /// What `Suspended` says while starts are held: how to go on, and what starts then if the last run is over.
+    pub(super) fn holds(&self, record: &Recorded) -> Option<String> {
+        let last = record.run.as_ref().filter(|_| record.ended());
+        let due: Vec<_> = last.into_iter().flat_map(|run| self.asks(run, &record.handled)).collect();
+        self.suspend.then(|| match due.as_slice() {
+            [] => HELD.to_owned(),
+            due => format!("{HELD} A run is due for {}.", due.join(" and ")),
+        })
     }
 }
 
@@ -89,16 +114,21 @@ impl Step<'_> {
     /// An edit that asks for no run is seen as soon as it is made. One that does is seen together with its run: a tool that
     /// finds the new generation observed takes the conditions for those of the new run.
     pub(super) fn observe_what_needs_no_run(&mut self, run: &Run) {
-        if !self.want.asks_for_more_than(run, &self.next.handled) {
-            self.next.observed_generation = Some(self.want.generation);
+        if self.want.asks_for_more_than(run, &self.next.handled) {
+            return;
+        }
+        self.next.observed_generation = Some(self.want.generation);
+        // The token that `run` itself answers is due until the run ends.
+        if self.want.trigger.is_some() && self.want.trigger != run.trigger {
+            self.next.handled.last_trigger.clone_from(&self.want.trigger);
         }
     }
 
-    /// Takes back a run that nothing was done for and that nothing asks for any more: what asked for it was reverted. Gives the
-    /// last run, whose result stands again.
+    /// Takes back a run that nothing was done for and that may not start any more: what asked for it was reverted, or starts are
+    /// held. Gives the last run, whose result stands again.
     pub(super) fn withdraw(&mut self, run: &Run) -> Option<Run> {
-        let untouched = run.attempt == 0 && run.failures == 0;
-        if !untouched || self.want.asks_for_more_than(run, &self.next.handled) {
+        let starts = !self.want.suspend && self.want.asks_for_more_than(run, &self.next.handled);
+        if starts || run.was_tried() {
             return None;
         }
         let past = self.next.history.first().filter(|past| past.number.checked_add(1) == Some(run.number))?.clone();

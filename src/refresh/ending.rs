@@ -5,12 +5,11 @@ use std::time::Duration;
 use super::{
     FailureClass, JobRecord, Reason, Run, Success,
     decide::{Effect, Outcome, Step, Wake},
-    desired::Keeper,
     limits::{
         FIRST_RETRY, HISTORY_KEPT, HOLD, LONGEST_RETRY, LONGEST_WAIT, MESSAGE_BYTES, PAST_MESSAGE_BYTES, bounded, cut,
     },
     observation::Permission,
-    record::{PastRun, elapsed, whole_second},
+    record::{PastRun, elapsed, not_ahead, whole_second},
 };
 use crate::milvus::{JobId, JobState};
 
@@ -53,7 +52,7 @@ impl Step<'_> {
             run.end_job(job);
         }
         run.failures = run.failures.saturating_add(1);
-        let pause = self.backoff(run.failures);
+        let pause = backoff(run.failures, self.seen.luck);
         run.clear_claim();
         run.job_seen = false;
         run.adopted = false;
@@ -69,14 +68,6 @@ impl Step<'_> {
         (Effect::None, Wake::After(pause))
     }
 
-    /// The pause before the next attempt, in whole seconds: twice as long after each failure, and up to a tenth longer so that
-    /// runs that failed together do not come back together.
-    fn backoff(&self, failures: i64) -> Duration {
-        let doublings = u32::try_from(failures.saturating_sub(1)).unwrap_or(u32::MAX).min(6);
-        let pause = FIRST_RETRY.saturating_mul(1 << doublings).min(LONGEST_RETRY);
-        Duration::from_secs(pause.mul_f64(1.0 + self.seen.luck.clamp(0.0, 1.0) / 10.0).as_secs())
-    }
-
     /// The run is over. A run that is due after it is opened in the same step, so that nothing in between reads as done.
     fn close(&mut self, mut run: Run, reason: Reason, message: String) -> Outcome {
         if let Some(job) = self.next.job.id {
@@ -85,11 +76,8 @@ impl Step<'_> {
         run.next_attempt_time = None;
         run.refusal = None;
         self.remember(&run, &message);
-        if self.want.asks_for_more_than(&run, &self.next.handled) {
+        if !self.want.suspend && self.want.asks_for_more_than(&run, &self.next.handled) {
             let next = self.open_run(Some(&run));
-            if self.want.suspend {
-                return self.suspend(next);
-            }
             self.queue_up(next);
             return (Effect::None, Wake::After(Duration::ZERO));
         }
@@ -119,45 +107,67 @@ impl Step<'_> {
         self.next.history.truncate(HISTORY_KEPT);
     }
 
-    /// The run is over and none is due: the object rests until it is edited or its time has come. `newly` when this is the first
-    /// look at the object as it is.
+    /// The run is over and none may start: the object rests until it is edited or its time has come. `newly` when this is the
+    /// first look at the object as it is.
     pub(super) fn rest(&mut self, run: &Run, newly: bool) -> Outcome {
         self.next.observed_generation = Some(self.want.generation);
-        if newly && let Some(trigger) = &self.want.trigger {
+        if self.want.asks_for_more_than(run, &self.next.handled) {
+            // Starts are held. What is due comes before a deletion.
+            let held = self.want.holds(&self.next);
+            if let Some(held) = held.filter(|held| self.next.suspended.as_ref() != Some(held)) {
+                self.notice(false, "Suspended", held);
+            }
+            return (Effect::None, Wake::OnChange);
+        }
+        if let Some(trigger) = &self.want.trigger {
             // Else it is an edit of something else, and the token is where it was.
             let reverted = self.next.handled.triggers.last() != Some(trigger);
-            if reverted && run.trigger.as_ref() != Some(trigger) {
+            if newly && reverted && run.trigger.as_ref() != Some(trigger) {
                 let message =
                     "spec.trigger was set to a token that a run has answered before; nothing is started for it.";
                 self.notice(false, "TriggerAlreadyHandled", message.to_owned());
             }
             self.next.handled.put_last(trigger);
+            self.next.handled.last_trigger = Some(trigger.clone());
         }
-        let Some(ttl) = self.want.ttl else { return (Effect::None, Wake::OnChange) };
-        match self.want.keeper {
-            Some(Keeper::Owner) => (Effect::None, Wake::OnChange),
-            Some(Keeper::Tool(tool)) => {
-                let message = format!(
-                    "spec.ttlSecondsAfterFinished is ignored: {tool} owns the object and would create it again, which would refresh again, for ever."
-                );
+        match (self.want.ttl, &self.want.keeper) {
+            (None, _) => (Effect::None, Wake::OnChange),
+            (Some(_), Some(keeper)) => {
                 if newly {
-                    self.notice(true, "TTLSkipped", message);
+                    self.notice(true, "TTLSkipped", keeper.why_it_stays());
                 }
                 (Effect::None, Wake::OnChange)
             }
-            None => {
-                let ended = self.next.job.completion_time.unwrap_or(self.now);
-                let left = ttl.saturating_sub(elapsed(ended, self.now));
-                if !left.is_zero() {
-                    return (Effect::None, Wake::After(left.min(LONGEST_WAIT)));
-                }
-                match self.seen.permission {
-                    Permission::Granted => (Effect::Delete, Wake::OnChange),
-                    Permission::Withheld | Permission::Announce => (Effect::None, Wake::After(HOLD)),
-                }
-            }
+            (Some(ttl), None) => self.stay(ttl),
         }
     }
+
+    /// The object stays for `ttl` from its end on and is deleted then.
+    fn stay(&mut self, ttl: Duration) -> Outcome {
+        let ended = self.next.job.completion_time.map_or(self.now, |time| not_ahead(time, self.now));
+        self.next.job.completion_time = Some(ended);
+        let left = ttl.saturating_sub(elapsed(ended, self.now));
+        if !left.is_zero() {
+            return (Effect::None, Wake::After(left.min(LONGEST_WAIT)));
+        }
+        match self.seen.permission {
+            Permission::Granted => (Effect::Delete, Wake::OnChange),
+            Permission::Withheld | Permission::Announce => (Effect::None, Wake::After(HOLD)),
+        }
+    }
+}
+
+/// The pause after so many failures, in whole seconds: twice as long after each, and up to a tenth longer so that runs that
+/// failed together do not come back together.
+fn backoff(failures: i64, luck: f64) -> Duration {
+    let doublings = u32::try_from(failures.saturating_sub(1)).unwrap_or(u32::MAX).min(6);
+    let pause = FIRST_RETRY.saturating_mul(1 << doublings).min(LONGEST_RETRY);
+    Duration::from_secs(pause.mul_f64(1.0 + luck.clamp(0.0, 1.0) / 10.0).as_secs())
+}
+
+/// The longest pause that can come after so many failures.
+pub(super) fn longest_backoff(failures: i64) -> Duration {
+    backoff(failures, 1.0)
 }
 
 /// `message` and what follows from it, which is worth more than the end of a long message.

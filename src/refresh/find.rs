@@ -67,7 +67,7 @@ impl Step<'_> {
         if run.job_id_watermark.is_none() {
             return self.cannot_be_told(run);
         }
-        if is_older_than(run.submit_time, self.now, ABSENCE_WINDOW) {
+        if self.seen.claim_known >= ABSENCE_WINDOW || is_older_than(run.submit_time, self.now, ABSENCE_WINDOW) {
             let message = "The start is so long ago that Milvus may have forgotten its job.";
             // An id that Milvus once gave makes it a lost job, no id an unknown outcome.
             let class = if run.ended_job_ids.is_empty() { FailureClass::OutcomeUnknown } else { FailureClass::JobLost };

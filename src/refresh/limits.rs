@@ -44,6 +44,10 @@ pub const LONGEST_RETRY: Duration = Duration::from_secs(6 * 60);
 /// may have ended long ago.
 pub const FIRST_WORD: Duration = Duration::from_secs(120);
 
+/// The furthest that a recorded time may lie ahead: the clocks of two replicas differ a little. One that lies further ahead
+/// counts from now on, or what waits for it would wait as long as the clock that wrote it was wrong.
+pub const CLOCK_SKEW: Duration = Duration::from_secs(60);
+
 /// The longest wait that is slept in one piece; timers hold no years.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 

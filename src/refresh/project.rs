@@ -119,7 +119,7 @@ fn past_run(run: &PastRun) -> api::PastRun {
 }
 
 /// The rows of the condition table: Ready, Complete, Failed, Reconciling, Stalled. A condition without a status is left out.
-fn row(reason: Reason, first_run: bool) -> [&'static str; 5] {
+fn row(reason: Reason) -> [&'static str; 5] {
     match reason {
         Reason::Queued
         | Reason::WaitingForActiveJob
@@ -130,9 +130,8 @@ fn row(reason: Reason, first_run: bool) -> [&'static str; 5] {
         | Reason::OutcomeUnknown
         | Reason::SecretNotFound => ["Unknown", "False", "False", "True", "False"],
         Reason::Retrying(_) => ["False", "False", "False", "True", "False"],
-        // Nothing was ever asked of it in vain, so there is nothing that a tool should wait for.
-        Reason::Suspended if first_run => ["", "False", "False", "False", "False"],
-        Reason::Suspended => ["Unknown", "False", "False", "False", "False"],
+        // Nothing goes on until somebody ends the suspension, so a tool that waits must not see Unknown.
+        Reason::Suspended => ["", "False", "False", "False", "False"],
         Reason::RefreshCompleted => ["True", "True", "False", "False", "False"],
         Reason::Failed(_) => ["False", "False", "True", "False", "True"],
     }
@@ -140,21 +139,20 @@ fn row(reason: Reason, first_run: bool) -> [&'static str; 5] {
 
 fn conditions_of(record: &Recorded, before: &[Condition], now: Timestamp) -> Vec<Condition> {
     let Some(summary) = &record.summary else { return before.to_vec() };
-    let first_run = record.run.as_ref().is_none_or(|run| run.number <= 1);
-    let rows = [READY, COMPLETE, FAILED, RECONCILING, STALLED].into_iter().zip(row(summary.reason, first_run));
-    let suspended = (SUSPENDED, if record.suspended { "True" } else { "False" });
+    let rows = [READY, COMPLETE, FAILED, RECONCILING, STALLED].into_iter().zip(row(summary.reason));
+    let suspended = (SUSPENDED, if record.suspended.is_some() { "True" } else { "False" });
     let says = (summary.reason.as_str(), summary.message.as_str());
-    let generation = record.run.as_ref().map(|run| run.generation);
     let rows = rows.filter(|(_, status)| !status.is_empty()).chain([suspended]);
-    let mut conditions = conditions(rows, says, generation, before, now);
+    // kubectl and Flux ignore a condition of an older generation than the status has observed.
+    let mut conditions = conditions(rows, says, record.observed_generation, before, now);
     for condition in &mut conditions {
-        match (condition.type_.as_str(), summary.reason) {
-            (RECONCILING, Reason::Retrying(_)) => PROGRESSING_WITH_RETRY.clone_into(&mut condition.reason),
-            (SUSPENDED, _) if record.suspended => {
+        match (condition.type_.as_str(), summary.reason, &record.suspended) {
+            (RECONCILING, Reason::Retrying(_), _) => PROGRESSING_WITH_RETRY.clone_into(&mut condition.reason),
+            (SUSPENDED, _, Some(held)) => {
                 Reason::Suspended.as_str().clone_into(&mut condition.reason);
-                HELD.clone_into(&mut condition.message);
+                condition.message.clone_from(held);
             }
-            (_, _) => {}
+            (_, _, _) => {}
         }
     }
     conditions
@@ -162,5 +160,3 @@ fn conditions_of(record: &Recorded, before: &[Condition], now: Timestamp) -> Vec
 
 /// kstatus' reason of a `Reconciling` that follows a failure.
 const PROGRESSING_WITH_RETRY: &str = "ProgressingWithRetry";
-/// What `Suspended` says while it is `True`.
-pub(super) const HELD: &str = "Starts are held by spec.suspend; set it to false to go on.";

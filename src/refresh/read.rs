@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::{
     ClaimKey, FailureClass, Handled, JobRecord, PastRun, Reason, Recorded, RefusedStart, Run, Success, Summary,
-    limits::HISTORY_KEPT, project::HELD, record::whole_second,
+    limits::HISTORY_KEPT, record::whole_second, waiting::HELD,
 };
 use crate::{
     api::{self, READY, RefreshStatus, RunStatus, SUSPENDED},
@@ -39,16 +39,15 @@ impl Recorded {
         };
         let summary = summary_of(status, &job, failure);
         let queue_position = status.queue_position.and_then(|position| u8::try_from(position).ok());
-        let observed_generation = status.observed_generation.filter(|generation| *generation >= 0);
         Self {
-            observed_generation,
+            observed_generation: observed_generation(status),
             run,
             job,
             queue_position,
             failure,
             last_success,
             summary,
-            suspended: is_suspended(status),
+            suspended: suspension(status).map(str::to_owned),
             handled: Handled {
                 triggers: status.handled_triggers.clone(),
                 last_trigger: status.last_handled_trigger.clone(),
@@ -64,8 +63,17 @@ fn condition<'a>(status: &'a RefreshStatus, type_: &str) -> Option<&'a Condition
     status.conditions.iter().find(|condition| condition.type_ == type_)
 }
 
-fn is_suspended(status: &RefreshStatus) -> bool {
-    condition(status, SUSPENDED).is_some_and(|suspended| suspended.status == "True")
+/// The generation that the whole status speaks of: the release before this one let conditions lag behind it.
+fn observed_generation(status: &RefreshStatus) -> Option<i64> {
+    let conditions = status.conditions.iter().filter_map(|condition| condition.observed_generation);
+    let observed = status.observed_generation?;
+    Some(conditions.fold(observed, i64::min)).filter(|generation| *generation >= 0)
+}
+
+/// What `Suspended` says while starts are held.
+fn suspension(status: &RefreshStatus) -> Option<&str> {
+    let suspended = condition(status, SUSPENDED).filter(|suspended| suspended.status == "True");
+    suspended.map(|suspended| suspended.message.as_str())
 }
 
 /// What the conditions say. An object that was suspended before its first run has no `Ready`.
@@ -80,7 +88,7 @@ fn summary_of(status: &RefreshStatus, job: &JobRecord, failure: Option<FailureCl
         }
     }?;
     match reason {
-        Reason::Suspended => is_suspended(status).then(|| Summary { reason, message: HELD.to_owned() }),
+        Reason::Suspended => suspension(status).map(|_| Summary { reason, message: HELD.to_owned() }),
         _ => Some(Summary { reason, message: says.message.clone() }),
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{ClaimKey, failure::FailureClass};
+use super::{ClaimKey, failure::FailureClass, limits::CLOCK_SKEW};
 use crate::milvus::{JobId, JobState};
 
 /// The durable state of an object. Its times are whole seconds, except the watermark that tells jobs apart.
@@ -24,8 +24,8 @@ pub struct Recorded {
     pub last_success: Option<Success>,
     /// What goes on, in one reason and one sentence.
     pub summary: Option<Summary>,
-    /// Whether starts are held.
-    pub suspended: bool,
+    /// What `Suspended` says while starts are held; `None` while they are not.
+    pub suspended: Option<String>,
     /// Which requests for a run have been answered.
     pub handled: Handled,
     /// The runs that have ended, newest first, at most [`super::limits::HISTORY_KEPT`].
@@ -38,7 +38,7 @@ pub struct Handled {
     /// The tokens that were captured for the current fingerprint, in the order in which the spec last had them, at most
     /// [`super::limits::TRIGGERS_KEPT`].
     pub triggers: Vec<String>,
-    /// The token of the last run that has ended.
+    /// The last of the spec's tokens that nothing is due for any more.
     pub last_trigger: Option<String>,
     /// The last request that was captured.
     pub request: Option<String>,
@@ -229,6 +229,13 @@ impl Reason {
     }
 }
 
+impl Run {
+    /// Whether it was claimed or has failed at least once: it is then more than a wish.
+    pub(super) fn was_tried(&self) -> bool {
+        self.attempt > 0 || self.failures > 0
+    }
+}
+
 impl Recorded {
     /// Whether the current run is over.
     pub fn ended(&self) -> bool {
@@ -252,6 +259,11 @@ impl Recorded {
 /// is read back of it.
 pub(super) fn whole_second(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+/// `time`, or `now` where it lies so far ahead that a clock which was wrong must have written it.
+pub(super) fn not_ahead(time: Timestamp, now: Timestamp) -> Timestamp {
+    if elapsed(now, time) > CLOCK_SKEW { now } else { time }
 }
 
 /// The time from `since` to `now`; none when the clock was set back.

@@ -38,7 +38,9 @@ impl Step<'_> {
     /// on in Milvus, which cannot cancel it.
     fn unless_too_long(&mut self, run: Run, job: JobId, going_on: Outcome) -> Outcome {
         let since = run.submit_time.or(run.queued_time).unwrap_or(self.now);
-        let left = self.want.active_deadline.saturating_sub(elapsed(since, self.now));
+        // At least as long as this process has known it, even if the clock that wrote the time was ahead.
+        let age = elapsed(since, self.now).max(self.seen.claim_known);
+        let left = self.want.active_deadline.saturating_sub(age);
         if left.is_zero() {
             let limit = self.want.active_deadline.as_secs();
             let progress = self.next.job.progress;

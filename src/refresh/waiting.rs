@@ -5,14 +5,21 @@ use std::time::Duration;
 use super::{
     FailureClass, Reason, Run,
     decide::{Effect, Outcome, Step, Wake},
+    ending::longest_backoff,
     limits::LONGEST_WAIT,
-    project::HELD,
-    record::elapsed,
+    record::{elapsed, not_ahead},
 };
+
+/// What `Suspended` says while starts are held.
+pub(super) const HELD: &str = "Starts are held by spec.suspend; set it to false to go on.";
 
 impl Step<'_> {
     /// Holds the start for as long as the spec says so.
     pub(super) fn suspend(&mut self, mut run: Run) -> Outcome {
+        self.bring_back(&mut run);
+        if run.was_tried() {
+            self.observe_what_needs_no_run(&run);
+        }
         run.suspended_time = run.suspended_time.or(Some(self.now));
         run.generation = self.want.generation;
         self.next.observed_generation = Some(self.want.generation);
@@ -29,9 +36,12 @@ impl Step<'_> {
 
     /// Ends a suspension; what else the run waits for is said anew.
     pub(super) fn resume(&mut self, run: &mut Run) {
-        if let Some(since) = run.suspended_time.take() {
+        let since = run.suspended_time.take();
+        if let Some(since) = since {
             let held = i64::try_from(elapsed(since, self.now).as_secs()).unwrap_or(i64::MAX);
             run.suspended_seconds = run.suspended_seconds.saturating_add(held);
+        }
+        if since.is_some() || self.next.suspended.is_some() {
             self.notice(false, "Resumed", "Starts are no longer held.".to_owned());
         }
         self.next.summary.take_if(|summary| summary.reason == Reason::Suspended);
@@ -39,8 +49,9 @@ impl Step<'_> {
 
     /// Starts the run unless it has to wait for its next attempt, and fails it when it has waited too long.
     pub(super) fn wait_or_start(&mut self, mut run: Run) -> Outcome {
+        self.bring_back(&mut run);
         self.resume(&mut run);
-        if run.attempt == 0 && run.failures == 0 {
+        if !run.was_tried() {
             run.generation = self.want.generation;
             self.next.observed_generation = Some(self.want.generation);
         } else if self.want.asks_for_more_than(&run, &self.next.handled) {
@@ -50,7 +61,7 @@ impl Step<'_> {
             self.next.failure = None;
             self.next.summary.take_if(|summary| matches!(summary.reason, Reason::Retrying(_)));
         } else {
-            self.next.observed_generation = Some(self.want.generation);
+            self.observe_what_needs_no_run(&run);
         }
         let left = self.starting_time_left(&run);
         if left.is_some_and(|left| left.is_zero()) {
@@ -66,6 +77,14 @@ impl Step<'_> {
             (Wake::After(pause), Some(left)) => (effect, Wake::After(pause.min(left))),
             (wake, _) => (effect, wake),
         }
+    }
+
+    /// Brings back to now what a clock that was ahead has recorded: the run would wait for it.
+    fn bring_back(&self, run: &mut Run) {
+        run.queued_time = run.queued_time.map(|time| not_ahead(time, self.now));
+        run.suspended_time = run.suspended_time.map(|time| not_ahead(time, self.now));
+        let latest = self.now.checked_add(longest_backoff(run.failures)).unwrap_or(self.now);
+        run.next_attempt_time = run.next_attempt_time.map(|next| next.min(latest));
     }
 
     /// Waits for the next attempt.

@@ -4,14 +4,15 @@
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
-use kube::api::{Patch, PatchParams};
+use kube::api::{Patch, PatchParams, PostParams};
 use milvus_refresh_operator::{
+    api::{ExternalCollectionRefresh, FIELD_MANAGER},
     milvus::{Job, Milvus as _, connect::ConnectOptions, grpc::GrpcMilvus},
     simulator::{Method, Outcome, Plan},
 };
 use serde_json::{Value, json};
 
-use crate::harness::{Cluster, World, status};
+use crate::harness::{Cluster, World, refresh, status};
 
 /// What the last release wrote in this situation.
 fn released(name: &str) -> Value {
@@ -88,5 +89,42 @@ async fn an_upgrade_follows_the_jobs_in_flight_and_starts_nothing_a_second_time(
         assert_eq!(json!(status(&now).state), before["state"], "{name}");
         assert_eq!(json!(status(&now).completion_time), before["completionTime"], "{name}");
         assert_eq!(status(&now).run.as_ref().unwrap().number, 1, "{name}");
+    }
+}
+
+/// What `docs/upgrading.md` does before a step back: the fields that our PUTs wrote become those of our applies.
+fn handed_over(mut object: ExternalCollectionRefresh) -> ExternalCollectionRefresh {
+    let entries = object.metadata.managed_fields.get_or_insert_default();
+    let is_ours = |manager: &Option<String>, subresource: &Option<String>| {
+        manager.as_deref() == Some(FIELD_MANAGER) && subresource.as_deref() == Some("status")
+    };
+    entries
+        .retain(|entry| !(is_ours(&entry.manager, &entry.subresource) && entry.operation.as_deref() == Some("Apply")));
+    for entry in entries.iter_mut().filter(|entry| is_ours(&entry.manager, &entry.subresource)) {
+        entry.operation = Some("Apply".to_owned());
+    }
+    object
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_back_needs_the_fields_of_a_status_handed_over_to_the_applies_of_the_release_before() {
+    let world = World::new().await;
+    for name in ["handed", "kept"] {
+        world.milvus.create_collection(name, Plan::completes_in(Duration::ZERO));
+        world.create(name, name).await;
+        world.until_ended(name).await;
+    }
+    world.kill_operator();
+    let refreshes = world.refreshes();
+    let handed = handed_over(refreshes.get("handed").await.unwrap());
+    refreshes.replace("handed", &PostParams::default(), &handed).await.unwrap();
+    for (name, is_handed) in [("handed", true), ("kept", false)] {
+        let mut opened = refresh(name, json!({}));
+        opened.as_object_mut().unwrap().remove("spec");
+        opened["status"] = json!({ "observedGeneration": 1, "state": "RefreshPending", "run": { "number": 2 } });
+        let ours = PatchParams::apply(FIELD_MANAGER).force();
+        let now = refreshes.patch_status(name, &ours, &Patch::Apply(&opened)).await.unwrap();
+        let inherited = status(&now).job_id.is_some() || status(&now).run.as_ref().unwrap().submit_time.is_some();
+        assert_eq!(inherited, !is_handed, "{name}");
     }
 }

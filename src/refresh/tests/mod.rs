@@ -11,6 +11,8 @@ mod edits;
 mod failure;
 mod finding;
 mod garbage;
+mod generations;
+mod held;
 mod later;
 mod outcome;
 mod proof;

@@ -247,6 +247,9 @@ impl Scene {
     pub fn play(&mut self, fact: Fact) -> Decision {
         let decision = self.see(fact);
         assert!(is_written(decision.effect), "{:?} is carried out before anything is written", decision.effect);
+        if decision.next.claim() != self.record().claim() {
+            self.claim_known = Duration::ZERO;
+        }
         self.status = written(&decision.next, &self.status.conditions, self.now);
         assert_eq!(self.record(), decision.next, "what is read back is what was decided");
         decision

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use serde_json::Value;
 
-use super::scene::{NEW, OLD, Scene, at, down, job, looked, old, other_want, sighted};
+use super::scene::{NEW, OLD, Scene, accepted, at, down, job, looked, old, other_want, sighted};
 use crate::{
     milvus::{ErrorKind, Job, JobState},
     refresh::{Effect, Fact, JobRecord, Recorded, Slot, Turn, differs_only_in_progress, project},
@@ -126,6 +126,38 @@ fn suspended_after_a_run_with_one_due() {
     let mut scene = Scene::completed();
     scene.want = other_want();
     assert_golden("suspended-one-due", &played(scene.suspended(), Fact::Nothing));
+}
+
+#[test]
+fn suspended_after_a_failure_with_one_due() {
+    let mut scene = Scene::failed("no files found in external source");
+    scene.want = other_want();
+    assert_golden("suspended-failed-one-due", &played(scene.suspended(), Fact::Nothing));
+}
+
+/// A later run that waits in the queue, and nothing has been done for it.
+fn queued_again() -> Scene {
+    let mut scene = Scene { turn: Turn::Behind { position: Some(2) }, ..Scene::completed() };
+    scene.want = other_want();
+    scene.pass(Duration::from_secs(5));
+    played(scene, Fact::Nothing)
+}
+
+#[test]
+fn suspended_while_a_later_run_waits_in_the_queue_withdraws_it() {
+    assert_eq!(queued_again().run().number, 2);
+    assert_golden("suspended-withdrawn", &played(queued_again().suspended(), Fact::Nothing));
+}
+
+#[test]
+fn suspended_while_a_later_run_waits_to_retry() {
+    let mut scene = queued_again();
+    scene.turn = Turn::Mine;
+    scene.want.backoff_limit = 3;
+    scene.play(looked(vec![job(NEW, JobState::Completed), old()]));
+    scene.play(accepted(NEW + 1));
+    scene.play(sighted(Job { reason: "task not found".into(), ..job(NEW + 1, JobState::Failed) }));
+    assert_golden("suspended-later-retrying", &played(scene.suspended(), Fact::Nothing));
 }
 
 #[test]
