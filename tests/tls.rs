@@ -94,6 +94,18 @@ async fn a_certificate_is_trusted_only_for_its_name() {
 }
 
 #[tokio::test]
+async fn of_a_certificate_without_any_name_it_is_said_how_to_get_one_with_it() {
+    let ca = Ca::new();
+    let milvus = serving(with(&ca.server(""), None)).await;
+    for server_name in [None, Some("milvus.example".to_owned())] {
+        let expected = server_name.clone().unwrap_or(HOST.to_owned());
+        let message = told(&milvus, Tls { server_name, ..trusting(&ca) }).await.unwrap();
+        assert!(message.contains("subject alternative name") && message.contains(&expected), "{message}");
+        assert!(!message.contains("Set tls.serverName"), "it bears no name to set: {message}");
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_asks_for_a_client_certificate_gets_one_of_its_ca_or_none_of_us() {
     let (ca, clients) = (Ca::new(), Ca::new());
     let milvus = serving(with(&ca.server(HOST), Some(&clients))).await;

@@ -38,6 +38,8 @@ impl<P: Ports> Pass<'_, P> {
         let Some(own) = &self.want.own_source else { return OwnSourceCheck::None };
         match self.ports.own_source(own).await {
             Ok(source) => {
+                let secrets = source.secrets.clone();
+                self.volatile.memory.with(&self.uid, |remembered| remembered.spec_secrets.know(secrets));
                 self.source = Some(source);
                 OwnSourceCheck::Usable
             }
@@ -45,13 +47,20 @@ impl<P: Ports> Pass<'_, P> {
         }
     }
 
-    /// Has the server's words about a job scrubbed of the spec that it was started with. The process that started it has seen
-    /// to that; this one may have come after it.
+    /// Has the server's words about the job scrubbed of the spec that it was started with, also when the server has been
+    /// connected to anew since, and when another process has started the job.
     async fn keep_spec_secret(&self, server: &P::Server) {
-        if let Some(own) = self.want.own_source.as_ref().filter(|_| self.source.is_none())
-            && let Some(spec) = self.ports.secret_spec(own).await
-        {
-            server.keep_secret(&spec);
+        let memory = &self.volatile.memory;
+        let (known, look) = memory.with(&self.uid, |remembered| remembered.spec_secrets.ask(self.ports.instant()));
+        let mut known = known;
+        if look && let Some(own) = &self.want.own_source {
+            known = self.ports.spec_secrets(own).await;
+            if let Some(secrets) = known.clone() {
+                memory.with(&self.uid, |remembered| remembered.spec_secrets.know(secrets));
+            }
+        }
+        if let Some(secrets) = known {
+            server.keep_secret(&secrets);
         }
     }
 
@@ -111,9 +120,8 @@ impl<P: Ports> Pass<'_, P> {
     pub(super) async fn follow(&self, server: &P::Server, job: JobId) -> Option<Answer> {
         let age = self.since_submit(self.ports.now());
         let entry = (self.connection.clone(), self.key.clone());
-        if self.volatile.memory.with(&self.uid, |remembered| remembered.followed.replace(entry)).is_none() {
-            self.keep_spec_secret(server).await;
-        }
+        self.volatile.memory.with(&self.uid, |remembered| remembered.followed = Some(entry));
+        self.keep_spec_secret(server).await;
         let sighting = server.track(&self.key, job, age);
         if let Some(error) = &sighting.failing {
             self.ports.suspect(error);

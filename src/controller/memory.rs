@@ -11,7 +11,11 @@ use tokio::time::Instant;
 use super::Key;
 use crate::{
     api::RefreshStatus,
-    refresh::{ClaimKey, Submission, limits::GRACE},
+    milvus::scrub::Secrets,
+    refresh::{
+        ClaimKey, Submission,
+        limits::{GRACE, LOOK_FOR_SECRET},
+    },
 };
 
 /// The memory of all objects, by uid: a re-created object starts with none.
@@ -41,8 +45,39 @@ pub struct Remembered {
     pub progress_turn: Option<Instant>,
     /// The connection whose poller follows the object's job, and the object.
     pub followed: Option<(Key, Key)>,
+    /// What of the run's spec nobody may read.
+    pub spec_secrets: SpecSecrets,
     /// Passes in a row that ended with an error.
     pub errors: u32,
+}
+
+/// What of a run's spec nobody may read, for as long as the run lives.
+#[derive(Debug, Default)]
+pub struct SpecSecrets {
+    known: Option<Arc<Secrets>>,
+    /// When they were last looked for.
+    looked: Option<Instant>,
+}
+
+impl SpecSecrets {
+    /// These are they.
+    pub fn know(&mut self, secrets: Arc<Secrets>) {
+        self.known = Some(secrets);
+    }
+
+    /// What is known, and whether to look for it now.
+    pub fn ask(&mut self, now: Instant) -> (Option<Arc<Secrets>>, bool) {
+        let rests = self.looked.is_some_and(|looked| now.saturating_duration_since(looked) < LOOK_FOR_SECRET);
+        let look = self.known.is_none() && !rests;
+        if look {
+            self.looked = Some(now);
+        }
+        (self.known.clone(), look)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.known.is_none() && self.looked.is_none()
+    }
 }
 
 /// A status that is newer than the watch's.
@@ -118,6 +153,7 @@ impl Remembered {
             && self.written.is_none()
             && self.progress_turn.is_none()
             && self.followed.is_none()
+            && self.spec_secrets.is_empty()
             && self.errors == 0
     }
 

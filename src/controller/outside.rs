@@ -4,7 +4,6 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use kube::{Api, Resource};
-use secrecy::SecretString;
 use tokio::time::Instant;
 
 use super::{
@@ -16,7 +15,7 @@ use super::{
 };
 use crate::{
     api::{ExternalCollectionRefresh, RefreshStatus},
-    milvus::{self, Collection, ErrorKind, Job, JobId, MilvusError, Source, poller::Sighting},
+    milvus::{self, Collection, ErrorKind, Job, JobId, MilvusError, Source, poller::Sighting, scrub::Secrets},
     refresh::{Connection, Notice, OwnSource, OwnSourceCheck, Recorded},
 };
 
@@ -89,8 +88,8 @@ impl Ports for Outside<'_> {
         self.read_own_source(own).await
     }
 
-    async fn secret_spec(&self, own: &OwnSource) -> Option<SecretString> {
-        self.read_secret_spec(own).await
+    async fn spec_secrets(&self, own: &OwnSource) -> Option<Arc<Secrets>> {
+        self.read_spec_secrets(own).await
     }
 
     async fn write(&self, resource_version: &str, status: &RefreshStatus) -> Result<String, WriteError> {
@@ -165,8 +164,8 @@ impl ports::Server for Arc<Server> {
         self.milvus.submit(database, collection, source, budget).await
     }
 
-    fn keep_secret(&self, spec: &SecretString) {
-        self.milvus.keep_secret(spec);
+    fn keep_secret(&self, secrets: &Arc<Secrets>) {
+        self.milvus.keep_secret(secrets);
     }
 
     fn track(&self, refresh: &Key, job: JobId, age: Duration) -> Sighting {

@@ -1,5 +1,7 @@
 //! The source that a refresh brings along: its spec is read once, when a run is about to start, and checked.
 
+use std::sync::Arc;
+
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use secrecy::{ExposeSecret, SecretString};
@@ -7,7 +9,7 @@ use tokio::time::timeout;
 
 use super::{API_DEADLINE, content::Content, outside::Outside};
 use crate::{
-    milvus::Source,
+    milvus::{Source, scrub::Secrets},
     refresh::{FailureClass, OwnSource, OwnSourceCheck, SpecPlace, source, spec},
 };
 
@@ -19,14 +21,16 @@ impl Outside<'_> {
             SpecPlace::Secret { name, key } => self.read_spec(name, key).await?,
         };
         check(own, &text, &self.context.servers.allowed(&self.connection))?;
-        Ok(Source { uri: own.source.clone(), spec: text })
+        Ok(Source { uri: own.source.clone(), secrets: secrets(own, text.expose_secret()), spec: text })
     }
 
-    /// The spec, if it is kept in a Secret and can be had.
-    pub(super) async fn read_secret_spec(&self, own: &OwnSource) -> Option<SecretString> {
+    /// What of its spec nobody may read, if that can be had.
+    pub(super) async fn read_spec_secrets(&self, own: &OwnSource) -> Option<Arc<Secrets>> {
         match &own.spec {
-            SpecPlace::Object(_) => None,
-            SpecPlace::Secret { name, key } => self.read_spec(name, key).await.ok(),
+            SpecPlace::Object(text) => Some(secrets(own, text)),
+            SpecPlace::Secret { name, key } => {
+                self.read_spec(name, key).await.ok().map(|text| secrets(own, text.expose_secret()))
+            }
         }
     }
 
@@ -69,6 +73,13 @@ impl Outside<'_> {
                 Err(invalid(format!("Key {key} of Secret {name} must hold the external spec as JSON text in UTF-8.")))
             }
         }
+    }
+}
+
+fn secrets(own: &OwnSource, spec: &str) -> Arc<Secrets> {
+    match &own.spec {
+        SpecPlace::Object(_) => Secrets::in_plain_spec(spec),
+        SpecPlace::Secret { .. } => Secrets::of_spec(spec),
     }
 }
 

@@ -1,16 +1,15 @@
 //! What a pass reaches outside of this process: the API server, Milvus, time and chance. The controller's own side of it is
 //! in `outside`; the model has another, so that it plays the passes themselves.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use secrecy::SecretString;
 use tokio::time::Instant;
 
 use super::{Key, memory::Newest, status::WriteError};
 use crate::{
     api::RefreshStatus,
-    milvus::{self, Collection, Job, JobId, MilvusError, Source, poller::Sighting},
+    milvus::{self, Collection, Job, JobId, MilvusError, Source, poller::Sighting, scrub::Secrets},
     refresh::{Connection, Notice, OwnSource, OwnSourceCheck, Recorded},
 };
 
@@ -46,8 +45,8 @@ pub(super) trait Ports {
     /// The source that the refresh brings along, read and checked.
     async fn own_source(&self, own: &OwnSource) -> Result<Source, OwnSourceCheck>;
 
-    /// The spec of that source where it is kept in a Secret and can be had.
-    async fn secret_spec(&self, own: &OwnSource) -> Option<SecretString>;
+    /// What of that source's spec nobody may read, if it can be had now.
+    async fn spec_secrets(&self, own: &OwnSource) -> Option<Arc<Secrets>>;
 
     /// Replaces the whole status of the object at this version. Gives the version that it has then.
     async fn write(&self, resource_version: &str, status: &RefreshStatus) -> Result<String, WriteError>;
@@ -83,7 +82,7 @@ pub(super) trait Server {
     ) -> milvus::Result<JobId>;
 
     /// See [`milvus::Milvus::keep_secret`].
-    fn keep_secret(&self, spec: &SecretString);
+    fn keep_secret(&self, secrets: &Arc<Secrets>);
 
     /// Has the poller track `job` for `refresh` and gives what Milvus last said of it.
     fn track(&self, refresh: &Key, job: JobId, age: Duration) -> Sighting;

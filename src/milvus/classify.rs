@@ -9,7 +9,7 @@ use std::error::Error;
 
 use tonic::{Code, Status, TimeoutExpired};
 
-use super::{ErrorKind, JobId, MilvusError, wire::common};
+use super::{ErrorKind, JobId, MilvusError, answers::Verdict, wire::common};
 
 /// The class of a call that gRPC failed.
 pub(super) fn of_grpc(status: &Status) -> ErrorKind {
@@ -34,8 +34,7 @@ pub(super) fn of_grpc(status: &Status) -> ErrorKind {
         Code::Unavailable => ErrorKind::Unreachable,
         Code::DeadlineExceeded | Code::Cancelled => ErrorKind::Timeout,
         Code::ResourceExhausted => ErrorKind::Busy,
-        // A proxy that is starting answers by its interceptor, without a code of its own.
-        Code::Unknown if status.message().to_ascii_lowercase().contains("not ready") => ErrorKind::Busy,
+        Code::Unknown => of_unnamed(&own_words(status.message())),
         // Made by the client library for an answer that it could not decode.
         Code::OutOfRange => ErrorKind::Malformed,
         Code::Internal if is_decoding_error(status.message()) => ErrorKind::Malformed,
@@ -43,22 +42,33 @@ pub(super) fn of_grpc(status: &Status) -> ErrorKind {
     }
 }
 
-/// The class of an answer whose `Status` is not a success; `None` for a success.
-pub(super) fn of_status(status: &common::Status) -> Option<ErrorKind> {
+/// What Milvus' interceptors answer, which have no code of their own.
+fn of_unnamed(words: &str) -> ErrorKind {
+    if words.contains("milvus proxy is not ready") {
+        ErrorKind::Starting
+    } else if words.contains("not ready") {
+        ErrorKind::Busy
+    } else {
+        ErrorKind::Internal
+    }
+}
+
+/// The class of an answer whose `Status` is not a success; `None` for a success. `asked` is the job that the call was about.
+pub(super) fn of_status(status: &Verdict, asked: Option<JobId>) -> Option<ErrorKind> {
     let text = status.reason.to_ascii_lowercase();
     let kind = match status.code {
-        0 => return of_legacy_code(status.error_code, &text),
+        0 => return of_legacy_code(status.error_code, &text, asked),
         1..=4 | 7..=9 | 11 | 12 => ErrorKind::Busy,
         10 => ErrorKind::Unsupported,
         100 | 1600 => ErrorKind::CollectionNotFound,
         105 | 3000 => ErrorKind::InvalidRequest,
         703 => ErrorKind::DuplicateJob,
         800 | 802 => ErrorKind::DatabaseNotFound,
-        1100..=1102 => of_bad_input(&text),
+        1100..=1102 => of_bad_input(&text, asked),
         1400 => ErrorKind::Unauthenticated,
         1401 => ErrorKind::PermissionDenied,
         10_000 | 10_001 => ErrorKind::Timeout,
-        65_535 => of_plain_error(&text),
+        65_535 => of_plain_error(&text, asked),
         _ => ErrorKind::Internal,
     };
     Some(kind)
@@ -71,27 +81,33 @@ pub(super) fn is_said_by_the_proxy(code: i32) -> bool {
 }
 
 /// Very old servers and milvus-lite set only the older code.
-fn of_legacy_code(code: i32, text: &str) -> Option<ErrorKind> {
+fn of_legacy_code(code: i32, text: &str, asked: Option<JobId>) -> Option<ErrorKind> {
     let kind = match common::ErrorCode::try_from(code) {
         Ok(common::ErrorCode::Success) => return None,
         Ok(common::ErrorCode::PermissionDenied) => ErrorKind::PermissionDenied,
         Ok(common::ErrorCode::CollectionNotExists) => ErrorKind::CollectionNotFound,
-        Ok(common::ErrorCode::IllegalArgument) => of_bad_input(text),
+        Ok(common::ErrorCode::IllegalArgument) => of_bad_input(text, asked),
         Ok(common::ErrorCode::ForceDeny | common::ErrorCode::RateLimit | common::ErrorCode::NotReadyServe) => {
             ErrorKind::Busy
         }
-        Ok(common::ErrorCode::UnexpectedError) | Err(_) => of_plain_error(text),
+        Ok(common::ErrorCode::UnexpectedError) | Err(_) => of_plain_error(text, asked),
     };
     Some(kind)
 }
 
 /// Bad input shares one code: the text tells a forgotten job and a collection that is not external from the rest.
-fn of_bad_input(text: &str) -> ErrorKind {
-    of_known_text(text).unwrap_or(ErrorKind::InvalidRequest)
+fn of_bad_input(text: &str, asked: Option<JobId>) -> ErrorKind {
+    if denies_job(text, asked) {
+        ErrorKind::JobNotFound
+    } else if text.contains(NOT_EXTERNAL) {
+        ErrorKind::NotExternal
+    } else {
+        ErrorKind::InvalidRequest
+    }
 }
 
 /// An error that was raised without a code. Some builds answer a malformed spec like this.
-fn of_plain_error(text: &str) -> ErrorKind {
+fn of_plain_error(text: &str, asked: Option<JobId>) -> ErrorKind {
     /// How the checks begin that Milvus makes before there is a job. Mere mentions of source or spec do not count: they
     /// are also in errors that follow an accepted start.
     const SPEC_CHECKS: [&str; 8] = [
@@ -104,18 +120,31 @@ fn of_plain_error(text: &str) -> ErrorKind {
         "extfs key",
         "extfs credential mode",
     ];
-    let is_spec_check = || SPEC_CHECKS.iter().any(|check| text.contains(check));
-    of_known_text(text).or_else(|| is_spec_check().then_some(ErrorKind::InvalidRequest)).unwrap_or(ErrorKind::Internal)
+    let words = own_words(text);
+    if denies_job(text, asked) {
+        ErrorKind::JobNotFound
+    } else if words.contains(NOT_EXTERNAL) {
+        ErrorKind::NotExternal
+    } else if SPEC_CHECKS.iter().any(|check| words.contains(check)) {
+        ErrorKind::InvalidRequest
+    } else {
+        ErrorKind::Internal
+    }
 }
 
-fn of_known_text(text: &str) -> Option<ErrorKind> {
-    if text.contains("job") && text.contains("not found") {
-        Some(ErrorKind::JobNotFound)
-    } else if text.contains("not an external collection") {
-        Some(ErrorKind::NotExternal)
-    } else {
-        None
-    }
+const NOT_EXTERNAL: &str = "is not an external collection";
+
+/// Whether Milvus says of the job that was asked for that there is none. It has the same codes for all bad input, so nothing
+/// but this sentence counts: "job worker node not found" is no word about a job.
+fn denies_job(text: &str, asked: Option<JobId>) -> bool {
+    asked.is_some_and(|job| text.contains(&format!("refresh job {job} not found")))
+}
+
+/// The words of `text` that are Milvus' own, in lower case. From the first quotation on it may repeat a source or a spec, which
+/// hold whatever their author likes.
+fn own_words(text: &str) -> String {
+    let quoted = ["\"", "`", "{", "://"].iter().filter_map(|mark| text.find(mark)).min();
+    text.get(..quoted.unwrap_or(text.len())).unwrap_or_default().to_ascii_lowercase()
 }
 
 impl MilvusError {
@@ -127,7 +156,7 @@ impl MilvusError {
         }
         self.message.match_indices(BEFORE_ID).find_map(|(start, _)| {
             let after = self.message.get(start + BEFORE_ID.len()..)?;
-            let digits = after.split(|c: char| !c.is_ascii_digit()).next()?;
+            let (digits, _) = after.split_once(" is already in progress")?;
             digits.parse().ok().filter(|id| *id > 0).map(JobId)
         })
     }
@@ -166,8 +195,8 @@ mod tests {
 
     use super::*;
 
-    fn status(code: i32, error_code: i32, reason: &str) -> common::Status {
-        common::Status { code, error_code, reason: reason.to_owned(), ..Default::default() }
+    fn status(code: i32, error_code: i32, reason: &str) -> Verdict {
+        Verdict { code, error_code, reason: reason.to_owned(), detail: String::new() }
     }
 
     fn served(code: Code, text: &str) -> Status {
@@ -178,9 +207,9 @@ mod tests {
 
     #[test]
     fn only_two_zero_codes_are_a_success() {
-        assert_eq!(of_status(&status(0, 0, "")), None);
-        assert_eq!(of_status(&status(0, 1, "")), Some(ErrorKind::Internal));
-        assert_eq!(of_status(&status(5, 0, "")), Some(ErrorKind::Internal));
+        assert_eq!(of_status(&status(0, 0, ""), None), None);
+        assert_eq!(of_status(&status(0, 1, ""), None), Some(ErrorKind::Internal));
+        assert_eq!(of_status(&status(5, 0, ""), None), Some(ErrorKind::Internal));
     }
 
     #[test]
@@ -208,7 +237,7 @@ mod tests {
             (802, "invalid database name", DatabaseNotFound),
             (901, "node not found", Internal),
             (1007, "bad credentials", Internal),
-            (1100, "refresh job 1 not found: invalid parameter", JobNotFound),
+            (1100, "refresh job 5 not found: invalid parameter", JobNotFound),
             (1100, "collection c is not an external collection: invalid parameter", NotExternal),
             (1100, "collection c has no persisted external_source/external_spec", InvalidRequest),
             (1100, "external_source and external_spec must both be provided or both omitted", InvalidRequest),
@@ -227,7 +256,7 @@ mod tests {
             (-7, "a code of the future", Internal),
         ];
         for (code, text, kind) in table {
-            assert_eq!(of_status(&status(code, 1, text)), Some(kind), "code {code}: {text}");
+            assert_eq!(of_status(&status(code, 1, text), Some(JobId(5))), Some(kind), "code {code}: {text}");
         }
     }
 
@@ -240,8 +269,44 @@ mod tests {
 
     #[test]
     fn a_plain_error_that_mentions_the_source_is_no_refusal() {
-        let kind = of_status(&status(65_535, 1, "failed to publish external_source of collection c to the schema"));
-        assert_eq!(kind, Some(ErrorKind::Internal));
+        for text in [
+            "failed to publish external_source of collection c to the schema",
+            "failed to apply spec \"unsupported format\" of the job",
+            "failed to apply {\"comment\":\"invalid external spec\"}",
+            "failed to apply s3://bucket/external_source must/x",
+            "failed to apply {\"comment\":\"c is not an external collection\"}",
+        ] {
+            assert_eq!(of_status(&status(65_535, 1, text), None), Some(ErrorKind::Internal), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_milvus_own_sentence_about_the_asked_job_says_that_there_is_none() {
+        let asked = Some(JobId(5));
+        for text in [
+            "job worker node not found",
+            "can't find collection[database=default][collection=jobs]: not found",
+            "collection not found[collection=jobs]",
+            "refresh job 55 not found: invalid parameter",
+            "refresh job 4 not found: invalid parameter",
+            "refresh job 15 not found",
+            "worker of refresh job 5: node not found",
+        ] {
+            for code in [1100, 1101, 1102, 65_535] {
+                let kind = of_status(&status(code, 1, text), asked);
+                assert_ne!(kind, Some(ErrorKind::JobNotFound), "code {code}: {text}");
+            }
+            for legacy in [1, 5] {
+                assert_ne!(
+                    of_status(&status(0, legacy, text), asked),
+                    Some(ErrorKind::JobNotFound),
+                    "{legacy}: {text}"
+                );
+            }
+        }
+        let sentence = status(1100, 5, "refresh job 5 not found: invalid parameter");
+        assert_eq!(of_status(&sentence, asked), Some(ErrorKind::JobNotFound));
+        assert_eq!(of_status(&sentence, None), Some(ErrorKind::InvalidRequest), "no job was asked for");
     }
 
     #[test]
@@ -251,7 +316,7 @@ mod tests {
             (1, "boom", Internal),
             (3, "denied", PermissionDenied),
             (4, "can't find collection", CollectionNotFound),
-            (5, "refresh job 9 not found", JobNotFound),
+            (5, "refresh job 5 not found", JobNotFound),
             (5, "bad name", InvalidRequest),
             (48, "deny", Busy),
             (49, "rate limit", Busy),
@@ -259,7 +324,7 @@ mod tests {
             (777, "unknown", Internal),
         ];
         for (code, text, kind) in table {
-            assert_eq!(of_status(&status(0, code, text)), Some(kind), "legacy code {code}: {text}");
+            assert_eq!(of_status(&status(0, code, text), Some(JobId(5))), Some(kind), "legacy code {code}: {text}");
         }
     }
 
@@ -274,7 +339,11 @@ mod tests {
             (Code::DeadlineExceeded, "context deadline exceeded", Timeout),
             (Code::Cancelled, "context canceled", Timeout),
             (Code::ResourceExhausted, "message larger than max", Busy),
-            (Code::Unknown, "internal: Milvus Proxy is not ready yet. please wait", Busy),
+            (Code::Unknown, "internal: Milvus Proxy is not ready yet. please wait", Starting),
+            (Code::Unknown, "service unavailable[reason=Milvus Proxy is not ready yet]", Starting),
+            (Code::Unknown, "data coordinator is not ready", Busy),
+            (Code::Unknown, "cannot apply \"Milvus Proxy is not ready\"", Internal),
+            (Code::Unavailable, "Milvus Proxy is not ready yet", Unreachable),
             (Code::Unknown, "panic", Internal),
             (Code::Internal, "boom", Internal),
             (Code::Internal, "failed to decode Protobuf message: invalid wire type", Malformed),
@@ -304,6 +373,7 @@ mod tests {
         assert_eq!(named("refresh job 461234567890123456 is already in progress for collection c; poll it"), id);
         assert_eq!(named("a refresh job is active: refresh job 461234567890123456 is already in progress"), id);
         assert_eq!(named("please wait for it to complete or cancel it first"), None);
+        assert_eq!(named("refresh job 5 of another collection has failed; wait for it"), None);
         assert_eq!(named("refresh job 0 is already in progress"), None);
         assert_eq!(named("refresh job 99999999999999999999999 is already in progress"), None);
         assert_eq!(MilvusError::new(ErrorKind::JobNotFound, "refresh job 5 not found").active_job(), None);

@@ -19,6 +19,11 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Calls wait behind a connection that is being made, so making it must end well before they do.
 const MAX_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How much of an answer that nobody reads yet a server may send, and of all its answers together, in bytes. The defaults of the
+/// library are megabytes, for each of any number of servers.
+const ANSWER_WINDOW: u32 = 128 << 10;
+const CONNECTION_WINDOW: u32 = 512 << 10;
+
 /// What is needed to talk to one server.
 #[derive(Clone, Debug)]
 pub struct ConnectOptions {
@@ -134,6 +139,8 @@ impl ConnectOptions {
         };
         let endpoint = endpoint
             .connect_timeout(self.connect_timeout())
+            .initial_stream_window_size(ANSWER_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
             .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
             .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
             .keep_alive_while_idle(true);

@@ -10,7 +10,8 @@ use std::{
 
 use async_trait::async_trait;
 use futures::FutureExt;
-use secrecy::{ExposeSecret, SecretString};
+use prost::bytes::Bytes;
+use secrecy::ExposeSecret;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::{
@@ -20,24 +21,29 @@ use tonic::{
     metadata::{Ascii, MetadataValue},
     transport::Channel,
 };
-use tonic_prost::ProstCodec;
 
 use super::{
-    Collection, ErrorKind, Job, JobId, Milvus, MilvusError, Result, Source,
+    Collection, ErrorKind, Job, JobId, MAX_NAME, Milvus, MilvusError, Result, Source,
+    answers::{Accepted, Answer, Description, Listing, Outcome, Progress, Version},
     classify::{self, chain},
     connect::{ConnectError, ConnectOptions},
-    convert::{self, malformed},
-    scrub::{Scrubber, cut, spec_secrets},
+    convert::{self, malformed, unreadable},
+    room::{Metering, Place, Room},
+    rpc::{Encoded, Question, Rpc, rpc},
+    scrub::{Scrubber, Secrets, cut},
     sending::withdrawable,
     tls::{self, Tls},
-    wire::{common, milvus},
+    wire::milvus,
 };
 
-/// Answers about one thing are small.
+/// Answers about one thing are small, those about the jobs of one collection among them.
 const MAX_ANSWER: usize = 4 << 20;
 
-/// A List carries every job of the last 24 hours, without paging.
+/// A List of everything carries every job of the last 24 hours, without paging.
 const MAX_LIST: usize = 64 << 20;
+
+/// The most jobs of one collection: one every nine seconds of Milvus' memory of 24 hours.
+const MAX_JOBS: usize = 10_000;
 
 /// No server has a job of this id; asking for it is the harmless call of a probe.
 const NO_JOB: JobId = JobId(1);
@@ -48,6 +54,7 @@ pub struct GrpcMilvus {
     session: Arc<RwLock<Option<Arc<Session>>>>,
     /// Outlives the sessions: what was secret stays so.
     scrubber: Scrubber,
+    room: Room,
     /// Hears of each call, once that is known.
     heard: Arc<OnceLock<Heard>>,
 }
@@ -70,52 +77,20 @@ struct Session {
     authorization: Option<MetadataValue<Ascii>>,
     request_timeout: Duration,
     scrubber: Scrubber,
+    /// Held for the scrubber to know that they are in use.
+    _login: Arc<Secrets>,
+    room: Room,
     heard: Arc<OnceLock<Heard>>,
     /// Cancelled once calls are to be made by another session or none.
     over: CancellationToken,
-}
-
-/// One RPC: its name, its path and the largest answer that is read, in bytes.
-struct Rpc {
-    name: &'static str,
-    path: &'static str,
-    max_answer: usize,
-}
-
-macro_rules! rpc {
-    ($name:literal, $max:expr) => {
-        Rpc { name: $name, path: concat!("/milvus.proto.milvus.MilvusService/", $name), max_answer: $max }
-    };
 }
 
 const GET_VERSION: Rpc = rpc!("GetVersion", MAX_ANSWER);
 const DESCRIBE: Rpc = rpc!("DescribeCollection", MAX_ANSWER);
 const REFRESH: Rpc = rpc!("RefreshExternalCollection", MAX_ANSWER);
 const PROGRESS: Rpc = rpc!("GetRefreshExternalCollectionProgress", MAX_ANSWER);
-const LIST: Rpc = rpc!("ListRefreshExternalCollectionJobs", MAX_LIST);
-
-/// An answer that carries Milvus' own status.
-trait Answer: prost::Message + Default + 'static {
-    fn status(&self) -> Option<&common::Status>;
-}
-
-macro_rules! answers {
-    ($($answer:ident)*) => {$(
-        impl Answer for milvus::$answer {
-            fn status(&self) -> Option<&common::Status> {
-                self.status.as_ref()
-            }
-        }
-    )*};
-}
-
-answers! {
-    GetVersionResponse
-    DescribeCollectionResponse
-    RefreshExternalCollectionResponse
-    GetRefreshExternalCollectionProgressResponse
-    ListRefreshExternalCollectionJobsResponse
-}
+const LIST: Rpc = rpc!("ListRefreshExternalCollectionJobs", MAX_ANSWER);
+const LIST_ALL: Rpc = rpc!("ListRefreshExternalCollectionJobs", MAX_LIST);
 
 impl GrpcMilvus {
     /// A client of the server that `options` name. No connection is made before the first call. Must be called within a
@@ -124,9 +99,9 @@ impl GrpcMilvus {
     /// # Errors
     /// When the address or the login cannot be used.
     pub fn connect(options: ConnectOptions) -> std::result::Result<Self, ConnectError> {
-        let (scrubber, heard) = (Scrubber::default(), Arc::default());
-        let session = Arc::new(Session::new(options, &scrubber, &heard)?);
-        Ok(Self { session: Arc::new(RwLock::new(Some(session))), scrubber, heard })
+        let (scrubber, room, heard) = (Scrubber::default(), Room::of_connection(), Arc::default());
+        let session = Arc::new(Session::new(options, &scrubber, &room, &heard)?);
+        Ok(Self { session: Arc::new(RwLock::new(Some(session))), scrubber, room, heard })
     }
 
     /// The same client; `heard` is told the name of each call that has ended, what was wrong and how long it took. Only the
@@ -149,15 +124,20 @@ impl GrpcMilvus {
         session.clone().ok_or_else(replaced)
     }
 
-    async fn jobs(&self, database: &str, collection: &str) -> Result<Vec<Job>> {
+    async fn jobs(
+        &self,
+        rpc: Rpc,
+        database: &str,
+        collection: &str,
+        (most, wanted): (usize, &(dyn Fn(JobId) -> bool + Sync)),
+    ) -> Result<Vec<Job>> {
         let message = milvus::ListRefreshExternalCollectionJobsRequest {
             db_name: database.to_owned(),
             collection_name: collection.to_owned(),
         };
         let session = self.session()?;
-        let answer: milvus::ListRefreshExternalCollectionJobsResponse =
-            session.call(LIST, database, message, session.request_timeout).await?;
-        Ok(answer.jobs.into_iter().map(|info| convert::job(info, &session.scrubber)).collect())
+        let (listing, _place): (Listing, _) = session.call(rpc, database, message, session.request_timeout).await?;
+        convert::jobs(&listing, most, wanted, &session.scrubber).await
     }
 }
 
@@ -165,16 +145,19 @@ impl Session {
     fn new(
         options: ConnectOptions,
         scrubber: &Scrubber,
+        room: &Room,
         heard: &Arc<OnceLock<Heard>>,
     ) -> std::result::Result<Self, ConnectError> {
         let login = options.login.as_ref();
-        let secrets = login.map(|login| login.secrets()).transpose()?;
-        scrubber.learn(secrets.into_iter().flatten());
+        let secrets = Secrets::new(login.map(|login| login.secrets()).transpose()?.into_iter().flatten());
+        scrubber.learn(&secrets);
         Ok(Self {
             channel: options.channel()?,
             authorization: login.map(|login| login.authorization()).transpose()?,
             request_timeout: options.request_timeout,
             scrubber: scrubber.clone(),
+            _login: secrets,
+            room: room.clone(),
             tls: options.address.starts_with("https:").then(|| options.tls.unwrap_or_default()),
             address: options.address,
             heard: heard.clone(),
@@ -182,10 +165,10 @@ impl Session {
         })
     }
 
-    /// One call, which is counted.
-    async fn call<Q, A>(&self, rpc: Rpc, database: &str, message: Q, budget: Duration) -> Result<A>
+    /// One call, which is counted: its answer, and the room that this has until it is converted.
+    async fn call<Q, A>(&self, rpc: Rpc, database: &str, message: Q, budget: Duration) -> Result<(A, Place)>
     where
-        Q: prost::Message + 'static,
+        Q: Question,
         A: Answer,
     {
         let (name, began) = (rpc.name, Instant::now());
@@ -197,21 +180,25 @@ impl Session {
     }
 
     /// One call. `budget` is the deadline here and, as `grpc-timeout`, at the server. Never repeats anything.
-    async fn exchange<Q, A>(&self, rpc: Rpc, database: &str, message: Q, budget: Duration) -> Result<A>
+    async fn exchange<Q, A>(&self, rpc: Rpc, database: &str, message: Q, budget: Duration) -> Result<(A, Place)>
     where
-        Q: prost::Message + 'static,
+        Q: Question,
         A: Answer,
     {
         if budget.is_zero() {
             return Err(MilvusError::new(ErrorKind::NotSent, "No time was left to send the request."));
         }
+        let asked = message.job();
         let (message, withdrawal) = withdrawable(message);
         let mut request = Request::new(message);
         self.describe_request(&mut request, database, budget);
-        let mut grpc = Grpc::new(self.channel.clone()).max_decoding_message_size(rpc.max_answer);
+        let place = Place::default();
+        let (channel, room) = (self.channel.clone(), self.room.clone());
+        let channel = Metering { channel, room, place: place.clone(), longest: rpc.max_answer };
+        let mut grpc = Grpc::new(channel).max_decoding_message_size(rpc.max_answer);
         let exchange = async {
             grpc.ready().await.map_err(|error| Status::from_error(error.into()))?;
-            let codec = ProstCodec::<Q, A>::default();
+            let codec = Encoded::<Q>::default();
             grpc.client_streaming(request, PathAndQuery::from_static(rpc.path), codec).await
         };
         // The client library panics on a status detail that is not base64; no server may end a task of ours.
@@ -227,7 +214,7 @@ impl Session {
             }
         };
         let (kind, text) = match outcome {
-            Ok(Ok(Ok(answer))) => return self.accept(answer.into_inner()),
+            Ok(Ok(Ok(answer))) => return Ok((self.accept(answer.into_inner(), asked)?, place)),
             Ok(Ok(Err(status))) => (classify::of_grpc(&status), cause(&status, self.tls.as_ref())),
             Ok(Err(_)) => (ErrorKind::Malformed, "the gRPC library failed on it".to_owned()),
             Err(_) => (ErrorKind::Timeout, format!("none was made within {budget:?}")),
@@ -251,9 +238,12 @@ impl Session {
     }
 
     /// The answer, if Milvus calls it a success. One without a status was not made by Milvus.
-    fn accept<A: Answer>(&self, answer: A) -> Result<A> {
-        let status = answer.status().ok_or_else(|| malformed("Milvus sent an answer without a status."))?;
-        let Some(kind) = classify::of_status(status) else { return Ok(answer) };
+    fn accept<A: Answer>(&self, answer: Bytes, asked: Option<JobId>) -> Result<A> {
+        let outcome = Outcome::read(answer.clone()).map_err(|error| unreadable(&error))?;
+        let status = outcome.status.ok_or_else(|| malformed("Milvus sent an answer without a status."))?;
+        let Some(kind) = classify::of_status(&status, asked) else {
+            return A::read(answer).map_err(|error| unreadable(&error));
+        };
         let text = if status.reason.is_empty() { &status.detail } else { &status.reason };
         let unexplained = || format!("Milvus answered with code {} and no reason.", status.code);
         let from_behind = !classify::is_said_by_the_proxy(status.code);
@@ -301,9 +291,10 @@ impl Milvus for GrpcMilvus {
     async fn version(&self) -> Result<String> {
         let message = milvus::GetVersionRequest {};
         let session = self.session()?;
-        let answer: milvus::GetVersionResponse =
-            session.call(GET_VERSION, "", message, session.request_timeout).await?;
-        Ok(session.scrubber.message(&answer.version))
+        let (Version { version }, _place) = session.call(GET_VERSION, "", message, session.request_timeout).await?;
+        let mut version = session.scrubber.message(&version);
+        version.truncate(version.floor_char_boundary(MAX_NAME));
+        Ok(version)
     }
 
     async fn probe(&self) -> Result<()> {
@@ -322,8 +313,9 @@ impl Milvus for GrpcMilvus {
             ..Default::default()
         };
         let session = self.session()?;
-        let answer = session.call(DESCRIBE, database, message, session.request_timeout).await?;
-        convert::collection(collection, answer)
+        let (description, _place): (Description, _) =
+            session.call(DESCRIBE, database, message, session.request_timeout).await?;
+        convert::collection(collection, description, &session.scrubber)
     }
 
     async fn list(&self, database: &str, collection: &str) -> Result<Vec<Job>> {
@@ -331,13 +323,13 @@ impl Milvus for GrpcMilvus {
             // Milvus would list every job of every database.
             return Err(MilvusError::new(ErrorKind::InvalidRequest, "A collection name is needed to list its jobs."));
         }
-        let mut jobs = self.jobs(database, collection).await?;
+        let mut jobs = self.jobs(LIST, database, collection, (MAX_JOBS, &|_| true)).await?;
         jobs.sort_by_key(|job| std::cmp::Reverse(job.start_time));
         Ok(jobs)
     }
 
-    async fn list_all(&self) -> Result<Vec<Job>> {
-        self.jobs("", "").await
+    async fn list_all(&self, wanted: &(dyn Fn(JobId) -> bool + Sync)) -> Result<Vec<Job>> {
+        self.jobs(LIST_ALL, "", "", (usize::MAX, wanted)).await
     }
 
     async fn submit(
@@ -349,7 +341,7 @@ impl Milvus for GrpcMilvus {
     ) -> Result<JobId> {
         if let Some(source) = source {
             // Milvus may quote the spec in its answer, and later in what it says of the job.
-            self.keep_secret(&source.spec);
+            self.keep_secret(&source.secrets);
         }
         let message = milvus::RefreshExternalCollectionRequest {
             db_name: database.to_owned(),
@@ -357,29 +349,23 @@ impl Milvus for GrpcMilvus {
             external_source: source.map(|source| source.uri.clone()).unwrap_or_default(),
             external_spec: source.map(|source| source.spec.expose_secret().to_owned()).unwrap_or_default(),
         };
-        let answer: milvus::RefreshExternalCollectionResponse =
-            self.session()?.call(REFRESH, database, message, budget).await?;
-        if answer.job_id > 0 {
-            Ok(JobId(answer.job_id))
-        } else {
-            Err(malformed("Milvus accepted the refresh and gave no job id."))
-        }
+        let (Accepted { job_id }, _place) = self.session()?.call(REFRESH, database, message, budget).await?;
+        if job_id > 0 { Ok(JobId(job_id)) } else { Err(malformed("Milvus accepted the refresh and gave no job id.")) }
     }
 
-    fn keep_secret(&self, spec: &SecretString) {
-        self.scrubber.learn(spec_secrets(spec.expose_secret()));
+    fn keep_secret(&self, secrets: &Arc<Secrets>) {
+        self.scrubber.learn(secrets);
     }
 
     async fn progress(&self, job: JobId) -> Result<Job> {
         let message = milvus::GetRefreshExternalCollectionProgressRequest { job_id: job.0 };
         let session = self.session()?;
-        let answer: milvus::GetRefreshExternalCollectionProgressResponse =
-            session.call(PROGRESS, "", message, session.request_timeout).await?;
-        convert::asked_job(job, answer.job_info, &session.scrubber)
+        let (Progress { job: info }, _place) = session.call(PROGRESS, "", message, session.request_timeout).await?;
+        convert::asked_job(job, info, &session.scrubber)
     }
 
     fn reconnect(&self, options: ConnectOptions) -> std::result::Result<(), ConnectError> {
-        let session = Arc::new(Session::new(options, &self.scrubber, &self.heard)?);
+        let session = Arc::new(Session::new(options, &self.scrubber, &self.room, &self.heard)?);
         self.replace(Some(session));
         Ok(())
     }

@@ -2,12 +2,14 @@
 //!
 //! No protobuf type leaves this module (the simulator, which is the other end of the same wire, is the one exception).
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use scrub::Secrets;
 use secrecy::SecretString;
 
+mod answers;
 mod classify;
 pub mod connect;
 mod convert;
@@ -15,10 +17,18 @@ pub mod grpc;
 #[cfg(test)]
 pub(crate) mod grpc_tests;
 pub mod poller;
+mod room;
+mod rpc;
 pub mod scrub;
 mod sending;
 pub mod tls;
 pub(crate) mod wire;
+
+/// The longest name that Milvus is taken at its word for, in bytes; its own limit.
+pub const MAX_NAME: usize = 255;
+
+/// The longest source, in bytes. Milvus has no limit of its own.
+pub const MAX_SOURCE: usize = 2048;
 
 /// The id of a refresh job. Milvus' ids exceed 2^53, so they travel as text wherever JSON is involved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,7 +67,7 @@ impl JobState {
 pub struct Job {
     /// Unique in the Milvus cluster, over all its databases.
     pub id: JobId,
-    /// The name that the job was started with; an alias stays the alias.
+    /// The name that the job was started with; an alias stays the alias. One that is too long is replaced by words that say so.
     pub collection: String,
     /// See [`JobState`].
     pub state: JobState,
@@ -66,7 +76,8 @@ pub struct Job {
     /// Milvus' own words, scrubbed of credentials. Failed jobs have one; newer servers also give a running job the
     /// reason of its first transient failure.
     pub reason: String,
-    /// The source that this job reads.
+    /// The source that this job reads, without a login. One of more than [`MAX_SOURCE`] is replaced by words that say so and that
+    /// are no source: no run claims such a source, so the job is nobody's here.
     pub source: String,
     /// When Milvus recorded the job; `None` where it did not say.
     pub start_time: Option<Timestamp>,
@@ -83,7 +94,7 @@ pub struct Collection {
     pub name: String,
     /// Whether a field of its schema is backed by external files. Milvus decides by this, not by the source.
     pub external: bool,
-    /// The persisted source; empty when it was deferred at creation.
+    /// The persisted source, without a login and of at most [`MAX_SOURCE`]; empty when it was deferred at creation.
     pub source: String,
 }
 
@@ -94,6 +105,8 @@ pub struct Source {
     pub uri: String,
     /// The external spec, which may hold credentials.
     pub spec: SecretString,
+    /// What of the spec nobody may read.
+    pub secrets: Arc<Secrets>,
 }
 
 /// Which call failed in which way. The classes are those that the operator acts on differently.
@@ -105,9 +118,12 @@ pub enum ErrorKind {
     Unreachable,
     /// The deadline passed or the call was cancelled there (gRPC 1 and 4, codes 10000 and 10001).
     Timeout,
-    /// Milvus answered that it is starting, overloaded or out of quota (codes 1 to 4, 7 to 9, 11, 12; gRPC 8, 2 with
-    /// "not ready").
+    /// Milvus answered that it is overloaded, out of quota or not ready (codes 1 to 4, 7 to 9, 11, 12; gRPC 8, 2 with
+    /// "not ready"), maybe after it began to work on the call.
     Busy,
+    /// Milvus' proxy is starting: its interceptor answered, before anything looked at the call (gRPC 2 with "Milvus Proxy is
+    /// not ready").
+    Starting,
     /// The login was refused (gRPC 16, code 1400).
     Unauthenticated,
     /// The account lacks a privilege (gRPC 7, code 1401).
@@ -124,9 +140,11 @@ pub enum ErrorKind {
     InvalidRequest,
     /// Code 703: another job of the collection is active.
     DuplicateJob,
-    /// Code 1100 with "refresh job ... not found": never created, or forgotten after Milvus' retention of 24 h.
+    /// Code 1100 with "refresh job ... not found" and the id that was asked for: never created, or forgotten after Milvus'
+    /// retention of 24 h.
     JobNotFound,
-    /// The answer broke the contract: no status or job in it, another job's id, too large, not protobuf, not gRPC.
+    /// The answer broke the contract: no status or job in it, another job's id, too large (also a part of it, such as the
+    /// source), not protobuf, not gRPC.
     Malformed,
     /// Everything else.
     Internal,
@@ -140,6 +158,7 @@ impl ErrorKind {
     pub fn is_refusal(self) -> bool {
         match self {
             Self::NotSent
+            | Self::Starting
             | Self::Unauthenticated
             | Self::PermissionDenied
             | Self::Unsupported
@@ -212,8 +231,8 @@ pub trait Milvus: Send + Sync + fmt::Debug {
     /// The jobs of one collection, newest start first (`ListRefreshExternalCollectionJobs`). An empty name is refused.
     async fn list(&self, database: &str, collection: &str) -> Result<Vec<Job>>;
 
-    /// Every job of every database that Milvus still remembers.
-    async fn list_all(&self) -> Result<Vec<Job>>;
+    /// Of every job of every database that Milvus still remembers those that are wanted; the others are not even unpacked.
+    async fn list_all(&self, wanted: &(dyn Fn(JobId) -> bool + Sync)) -> Result<Vec<Job>>;
 
     /// Starts a refresh, from the persisted source unless `source` is given. `budget` is both the client's and the server's
     /// deadline (`grpc-timeout`); where it is zero, nothing is sent.
@@ -227,9 +246,9 @@ pub trait Milvus: Send + Sync + fmt::Debug {
         budget: Duration,
     ) -> Result<JobId>;
 
-    /// Keeps the credentials in an external spec out of all that later calls give, as [`submit`](Self::submit) does by itself:
-    /// for a job that another process has started.
-    fn keep_secret(&self, spec: &SecretString);
+    /// Keeps `secrets` out of all that later calls give, for as long as the caller holds them and a good while longer. The login
+    /// and what a [`submit`](Self::submit) sends are known anyway; this is for what a job was started with by another client.
+    fn keep_secret(&self, secrets: &Arc<Secrets>);
 
     /// One job by id (`GetRefreshExternalCollectionProgress`). A returned job has that id.
     async fn progress(&self, job: JobId) -> Result<Job>;

@@ -192,24 +192,125 @@ fn of_certificate(error: &CertificateError, tls: &Tls) -> String {
         CertificateError::NotValidForName => {
             "its certificate is for another name. Set tls.serverName to the name that it bears".to_owned()
         }
+        CertificateError::NotValidForNameContext { expected, presented } if presented.is_empty() => format!(
+            "its certificate bears no subject alternative name, and a common name alone does not count. Have it issued again \
+             with {} as a subject alternative name",
+            expected.to_str()
+        ),
         CertificateError::NotValidForNameContext { expected, presented } => format!(
             "its certificate is not for {}, but for {}. Set tls.serverName to a name that it bears",
             expected.to_str(),
             listed(presented)
         ),
-        error => format!("its certificate is not accepted ({error})"),
+        CertificateError::Other(cause) => of_other(&cause.to_string()),
+        error => format!("its certificate is not accepted ({error}). {ISSUE_AGAIN}"),
     }
 }
+
+/// What the library has no error of its own for, by the name that its certificate checker gives it.
+fn of_other(cause: &str) -> String {
+    match cause {
+        "UnsupportedCertVersion" => format!("its certificate is of an X.509 version before 3. {ISSUE_AGAIN}"),
+        "CaUsedAsEndEntity" => format!("its certificate is that of a CA, not that of a server. {ISSUE_AGAIN}"),
+        cause => format!("its certificate is not accepted ({cause}). {ISSUE_AGAIN}"),
+    }
+}
+
+const ISSUE_AGAIN: &str = "Have one issued for the server: X.509 version 3, no CA, with the server's host as a subject alternative \
+     name";
 
 /// The first few of the names, which the server chooses, in a bounded length.
 fn listed(names: &[String]) -> String {
     const MOST: usize = 5;
     const LONGEST: usize = 100;
     let mut shown: Vec<String> = names.iter().take(MOST).map(|name| name.chars().take(LONGEST).collect()).collect();
-    match names.len() {
-        0 => return "no name at all".to_owned(),
-        1..=MOST => {}
-        _ => shown.push("others".to_owned()),
+    if names.len() > MOST {
+        shown.push("others".to_owned());
     }
     shown.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+    use std::sync::Arc;
+
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
+    use rustls::{
+        client::{WebPkiServerVerifier, danger::ServerCertVerifier},
+        pki_types::UnixTime,
+    };
+
+    use super::*;
+
+    /// What a person is told of a server that shows `certificate` and is trusted as far as `ca` reaches.
+    fn told(certificate: &CertificateDer<'_>, ca: &CertificateDer<'static>) -> String {
+        let mut roots = RootCertStore::empty();
+        roots.add(ca.clone()).unwrap();
+        let verifier =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::new(ring::default_provider())).build();
+        let host = ServerName::try_from("milvus").unwrap();
+        let error = verifier.unwrap().verify_server_cert(certificate, &[], &host, &[], UnixTime::now()).unwrap_err();
+        of_handshake(&error, &Tls::default())
+    }
+
+    fn ca() -> CertificateDer<'static> {
+        let mut params = CertificateParams::new(vec!["milvus".to_owned()]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().clone()
+    }
+
+    /// The elements of a DER sequence, whole.
+    fn elements(der: &[u8]) -> Vec<&[u8]> {
+        let (_, mut rest) = der.split_at(header(der));
+        let mut found = Vec::new();
+        while !rest.is_empty() {
+            let (element, after) = rest.split_at(header(rest) + content(rest));
+            found.push(element);
+            rest = after;
+        }
+        found
+    }
+
+    /// How long tag and length of an element are, and its content.
+    fn header(der: &[u8]) -> usize {
+        2 + if der[1] & 0x80 == 0 { 0 } else { usize::from(der[1] & 0x7f) }
+    }
+
+    fn content(der: &[u8]) -> usize {
+        match header(der) - 2 {
+            0 => usize::from(der[1]),
+            long => der[2..2 + long].iter().fold(0, |length, byte| length << 8 | usize::from(*byte)),
+        }
+    }
+
+    fn sequence(elements: &[&[u8]]) -> Vec<u8> {
+        let content = elements.concat();
+        let [high, low] = u16::try_from(content.len()).unwrap().to_be_bytes();
+        let head = match (high, low) {
+            (0, 0..0x80) => vec![0x30, low],
+            (0, _) => vec![0x30, 0x81, low],
+            (_, _) => vec![0x30, 0x82, high, low],
+        };
+        [head, content].concat()
+    }
+
+    /// The same certificate as version 1 has it: without version and extensions.
+    fn of_version_1(certificate: &CertificateDer<'_>) -> CertificateDer<'static> {
+        let whole = elements(certificate);
+        let mut signed = elements(whole[0]);
+        signed.retain(|element| element[0] & 0xc0 == 0);
+        sequence(&[&sequence(&signed), whole[1], whole[2]]).into()
+    }
+
+    #[test]
+    fn advice_about_a_certificate_of_an_unusual_kind_can_be_followed() {
+        let ca = ca();
+        let of_ca = told(&ca, &ca);
+        assert!(of_ca.starts_with("its certificate is that of a CA, not that of a server. Have one issued"), "{of_ca}");
+        let old = told(&of_version_1(&ca), &ca);
+        assert!(old.starts_with("its certificate is of an X.509 version before 3. Have one issued"), "{old}");
+        assert!(old.contains("subject alternative name"), "{old}");
+    }
 }

@@ -29,7 +29,7 @@ impl Ca {
         Self { issuer: Issuer::new(params, key), pem }
     }
 
-    /// For a server of this DNS name or IP address.
+    /// For a server of this DNS name or IP address; of none at all, but for a common name, where it is empty.
     pub fn server(&self, name: &str) -> Issued {
         self.server_in(name, (2020, 4090))
     }
@@ -45,7 +45,8 @@ impl Ca {
     }
 
     fn issue(&self, name: &str, usage: ExtendedKeyUsagePurpose, years: (i32, i32)) -> Issued {
-        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let names: Vec<String> = Some(name).filter(|name| !name.is_empty()).map(str::to_owned).into_iter().collect();
+        let mut params = CertificateParams::new(names).unwrap();
         params.extended_key_usages = vec![usage];
         params.not_before = date_time_ymd(years.0, 1, 1);
         params.not_after = date_time_ymd(years.1, 1, 1);

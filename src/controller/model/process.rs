@@ -9,7 +9,6 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
-use secrecy::SecretString;
 use tokio::time::Instant;
 
 use super::{
@@ -28,7 +27,7 @@ use crate::{
         volatile::Volatile,
         wakes::Router,
     },
-    milvus::{self, Collection, ErrorKind, Job, JobId, MilvusError, Source, poller::Sighting},
+    milvus::{self, Collection, ErrorKind, Job, JobId, MilvusError, Source, poller::Sighting, scrub::Secrets},
     refresh::{ClaimKey, Connection, Notice, OwnSource, OwnSourceCheck, Recorded, Wake, is_due},
 };
 
@@ -192,8 +191,8 @@ impl Ports for Reach {
         unreachable!("no refresh of the model brings {own:?} along")
     }
 
-    async fn secret_spec(&self, _: &OwnSource) -> Option<SecretString> {
-        None
+    async fn spec_secrets(&self, own: &OwnSource) -> Option<Arc<Secrets>> {
+        unreachable!("no refresh of the model brings {own:?} along")
     }
 
     async fn write(&self, resource_version: &str, status: &RefreshStatus) -> Result<String, WriteError> {
@@ -256,7 +255,7 @@ impl Server for Reach {
         outcome
     }
 
-    fn keep_secret(&self, _: &SecretString) {}
+    fn keep_secret(&self, _: &Arc<Secrets>) {}
 
     fn track(&self, _: &Key, job: JobId, _: Duration) -> Sighting {
         let known = !self.0.world.borrow_mut().choices.happens(5);

@@ -20,6 +20,8 @@ use crate::api::ExternalCollectionRefresh;
 
 const ONE: &str = "/apis/milvus-refresh.dev/v1alpha1/namespaces/default/externalcollectionrefreshes/{name}";
 
+const SECRET: &str = "/api/v1/namespaces/default/secrets/{name}";
+
 /// What becomes of one write.
 #[derive(Clone, Copy)]
 pub enum Fate {
@@ -47,6 +49,8 @@ struct State {
     objects: BTreeMap<String, ExternalCollectionRefresh>,
     version: u64,
     weather: Option<Weather>,
+    /// What every Secret holds under the key `spec`.
+    secret: Option<String>,
 }
 
 impl Api {
@@ -57,7 +61,20 @@ impl Api {
         let delete = move |Path(name): Path<String>, body: Bytes| async move {
             deletes.answer(deletes.delete_as_seen(&name, &serde_json::from_slice(&body).unwrap()))
         };
-        let router = Router::new().route(ONE, get(read).delete(delete)).route(&format!("{ONE}/status"), put(write));
+        let secrets = self.clone();
+        let secret = move || async move {
+            secrets.lock().secret.clone().map_or_else(
+                || secrets.answer(Err(404)),
+                |text| {
+                    let data = json!({ "spec": k8s_openapi::ByteString(text.into_bytes()) });
+                    (StatusCode::OK, json!({ "metadata": {}, "data": data }).to_string())
+                },
+            )
+        };
+        let router = Router::new()
+            .route(SECRET, get(secret))
+            .route(ONE, get(read).delete(delete))
+            .route(&format!("{ONE}/status"), put(write));
         Client::new(router, "default")
     }
 
@@ -73,6 +90,11 @@ impl Api {
             "spec": { "collectionName": "products" },
         });
         state.objects.insert(name.to_owned(), serde_json::from_value(object).unwrap());
+    }
+
+    /// Every Secret holds this under the key `spec` from now on, or there is none.
+    pub fn set_secret(&self, spec: Option<&str>) {
+        self.lock().secret = spec.map(str::to_owned);
     }
 
     pub fn delete(&self, name: &str) {

@@ -11,12 +11,13 @@ use jiff::Timestamp;
 use crate::milvus::{
     Collection, ErrorKind, Job, JobId, JobState, Milvus, MilvusError, Result, Source,
     connect::{ConnectError, ConnectOptions},
+    scrub::{Scrubber, Secrets},
 };
 
 const SOURCE: &str = "s3://bucket/products/";
 
 #[derive(Clone, Default)]
-pub struct Fake(Arc<Mutex<State>>);
+pub struct Fake(Arc<Mutex<State>>, Scrubber);
 
 #[derive(Default)]
 struct State {
@@ -24,6 +25,7 @@ struct State {
     starts: usize,
     on_submit: Option<Box<dyn FnOnce() + Send>>,
     lands_after: Option<Duration>,
+    jobs_run_on: bool,
 }
 
 impl std::fmt::Debug for Fake {
@@ -36,6 +38,21 @@ impl Fake {
     /// Does this before it carries out the next start.
     pub fn on_submit(&self, act: impl FnOnce() + Send + 'static) {
         self.0.lock().unwrap().on_submit = Some(Box::new(act));
+    }
+
+    /// From now on jobs do not end.
+    pub fn let_jobs_run_on(&self) {
+        self.0.lock().unwrap().jobs_run_on = true;
+    }
+
+    /// The same Milvus over a client that has just been made.
+    pub fn connected_anew(&self) -> Self {
+        Self(self.0.clone(), Scrubber::default())
+    }
+
+    /// What reaches a person of these words.
+    pub fn says(&self, words: &str) -> String {
+        self.1.message(words)
     }
 
     /// The next start gets no reply and lands so much later.
@@ -56,10 +73,11 @@ impl Fake {
     pub fn start_by_another(&self) -> JobId {
         let mut state = self.0.lock().unwrap();
         let id = JobId(100 + i64::try_from(state.jobs.len()).unwrap());
+        let jobs_run_on = state.jobs_run_on;
         state.jobs.push(Job {
             id,
             collection: "products".into(),
-            state: JobState::Completed,
+            state: if jobs_run_on { JobState::InProgress } else { JobState::Completed },
             progress: 100,
             reason: String::new(),
             source: SOURCE.into(),
@@ -85,11 +103,11 @@ impl Milvus for Fake {
     }
 
     async fn list(&self, _: &str, _: &str) -> Result<Vec<Job>> {
-        self.list_all().await
+        self.list_all(&|_| true).await
     }
 
-    async fn list_all(&self) -> Result<Vec<Job>> {
-        Ok(self.0.lock().unwrap().jobs.clone())
+    async fn list_all(&self, wanted: &(dyn Fn(JobId) -> bool + Sync)) -> Result<Vec<Job>> {
+        Ok(self.0.lock().unwrap().jobs.iter().filter(|job| wanted(job.id)).cloned().collect())
     }
 
     async fn submit(&self, _: &str, _: &str, _: Option<&Source>, _: Duration) -> Result<JobId> {
@@ -107,7 +125,9 @@ impl Milvus for Fake {
         Err(MilvusError::new(ErrorKind::Timeout, "no reply"))
     }
 
-    fn keep_secret(&self, _: &secrecy::SecretString) {}
+    fn keep_secret(&self, secrets: &Arc<Secrets>) {
+        self.1.learn(secrets);
+    }
 
     async fn progress(&self, job: JobId) -> Result<Job> {
         let state = self.0.lock().unwrap();

@@ -9,6 +9,7 @@ mod connection;
 mod health;
 mod milvus;
 mod relist;
+mod spec;
 mod world;
 
 use std::time::Duration;

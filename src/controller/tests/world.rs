@@ -78,20 +78,26 @@ impl World {
         let context = Arc::new(context);
         let (store, writer) = reflector::store();
         context.set_store(&None, store);
-        let connection = Key { namespace: "default".into(), name: "default".into() };
-        let server = Server {
-            poller: Poller::new(Arc::new(milvus.clone()), |_| {}, || 0.5),
-            milvus: Arc::new(milvus.clone()),
-            endpoint: ENDPOINT.into(),
-        };
-        let origin = Origin { spec: ("connection".into(), 1), address: ENDPOINT.into(), references: Vec::new() };
-        let ready = Connection::Ready { endpoint: ENDPOINT.into() };
-        context.servers.set(&connection, ready, Some((origin, Arc::new(server))));
+        connect(&context, &milvus);
         let lifecycle = Lifecycle { context: context.clone(), scope: None };
         let watch = Watch(Arc::new(Mutex::new(Shown { writer, lifecycle, objects: BTreeMap::new() })));
         watch.show(&api);
         watch.0.lock().unwrap().lifecycle.listed();
         Self { api, milvus, watch, lease, context }
+    }
+
+    /// The same process, with the same Milvus over another client: the connection was gone and has come back.
+    pub fn reconnected(self) -> Self {
+        let milvus = self.milvus.connected_anew();
+        let gone = Connection::NotReady { reason: "SecretNotFound".into(), message: "No login.".into() };
+        self.context.servers.set(&connection(), gone, None);
+        connect(&self.context, &milvus);
+        Self { milvus, ..self }
+    }
+
+    /// The connection allows every source.
+    pub fn allow_every_source(&self) {
+        self.context.servers.allow(&connection(), &["*".to_owned()]);
     }
 
     /// One pass over `name`, after the watch has shown what is new; nothing where there is no such object.
@@ -142,6 +148,21 @@ impl World {
     pub async fn until_claimed(&self, name: &str) {
         self.until(name, |object| object.is_some_and(|object| attempts(object) > 0)).await;
     }
+}
+
+fn connection() -> Key {
+    Key { namespace: "default".into(), name: "default".into() }
+}
+
+fn connect(context: &Context, milvus: &Fake) {
+    let server = Server {
+        poller: Poller::new(Arc::new(milvus.clone()), |_| {}, || 0.5),
+        milvus: Arc::new(milvus.clone()),
+        endpoint: ENDPOINT.into(),
+    };
+    let origin = Origin { spec: ("connection".into(), 1), address: ENDPOINT.into(), references: Vec::new() };
+    let ready = Connection::Ready { endpoint: ENDPOINT.into() };
+    context.servers.set(&connection(), ready, Some((origin, Arc::new(server))));
 }
 
 impl Watch {

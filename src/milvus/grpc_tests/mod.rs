@@ -14,6 +14,7 @@ use super::{
     wire::{common, milvus},
 };
 
+mod bounds;
 pub(crate) mod scripted;
 mod secrets;
 mod session;
@@ -120,7 +121,7 @@ async fn a_server_that_never_answers_is_a_timeout_and_may_have_started_the_job()
     for address in [silent, hanging] {
         let error = client(address).submit("db", COLLECTION, None, SHORT).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Timeout, "{error}");
-        assert!(!error.refusal().is_some());
+        assert!(error.refusal().is_none());
     }
 }
 
@@ -304,7 +305,7 @@ async fn the_list_of_everything_names_no_collection_and_a_filtered_list_must_nam
     let client = client(address);
     assert_eq!(client.list("db", "").await.unwrap_err().kind, ErrorKind::InvalidRequest);
     assert_eq!(count.load(Ordering::SeqCst), 0);
-    client.list_all().await.unwrap();
+    client.list_all(&|_| true).await.unwrap();
     let request = requests.recv().await.unwrap();
     let message = milvus::ListRefreshExternalCollectionJobsRequest::decode(request.message).unwrap();
     assert_eq!((message.db_name.as_str(), message.collection_name.as_str()), ("", ""));
@@ -328,7 +329,7 @@ async fn a_list_of_megabytes_is_read_and_other_answers_stay_small() {
     })
     .await;
     let client = client(address);
-    let listed = client.list_all().await.unwrap();
+    let listed = client.list_all(&|_| true).await.unwrap();
     assert_eq!(listed.len(), 1);
     assert!(listed[0].reason.len() <= super::scrub::MAX_MESSAGE);
     assert_eq!(client.progress(JobId(7)).await.unwrap_err().kind, ErrorKind::Malformed);

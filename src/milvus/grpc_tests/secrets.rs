@@ -12,6 +12,7 @@ use crate::milvus::{
     JobId, Milvus, MilvusError,
     connect::Login,
     grpc::GrpcMilvus,
+    scrub::Secrets,
     wire::{common, milvus},
 };
 
@@ -31,7 +32,7 @@ async fn errors(address: SocketAddr) -> Vec<MilvusError> {
         client.probe().await.unwrap_err(),
         client.describe("db", COLLECTION).await.unwrap_err(),
         client.list("db", COLLECTION).await.unwrap_err(),
-        client.list_all().await.unwrap_err(),
+        client.list_all(&|_| true).await.unwrap_err(),
         client.submit("db", COLLECTION, None, PATIENCE).await.unwrap_err(),
         client.progress(JobId(7)).await.unwrap_err(),
     ]
@@ -60,7 +61,7 @@ async fn secrets_do_not_come_back_in_the_reason_of_any_job() {
     let client = client(address);
     assert_eq!(client.progress(JobId(7)).await.unwrap().reason, SCRUBBED);
     assert_eq!(client.list("db", COLLECTION).await.unwrap()[0].reason, SCRUBBED);
-    assert_eq!(client.list_all().await.unwrap()[0].reason, SCRUBBED);
+    assert_eq!(client.list_all(&|_| true).await.unwrap()[0].reason, SCRUBBED);
 }
 
 #[tokio::test]
@@ -72,7 +73,8 @@ async fn the_keys_of_a_spec_that_another_process_has_sent_do_not_come_back() {
     })
     .await;
     let client = client(address);
-    client.keep_secret(&r#"{"extfs":{"access_key_id":"AKIA7"}}"#.into());
+    let secrets = Secrets::of_spec(r#"{"extfs":{"access_key_id":"AKIA7"}}"#);
+    client.keep_secret(&secrets);
     assert_eq!(client.progress(JobId(7)).await.unwrap().reason, "key *** is disabled");
 }
 

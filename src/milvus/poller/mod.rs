@@ -117,7 +117,10 @@ async fn poll<K: Eq + Hash + Clone + Send + 'static>(
         let step = shared.plan().next(Instant::now());
         let until = match step {
             Step::List => {
-                calls.push(Box::pin(async { Returned::Listed(milvus.list_all().await) }));
+                let (milvus, wanted) = (&milvus, shared.plan().wanted());
+                calls.push(Box::pin(
+                    async move { Returned::Listed(milvus.list_all(&|job| wanted.contains(&job)).await) },
+                ));
                 continue;
             }
             Step::Ask(key, job) => {

@@ -1,6 +1,10 @@
 //! What to ask Milvus next, and what an answer changes. Knows the time only as an argument and makes no calls.
 
-use std::{collections::HashMap, hash::Hash, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    hash::Hash,
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -105,6 +109,11 @@ impl<K: Eq + Hash + Clone> Plan<K> {
         self.jobs.values().filter(|job| job.is_active()).count()
     }
 
+    /// The jobs that a List is to show.
+    pub fn wanted(&self) -> HashSet<JobId> {
+        self.jobs.values().filter(|tracked| tracked.is_active()).map(|tracked| tracked.job).collect()
+    }
+
     /// What to do at `now`. A step that is not to wait counts as taken.
     pub fn next(&mut self, now: Instant) -> Step<K> {
         let active = self.active();
@@ -192,17 +201,11 @@ impl<K: Eq + Hash + Clone> Plan<K> {
 
     /// One pass over the List, one over the tracked jobs.
     fn spread(&mut self, jobs: Vec<Job>, began: Instant, now: Instant, mut random: impl FnMut() -> f64) -> Vec<K> {
-        let active = self.jobs.values().filter(|tracked| tracked.is_active());
-        let mut wanted: HashMap<JobId, Option<Job>> = active.map(|tracked| (tracked.job, None)).collect();
-        for job in jobs {
-            if let Some(shown) = wanted.get_mut(&job.id) {
-                *shown = Some(job);
-            }
-        }
+        let listed: HashMap<JobId, Job> = jobs.into_iter().map(|job| (job.id, job)).collect();
         let mut changed = Vec::new();
         for (key, tracked) in self.jobs.iter_mut().filter(|(_, tracked)| tracked.is_active()) {
-            match wanted.get(&tracked.job) {
-                Some(Some(job)) => {
+            match listed.get(&tracked.job) {
+                Some(job) => {
                     if tracked.listed(job.clone(), now, random()) {
                         changed.push(key.clone());
                     }
@@ -230,6 +233,7 @@ fn is_of_the_server(kind: ErrorKind) -> bool {
         | ErrorKind::Unreachable
         | ErrorKind::Timeout
         | ErrorKind::Busy
+        | ErrorKind::Starting
         | ErrorKind::Unauthenticated => true,
         ErrorKind::PermissionDenied
         | ErrorKind::Unsupported

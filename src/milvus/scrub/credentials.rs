@@ -30,14 +30,18 @@ fn keys() -> impl Iterator<Item = &'static str> {
     CREDENTIAL_KEYS.into_iter().chain(RELATIVES)
 }
 
-/// The secrets in an external spec that came from a Secret: the text itself and every text below a credential key.
-/// One that is no JSON is secret as a whole.
-pub fn spec_secrets(spec: &str) -> Vec<SecretString> {
-    let mut secrets = vec![SecretString::from(spec.trim())];
+/// The credentials in an external spec: every text below a credential key. None in one that is no JSON.
+pub(super) fn in_spec(spec: &str) -> Vec<SecretString> {
+    let mut secrets = Vec::new();
     if let Ok(value) = serde_json::from_str(spec) {
         collect(&value, false, &mut secrets);
     }
     secrets
+}
+
+/// How many there are.
+pub fn credentials_in(spec: &str) -> usize {
+    in_spec(spec).len()
 }
 
 fn collect(value: &Value, secret: bool, secrets: &mut Vec<SecretString>) {
@@ -80,7 +84,11 @@ pub(super) fn mask(text: &str) -> String {
 fn value_at(text: &str) -> Option<(&str, &str)> {
     let may_begin_a_key = |c: char| c.is_ascii_alphabetic() || c == '\\';
     text.starts_with(may_begin_a_key).then_some(())?;
-    let keys = (0..=MAX_DEPTH).flat_map(|depth| keys().filter_map(move |key| after_key(text, key, depth)));
+    let keys = (0..=MAX_DEPTH).flat_map(|depth| {
+        // Most places are left by their first character, which every key need not be compared for.
+        let first = next(text, depth).map(|(c, _)| c.to_ascii_lowercase());
+        keys().filter(move |key| key.chars().next() == first).filter_map(move |key| after_key(text, key, depth))
+    });
     keys.filter_map(value_after).next()
 }
 
@@ -134,6 +142,16 @@ fn login_at(text: &str) -> Option<(&str, &str)> {
     let login = text.strip_prefix("://")?;
     let authority = login.split(|c: char| c.is_whitespace() || "/?#\"'`<>".contains(c)).next()?;
     Some((login, login.get(authority.rfind('@')?..)?))
+}
+
+/// A source with its login masked, if it has one.
+pub(in crate::milvus) fn without_login(source: &str) -> String {
+    let masked = source.find("://").and_then(|at| {
+        let (scheme, rest) = source.split_at_checked(at)?;
+        let (_, after) = login_at(rest)?;
+        Some(format!("{scheme}://{MASK}{after}"))
+    });
+    masked.unwrap_or_else(|| source.to_owned())
 }
 
 /// What follows the first character, if in some reading that is a wanted one. The deepest reading counts first, so that

@@ -4,20 +4,19 @@
 //! Go string, or as one inside the other. So a secret is not searched for as text: every place of the text is read
 //! through 0 to 3 levels of unescaping and compared character by character.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, PoisonError, RwLock},
-};
-
-use secrecy::{ExposeSecret, SecretString};
+use std::sync::{Arc, PoisonError, RwLock};
 
 mod credentials;
 mod escaping;
+mod known;
 #[cfg(test)]
 mod tests;
 
-pub use credentials::{CREDENTIAL_KEYS, spec_secrets};
+pub(super) use credentials::without_login;
+pub use credentials::{CREDENTIAL_KEYS, credentials_in};
 use escaping::{MAX_DEPTH, next};
+use known::Known;
+pub use known::Secrets;
 
 /// Longest message that leaves this module, in bytes.
 pub const MAX_MESSAGE: usize = 1024;
@@ -30,35 +29,16 @@ const MASK: &str = "***";
 /// A shorter secret is only removed where it stands alone: masking every "a" would destroy the text and tell the secret.
 const MIN_LENGTH: usize = 4;
 
-/// How many secrets are kept, so that a long life with many overrides stays bounded; the oldest are forgotten.
-const MAX_SECRETS: usize = 512;
-
 /// Knows the secrets of one connection and keeps them out of messages. Clones are cheap and share what is learned.
 #[derive(Clone, Debug, Default)]
 pub struct Scrubber {
-    secrets: Arc<RwLock<VecDeque<SecretString>>>,
+    known: Arc<RwLock<Known>>,
 }
 
 impl Scrubber {
-    /// A scrubber that removes `secrets` besides the values of credential keys. Empty secrets are ignored.
-    pub fn new(secrets: impl IntoIterator<Item = SecretString>) -> Self {
-        let scrubber = Self::default();
-        scrubber.learn(secrets);
-        scrubber
-    }
-
-    /// Removes `secrets` as well from now on, say those of one request. The work that a message takes grows with their
-    /// number, not with their length.
-    pub fn learn(&self, secrets: impl IntoIterator<Item = SecretString>) {
-        let mut known = self.secrets.write().unwrap_or_else(PoisonError::into_inner);
-        for secret in secrets {
-            let text = secret.expose_secret();
-            if !text.is_empty() && !known.iter().any(|known| known.expose_secret() == text) {
-                known.push_back(secret);
-            }
-        }
-        let excess = known.len().saturating_sub(MAX_SECRETS);
-        known.drain(..excess);
+    /// Removes `secrets` as well from now on: for as long as somebody else holds them too, and for a good while longer.
+    pub fn learn(&self, secrets: &Arc<Secrets>) {
+        self.known.write().unwrap_or_else(PoisonError::into_inner).learn(secrets);
     }
 
     /// `text` on one line, without credentials, at most [`MAX_MESSAGE`] bytes long.
@@ -69,12 +49,12 @@ impl Scrubber {
     }
 
     fn mask_secrets(&self, text: &str) -> String {
-        let secrets = self.secrets.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
         let mut previous = None;
         while let Some((c, after)) = next(rest, 0) {
-            if let Some(after) = secret_at(&secrets, rest, previous) {
+            if let Some(after) = secret_at(&known, rest, previous) {
                 out.push_str(MASK);
                 previous = Some('*');
                 rest = after;
@@ -89,11 +69,10 @@ impl Scrubber {
 }
 
 /// What follows the longest secret that `text` begins with.
-fn secret_at<'a>(secrets: &VecDeque<SecretString>, text: &'a str, previous: Option<char>) -> Option<&'a str> {
+fn secret_at<'a>(known: &Known, text: &'a str, previous: Option<char>) -> Option<&'a str> {
     let readings = (0..=MAX_DEPTH).filter_map(|depth| next(text, depth).map(|(first, _)| (depth, first)));
     let found = readings.flat_map(|(depth, first)| {
-        let secrets = secrets.iter().map(|secret| secret.expose_secret());
-        secrets.filter(move |secret| secret.starts_with(first)).filter_map(move |secret| {
+        known.beginning_with(first).filter_map(move |secret| {
             let after = after_secret(text, secret, depth)?;
             let alone = !previous.is_some_and(char::is_alphanumeric) && !after.starts_with(char::is_alphanumeric);
             (alone || secret.chars().nth(MIN_LENGTH - 1).is_some()).then_some(after)

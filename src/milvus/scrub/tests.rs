@@ -3,11 +3,22 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use proptest::prelude::*;
+use secrecy::SecretString;
 
 use super::*;
 
-fn scrubber(secrets: &[&str]) -> Scrubber {
-    Scrubber::new(secrets.iter().map(|secret| SecretString::from(*secret)))
+fn secrets(texts: &[&str]) -> Arc<Secrets> {
+    Secrets::new(texts.iter().map(|text| SecretString::from(*text)))
+}
+
+fn knowing(secrets: &Arc<Secrets>) -> Scrubber {
+    let scrubber = Scrubber::default();
+    scrubber.learn(secrets);
+    scrubber
+}
+
+fn scrubber(texts: &[&str]) -> Scrubber {
+    knowing(&secrets(texts))
 }
 
 /// Go's strconv.Quote.
@@ -232,7 +243,7 @@ fn what_one_request_taught_is_kept_out_of_later_messages() {
     let scrubber = scrubber(&["first-secret"]);
     let clone = scrubber.clone();
     assert_eq!(clone.message("first-secret, second-secret"), "***, second-secret");
-    scrubber.learn(["second-secret".into(), "".into(), "second-secret".into()]);
+    scrubber.learn(&secrets(&["second-secret", "", "second-secret"]));
     assert_eq!(clone.message("first-secret, second-secret"), "***, ***");
 }
 
@@ -245,10 +256,52 @@ fn the_secrets_of_a_spec_are_its_text_and_what_is_below_credential_keys() {
         "credential_json": key_file,
     });
     let spec = format!("{spec}\n");
-    let scrubber = Scrubber::new(spec_secrets(&spec));
+    let scrubber = knowing(&Secrets::of_spec(&spec));
     for secret in ["value7q9Z", "listed7q9Z", "-----BEGIN KEY-----\nMII7q9Z\n", key_file, spec.trim()] {
         assert_eq!(scrubber.message(&format!("refused: {secret}")), "refused: ***");
     }
     assert_eq!(scrubber.message("region us-east-1, format parquet"), "region us-east-1, format parquet");
-    assert_eq!(Scrubber::new(spec_secrets("not json 7q9Z")).message("a not json 7q9Z b"), "a *** b");
+    assert_eq!(knowing(&Secrets::of_spec("not json 7q9Z")).message("a not json 7q9Z b"), "a *** b");
+    let plain = knowing(&Secrets::in_plain_spec(&spec));
+    assert_eq!(plain.message("value7q9Z in this spec"), "*** in this spec");
+    let readable = r#"{"format":"parquet"}"#;
+    assert_eq!(knowing(&Secrets::in_plain_spec(readable)).message(readable), readable);
+}
+
+#[test]
+fn what_is_in_use_is_never_forgotten_and_what_was_is_the_oldest_first() {
+    let login = secrets(&["the login"]);
+    let scrubber = knowing(&login);
+    let run = secrets(&["of a run", "of a run as well"]);
+    scrubber.learn(&run);
+    for number in 0..1000 {
+        scrubber.learn(&secrets(&[&format!("former {number:04}")]));
+    }
+    assert_eq!(scrubber.message("the login; of a run; of a run as well"), "***; ***; ***");
+    assert_eq!(scrubber.message("former 0999, former 0488"), "***, ***");
+    assert_eq!(scrubber.message("former 0300"), "former 0300");
+    drop((login, run));
+    for number in 0..1000 {
+        scrubber.learn(&secrets(&[&format!("later {number:04}")]));
+    }
+    assert_eq!(scrubber.message("the login"), "the login");
+}
+
+#[test]
+fn the_same_texts_stay_known_for_as_long_as_one_of_those_who_hold_them() {
+    let (first, second) = (secrets(&["shared"]), secrets(&["shared"]));
+    let scrubber = knowing(&first);
+    scrubber.learn(&second);
+    let another = knowing(&second);
+    drop(first);
+    for number in 0..1000 {
+        scrubber.learn(&secrets(&[&format!("former {number:04}")]));
+    }
+    assert_eq!(scrubber.message("shared"), "***");
+    drop(second);
+    for number in 0..1000 {
+        scrubber.learn(&secrets(&[&format!("later {number:04}")]));
+    }
+    assert_eq!(scrubber.message("shared"), "shared", "another scrubber that knows them does not use them");
+    assert_eq!(another.message("shared"), "***");
 }

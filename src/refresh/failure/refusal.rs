@@ -16,6 +16,7 @@ impl FailureClass {
             | ErrorKind::Unreachable
             | ErrorKind::Timeout
             | ErrorKind::Busy
+            | ErrorKind::Starting
             | ErrorKind::Unauthenticated
             | ErrorKind::Unsupported
             | ErrorKind::DuplicateJob
@@ -29,7 +30,9 @@ impl FailureClass {
 /// The connection's reason that such trouble goes by.
 pub fn trouble(kind: ErrorKind) -> &'static str {
     match kind {
-        ErrorKind::NotSent | ErrorKind::Unreachable | ErrorKind::Timeout | ErrorKind::Busy => "Unreachable",
+        ErrorKind::NotSent | ErrorKind::Unreachable | ErrorKind::Timeout | ErrorKind::Busy | ErrorKind::Starting => {
+            "Unreachable"
+        }
         ErrorKind::Unauthenticated => "Unauthenticated",
         ErrorKind::Unsupported => "UnsupportedServer",
         ErrorKind::CollectionNotFound

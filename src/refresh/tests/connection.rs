@@ -122,6 +122,7 @@ fn trouble_of_the_connection_while_looking_is_waited_out() {
         (ErrorKind::Unreachable, "Unreachable: Milvus said so"),
         (ErrorKind::Timeout, "Unreachable: Milvus said so"),
         (ErrorKind::Busy, "Unreachable: Milvus said so"),
+        (ErrorKind::Starting, "Unreachable: Milvus said so"),
         (ErrorKind::Unauthenticated, "Unauthenticated: Milvus said so"),
         (ErrorKind::Unsupported, "UnsupportedServer: Milvus said so"),
         (ErrorKind::Malformed, "ServerError: Milvus said so"),

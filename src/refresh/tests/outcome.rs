@@ -9,8 +9,9 @@ use crate::{
 };
 
 /// Every kind of error after a submit: how a run that waits says so, or how it ends; `None` where the outcome is unknown.
-const OUTCOMES: [(ErrorKind, Option<Reason>); 15] = [
+const OUTCOMES: [(ErrorKind, Option<Reason>); 16] = [
     (ErrorKind::NotSent, Some(Reason::ConnectionNotReady)),
+    (ErrorKind::Starting, Some(Reason::ConnectionNotReady)),
     (ErrorKind::Unauthenticated, Some(Reason::ConnectionNotReady)),
     (ErrorKind::Unsupported, Some(Reason::ConnectionNotReady)),
     (ErrorKind::PermissionDenied, Some(Reason::Failed(FailureClass::PermissionDenied))),

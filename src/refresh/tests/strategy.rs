@@ -18,11 +18,12 @@ use crate::{
     },
 };
 
-const KINDS: [ErrorKind; 15] = [
+const KINDS: [ErrorKind; 16] = [
     ErrorKind::NotSent,
     ErrorKind::Unreachable,
     ErrorKind::Timeout,
     ErrorKind::Busy,
+    ErrorKind::Starting,
     ErrorKind::Unauthenticated,
     ErrorKind::PermissionDenied,
     ErrorKind::Unsupported,

@@ -101,7 +101,7 @@ impl Milvus for Fake {
         unreachable!("a poller only polls")
     }
 
-    async fn list_all(&self) -> Result<Vec<Job>> {
+    async fn list_all(&self, wanted: &(dyn Fn(JobId) -> bool + Sync)) -> Result<Vec<Job>> {
         let takes = {
             let mut state = self.state.lock().unwrap();
             state.lists.push(Instant::now());
@@ -111,11 +111,14 @@ impl Milvus for Fake {
         let state = self.state.lock().unwrap();
         match state.list_error {
             Some(kind) => Err(MilvusError::new(kind, "no list")),
-            None => Ok(state.jobs.values().filter(|job| !state.hidden.contains(&job.id)).cloned().collect()),
+            None => {
+                let shown = state.jobs.values().filter(|job| !state.hidden.contains(&job.id) && wanted(job.id));
+                Ok(shown.cloned().collect())
+            }
         }
     }
 
-    fn keep_secret(&self, _: &secrecy::SecretString) {}
+    fn keep_secret(&self, _: &Arc<crate::milvus::scrub::Secrets>) {}
 
     async fn progress(&self, job: JobId) -> Result<Job> {
         let takes = {

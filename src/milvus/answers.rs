@@ -1,0 +1,211 @@
+//! Milvus' answers, as far as they are read.
+//!
+//! What an answer can hold many of is never unpacked as a whole, since two bytes on the wire can be hundreds in memory: it is
+//! gone through one by one.
+
+use prost::{
+    DecodeError, Message,
+    bytes::{Buf, Bytes},
+    encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field},
+};
+
+use super::wire::{milvus::RefreshExternalCollectionJobInfo as JobInfo, schema::FieldSchema};
+
+/// Why an answer is no protobuf message of its kind.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Unreadable(String);
+
+impl From<DecodeError> for Unreadable {
+    fn from(error: DecodeError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// An answer that can be read from its encoded form.
+pub(super) trait Answer: Sized {
+    /// # Errors
+    /// When it is not what it has to be.
+    fn read(encoded: Bytes) -> Result<Self, Unreadable>;
+}
+
+impl<M: Message + Default> Answer for M {
+    fn read(encoded: Bytes) -> Result<Self, Unreadable> {
+        Ok(Self::decode(encoded)?)
+    }
+}
+
+/// What every answer begins with.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Outcome {
+    #[prost(message, optional, tag = "1")]
+    pub status: Option<Verdict>,
+}
+
+/// Milvus' own status: the call succeeded when both codes are zero.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Verdict {
+    /// The older code.
+    #[prost(int32, tag = "1")]
+    pub error_code: i32,
+    #[prost(string, tag = "2")]
+    pub reason: String,
+    #[prost(int32, tag = "3")]
+    pub code: i32,
+    #[prost(string, tag = "5")]
+    pub detail: String,
+}
+
+/// To `GetVersion`.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Version {
+    #[prost(string, tag = "2")]
+    pub version: String,
+}
+
+/// To `RefreshExternalCollection`.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Accepted {
+    #[prost(int64, tag = "2")]
+    pub job_id: i64,
+}
+
+/// To `GetRefreshExternalCollectionProgress`.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Progress {
+    #[prost(message, optional, tag = "2")]
+    pub job: Option<JobInfo>,
+}
+
+/// To `ListRefreshExternalCollectionJobs`.
+#[derive(Debug)]
+pub(super) struct Listing(Bytes);
+
+impl Answer for Listing {
+    fn read(encoded: Bytes) -> Result<Self, Unreadable> {
+        Ok(Self(encoded))
+    }
+}
+
+impl Listing {
+    /// The jobs, each encoded.
+    pub fn jobs(&self) -> impl Iterator<Item = Result<ListedJob, Unreadable>> + Send + use<> {
+        fields(self.0.clone()).filter_map(|field| match field {
+            Ok((2, Field::Bytes(job))) => Some(Ok(ListedJob(job))),
+            Ok(_) => None,
+            Err(error) => Some(Err(error)),
+        })
+    }
+}
+
+/// A job of a [`Listing`], encoded.
+pub(super) struct ListedJob(Bytes);
+
+impl ListedJob {
+    /// Its id, for which nothing else of it is unpacked.
+    pub fn id(&self) -> Result<i64, Unreadable> {
+        #[derive(Clone, PartialEq, Message)]
+        struct Id {
+            #[prost(int64, tag = "1")]
+            job_id: i64,
+        }
+        Ok(Id::decode(self.0.clone())?.job_id)
+    }
+
+    /// The whole job.
+    pub fn unpack(self) -> Result<JobInfo, Unreadable> {
+        Ok(JobInfo::decode(self.0)?)
+    }
+}
+
+/// To `DescribeCollection`.
+#[derive(Debug, Default)]
+pub(super) struct Description {
+    pub schema: Option<Schema>,
+    pub collection_id: i64,
+    /// The collection's own name; empty where an older Milvus leaves that to the schema.
+    pub collection_name: String,
+}
+
+/// The schema of a [`Description`].
+#[derive(Debug, Default)]
+pub(super) struct Schema {
+    pub name: String,
+    /// Whether a column of external files backs one of its fields.
+    pub external: bool,
+    pub external_source: String,
+}
+
+impl Answer for Description {
+    fn read(encoded: Bytes) -> Result<Self, Unreadable> {
+        let mut described = Self::default();
+        for field in fields(encoded) {
+            match field? {
+                (2, Field::Bytes(schema)) => described.schema = Some(Schema::read(schema)?),
+                (3, Field::Number(id)) => described.collection_id = id.cast_signed(),
+                (12, Field::Bytes(name)) => described.collection_name = text(&name)?,
+                (_, Field::Bytes(_) | Field::Number(_) | Field::Other) => {}
+            }
+        }
+        Ok(described)
+    }
+}
+
+impl Answer for Schema {
+    fn read(encoded: Bytes) -> Result<Self, Unreadable> {
+        let mut schema = Self::default();
+        for field in fields(encoded) {
+            match field? {
+                (1, Field::Bytes(name)) => schema.name = text(&name)?,
+                (4, Field::Bytes(field)) => schema.external |= !FieldSchema::decode(field)?.external_field.is_empty(),
+                (11, Field::Bytes(source)) => schema.external_source = text(&source)?,
+                (_, Field::Bytes(_) | Field::Number(_) | Field::Other) => {}
+            }
+        }
+        Ok(schema)
+    }
+}
+
+/// A field of an encoded message.
+enum Field {
+    Bytes(Bytes),
+    Number(u64),
+    Other,
+}
+
+/// The fields of an encoded message, with their tags. Ends at the first that is broken.
+fn fields(mut rest: Bytes) -> impl Iterator<Item = Result<(u32, Field), Unreadable>> + Send {
+    std::iter::from_fn(move || {
+        if !rest.has_remaining() {
+            return None;
+        }
+        let field = next(&mut rest);
+        if field.is_err() {
+            rest.clear();
+        }
+        Some(field)
+    })
+}
+
+fn next(rest: &mut Bytes) -> Result<(u32, Field), Unreadable> {
+    let (tag, wire_type) = decode_key(rest)?;
+    let field = match wire_type {
+        WireType::LengthDelimited => {
+            let length = usize::try_from(decode_varint(rest)?).unwrap_or(usize::MAX);
+            if length > rest.remaining() {
+                return Err(Unreadable("it ends too early".to_owned()));
+            }
+            Field::Bytes(rest.split_to(length))
+        }
+        WireType::Varint => Field::Number(decode_varint(rest)?),
+        WireType::ThirtyTwoBit | WireType::SixtyFourBit | WireType::StartGroup | WireType::EndGroup => {
+            skip_field(wire_type, tag, rest, DecodeContext::default())?;
+            Field::Other
+        }
+    };
+    Ok((tag, field))
+}
+
+fn text(bytes: &[u8]) -> Result<String, Unreadable> {
+    std::str::from_utf8(bytes).map(str::to_owned).map_err(|error| Unreadable(error.to_string()))
+}
