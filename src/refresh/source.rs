@@ -9,9 +9,7 @@
 //! prefix that begins with the endpoint, such as `s3://s3.eu-central-1.amazonaws.com/bucket`, pins them.
 
 use super::spec;
-
-/// The longest source, in bytes.
-pub const MAX_SOURCE: usize = 2048;
+pub use crate::milvus::MAX_SOURCE;
 
 /// The only entry of a list that allows every source.
 pub const EVERYTHING: &str = "*";
@@ -45,12 +43,9 @@ pub fn allows(prefixes: &[String], source: &str, spec: &str) -> Result<(), Strin
     if !prefixes.iter().filter_map(|prefix| parse(prefix).ok()).any(|prefix| place.is_within(&prefix)) {
         return Err(outside(prefixes));
     }
-    match spec::detour(spec) {
+    match spec::detour(spec, place.scheme) {
         None => Ok(()),
-        Some(key) => Err(format!(
-            "The connection allows this externalSource, but the spec's key {key} would lead Milvus to another place. Remove \
-             the key; externalSource names endpoint and bucket already."
-        )),
+        Some(detour) => Err(format!("The connection allows this externalSource, but {detour}.")),
     }
 }
 

@@ -11,25 +11,44 @@ use serde::{
     de::{Error as _, MapAccess, SeqAccess, Visitor},
 };
 
-use crate::milvus::scrub::CREDENTIAL_KEYS;
+use crate::milvus::scrub::{CREDENTIAL_KEYS, credentials_in};
 
 /// The longest spec, in bytes.
 pub const MAX_SPEC: usize = 64 * 1024;
 
+/// The most credentials in a spec: each has to be looked for in all that Milvus says. A key file of a cloud has about ten.
+pub const MAX_CREDENTIALS: usize = 64;
+
 /// The keys that Milvus reads.
 const KEYS: [&str; 4] = ["columns", "extfs", "format", "snapshot_id"];
 
-/// The keys of `extfs` that make Milvus read from, or send its own identity to, a place that the source does not name.
-/// Which of them a Milvus takes depends on its version.
-const DETOURS: [&str; 6] =
-    ["address", "azure_credential_endpoint", "bucket_name", "endpoint_url", "iam_endpoint", "storage_type"];
+/// What a key of `extfs` is called that makes Milvus read from, or send its own identity to, a place that the source does not
+/// name. Which of them a Milvus takes depends on its version, so a part of the key is enough.
+const DETOURS: [&str; 5] = ["address", "bucket_name", "endpoint", "storage_type", "url"];
+
+/// The keys whose values become a part of the host.
+const HOST_NAMES: [&str; 2] = ["cloud_provider", "region"];
+
+/// The same on Azure, where this is the storage account.
+const AZURE_ACCOUNT: &str = "access_key_id";
+
+/// The keys that say how a host is spoken to.
+const SWITCHES: [&str; 2] = ["use_ssl", "use_virtual_host"];
 
 /// Checks a spec that may hold credentials, as it comes from a Secret.
 ///
 /// # Errors
 /// A sentence that says what is wrong and what to do.
 pub fn check(text: &str) -> Result<(), String> {
-    parse(text).map(|_| ())
+    parse(text)?;
+    let credentials = credentials_in(text);
+    if credentials > MAX_CREDENTIALS {
+        return Err(format!(
+            "The external spec holds {credentials} credentials, of which at most {MAX_CREDENTIALS} are taken. Remove those that \
+             Milvus does not need."
+        ));
+    }
+    Ok(())
 }
 
 /// Checks a spec that anyone who may read the object can read: it must not hold credentials.
@@ -37,7 +56,7 @@ pub fn check(text: &str) -> Result<(), String> {
 /// # Errors
 /// A sentence that says what is wrong and what to do.
 pub fn check_plain(text: &str) -> Result<(), String> {
-    match parse(text)?.keys().into_iter().find(|key| is_credential(key)) {
+    match parse(text)?.members().into_iter().map(|(key, _)| key).find(|key| is_credential(key)) {
         None => Ok(()),
         Some(key) => Err(format!(
             "externalSpec holds the credential key {}. The text is in etcd by now, and in Git if it came from there: \
@@ -47,11 +66,34 @@ pub fn check_plain(text: &str) -> Result<(), String> {
     }
 }
 
-/// A key of `text` that leads Milvus to another place than the source. None where it is no spec.
-pub(super) fn detour(text: &str) -> Option<&'static str> {
+/// Why `text` could lead Milvus to another place than a source with this scheme, and what to do; continues a sentence. None
+/// where it is no spec.
+pub(super) fn detour(text: &str, scheme: &str) -> Option<String> {
     let spec = parse(text).ok()?;
-    let found: Vec<String> = spec.keys().into_iter().map(folded).collect();
-    DETOURS.into_iter().find(|detour| found.iter().any(|key| key == detour))
+    let members: Vec<(String, &str, &Json)> =
+        spec.members().into_iter().map(|(key, value)| (folded(key), key, value)).collect();
+    let is_azure = |(read_as, _, value): &(String, &str, &Json)| {
+        read_as == "cloud_provider" && matches!(value, Json::Text(Shape::Azure))
+    };
+    let on_azure = scheme == "azure" || members.iter().any(is_azure);
+    members.iter().find_map(|(read_as, key, value)| {
+        let key = shown(key);
+        if DETOURS.iter().any(|detour| read_as.contains(detour)) {
+            return Some(format!(
+                "the spec's key {key} would lead Milvus to another place. Remove the key; externalSource names endpoint \
+                 and bucket already"
+            ));
+        }
+        let is_name = HOST_NAMES.contains(&read_as.as_str()) || on_azure && read_as == AZURE_ACCOUNT;
+        if is_name && !value.is(|shape| shape != Shape::Free) {
+            return Some(format!(
+                "the value of the spec's key {key} is no plain name and could lead Milvus to another host. Use letters, \
+                 digits and - only, at most 63, as in eu-central-1"
+            ));
+        }
+        (SWITCHES.contains(&read_as.as_str()) && !value.is(|shape| shape == Shape::Switch))
+            .then(|| format!("the value of the spec's key {key} is neither \"true\" nor \"false\". Write one of them"))
+    })
 }
 
 fn parse(text: &str) -> Result<Json, String> {
@@ -77,7 +119,7 @@ fn parse(text: &str) -> Result<Json, String> {
             ));
         }
         let texts =
-            |value: &Json| matches!(value, Json::Object(all) if all.iter().all(|(_, v)| matches!(v, Json::Text)));
+            |value: &Json| matches!(value, Json::Object(all) if all.iter().all(|(_, v)| matches!(v, Json::Text(_))));
         if key == "extfs" && !texts(value) {
             return Err("The external spec's extfs must be an object whose values are all in quotes, numbers and \
                         true or false, too. Correct it."
@@ -105,30 +147,69 @@ fn shown(key: &str) -> String {
 /// JSON whose objects have no two keys that could be taken for one another.
 #[derive(Debug)]
 enum Json {
-    Text,
+    Text(Shape),
     Other,
     List(Vec<Json>),
     Object(Vec<(String, Json)>),
 }
 
+/// What a text looks like; the text itself, which may be a credential, is not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    /// `true` or `false`.
+    Switch,
+    /// The name of that cloud.
+    Azure,
+    /// Another plain name, or nothing.
+    Name,
+    /// Anything else.
+    Free,
+}
+
+impl Shape {
+    fn of(text: &str) -> Self {
+        /// One label of a host.
+        const LONGEST: usize = 63;
+        let is_plain = text.len() <= LONGEST
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && !text.starts_with('-')
+            && !text.ends_with('-');
+        match text {
+            "true" | "false" => Self::Switch,
+            _ if text.eq_ignore_ascii_case("azure") => Self::Azure,
+            _ if is_plain => Self::Name,
+            _ => Self::Free,
+        }
+    }
+}
+
 impl Json {
-    /// Every key at any depth.
-    fn keys(&self) -> Vec<&str> {
+    /// Whether it is a text that looks so, or neither a text nor something that may hold one.
+    fn is(&self, so: impl Fn(Shape) -> bool) -> bool {
+        match self {
+            Self::Text(shape) => so(*shape),
+            Self::Other => true,
+            Self::List(_) | Self::Object(_) => false,
+        }
+    }
+
+    /// Every key at any depth, with its value.
+    fn members(&self) -> Vec<(&str, &Self)> {
         let mut found = Vec::new();
-        self.each_key(&mut |key| found.push(key));
+        self.each_member(&mut |key, value| found.push((key, value)));
         found
     }
 
-    fn each_key<'a>(&'a self, visit: &mut impl FnMut(&'a str)) {
+    fn each_member<'a>(&'a self, visit: &mut impl FnMut(&'a str, &'a Self)) {
         match self {
             Self::Object(members) => {
                 for (key, value) in members {
-                    visit(key);
-                    value.each_key(visit);
+                    visit(key, value);
+                    value.each_member(visit);
                 }
             }
-            Self::List(items) => items.iter().for_each(|item| item.each_key(visit)),
-            Self::Text | Self::Other => {}
+            Self::List(items) => items.iter().for_each(|item| item.each_member(visit)),
+            Self::Text(_) | Self::Other => {}
         }
     }
 }
@@ -168,8 +249,8 @@ impl<'de> Visitor<'de> for Reader {
         Ok(Json::Other)
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<Json, E> {
-        Ok(Json::Text)
+    fn visit_str<E>(self, text: &str) -> Result<Json, E> {
+        Ok(Json::Text(Shape::of(text)))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {

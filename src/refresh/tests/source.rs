@@ -157,7 +157,16 @@ fn a_login_in_a_source_is_not_repeated() {
 
 #[test]
 fn a_spec_cannot_lead_an_allowed_source_elsewhere() {
-    for key in ["bucket_name", "endpoint_url", "address", "storage_type", "iam_endpoint", "azure_credential_endpoint"] {
+    for key in [
+        "bucket_name",
+        "endpoint_url",
+        "address",
+        "storage_type",
+        "iam_endpoint",
+        "azure_credential_endpoint",
+        "sts_endpoint",
+        "proxy_url",
+    ] {
         let spec = format!(r#"{{"extfs":{{"region":"eu","{key}":"elsewhere"}}}}"#);
         let refused = allows(&list(&["s3://bucket"]), "s3://bucket/a", &spec).unwrap_err();
         assert!(refused.contains(key) && !refused.contains("elsewhere"), "{refused}");
@@ -165,6 +174,52 @@ fn a_spec_cannot_lead_an_allowed_source_elsewhere() {
     }
     let escaped = r#"{"extfs":{"bucket\u005fname":"elsewhere"}}"#;
     assert!(allows(&list(&["s3://bucket"]), "s3://bucket/a", escaped).is_err());
+}
+
+#[test]
+fn a_value_of_an_allowed_spec_cannot_lead_to_another_host() {
+    let judged = |extfs: &str| allows(&list(&["s3://bucket"]), "s3://bucket/a", &format!(r#"{{"extfs":{{{extfs}}}}}"#));
+    for name in ["eu-central-1", "us-east-1", "oss-cn-hangzhou", "auto", "EU", "", "a"] {
+        assert_eq!(judged(&format!(r#""cloud_provider":"aws","region":"{name}""#)), Ok(()), "{name}");
+    }
+    for moved in [
+        "x.attacker.example/#",
+        "attacker.example",
+        "x/",
+        "x#",
+        "x?",
+        "x@y",
+        "x:9000",
+        "x\\\\y",
+        "x%2f",
+        "x y",
+        "x\\n",
+        "ü",
+        "-x",
+        "x-",
+        "..",
+        &"x".repeat(64),
+    ] {
+        for key in ["region", "cloud_provider", "Region", "use_ssl", "use_virtual_host"] {
+            let refused = judged(&format!(r#""{key}":"{moved}""#)).expect_err(moved);
+            assert!(refused.to_lowercase().contains(&key.to_lowercase()) && refused.len() < 400, "{refused}");
+            assert!(!refused.contains("attacker"), "{refused}");
+        }
+    }
+    let spec = r#"{"extfs":{"region":"x.attacker.example/#"}}"#;
+    assert_eq!(allows(&list(&["*"]), "s3://bucket/a", spec), Ok(()), "nothing is closed there");
+}
+
+#[test]
+fn the_storage_account_of_azure_which_is_a_part_of_the_host_is_a_plain_name() {
+    let spec = |extfs: &str| format!(r#"{{"extfs":{{{extfs}}}}}"#);
+    let azure =
+        |extfs: &str| allows(&list(&["azure://core.windows.net/c"]), "azure://core.windows.net/c/a", &spec(extfs));
+    let s3 = |extfs: &str| allows(&list(&["s3://bucket"]), "s3://bucket/a", &spec(extfs));
+    assert_eq!(azure(r#""access_key_id":"account7""#), Ok(()));
+    assert!(azure(r#""access_key_id":"attacker.example/#""#).is_err());
+    assert_eq!(s3(r#""cloud_provider":"aws","access_key_id":"any/text""#), Ok(()));
+    assert!(s3(r#""cloud_provider":"azure","access_key_id":"attacker.example/#""#).is_err());
 }
 
 #[test]

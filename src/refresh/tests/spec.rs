@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{
     milvus::scrub::CREDENTIAL_KEYS,
-    refresh::spec::{MAX_SPEC, check, check_plain},
+    refresh::spec::{MAX_CREDENTIALS, MAX_SPEC, check, check_plain},
 };
 
 #[test]
@@ -105,6 +105,17 @@ fn the_size_is_bounded() {
     assert!(check(&sized(MAX_SPEC + 1)).is_err_and(|refused| refused.contains("65537") && refused.len() < 200));
     let key = "k".repeat(60_000);
     assert!(check(&format!(r#"{{"{key}":1,"{key}":2}}"#)).is_err_and(|refused| refused.len() < 300), "keys are cut");
+}
+
+#[test]
+fn the_number_of_credentials_is_bounded() {
+    let with = |count: usize| {
+        let texts: Vec<String> = (0..count).map(|number| format!("secret {number}")).collect();
+        json!({ "comment": { "secret_key": texts } }).to_string()
+    };
+    assert_eq!(check(&with(MAX_CREDENTIALS)), Ok(()));
+    let refused = check(&with(MAX_CREDENTIALS + 1)).unwrap_err();
+    assert!(refused.contains("65 credentials") && !refused.contains("secret 1"), "{refused}");
 }
 
 proptest! {
