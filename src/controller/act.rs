@@ -9,14 +9,13 @@ use super::{
 };
 use crate::{
     milvus::{self, Answer, Collection, ErrorKind, Job, JobId, MilvusError},
-    refresh::{Desired, Look, OwnSourceCheck, Permission, Run, Submission, limits::SUBMIT_BUDGET},
+    refresh::{Desired, Look, OwnSourceCheck, Permission, Run, Submission, is_trouble, limits::SUBMIT_BUDGET},
 };
 
 impl<P: Ports> Pass<'_, P> {
     /// Describes the collection, lists its jobs, and gets in line for it.
     pub(super) async fn look(&mut self, server: &P::Server) -> milvus::Result<Look> {
-        let asked = self.ask(server).await.inspect_err(|error| self.ports.suspect(error));
-        let (collection, jobs) = asked?;
+        let (collection, jobs) = self.asked(server).await?;
         let mut own_source = OwnSourceCheck::None;
         if self.record.claim().is_none() {
             own_source = self.own_source().await;
@@ -30,6 +29,24 @@ impl<P: Ports> Pass<'_, P> {
         }
         let taken = self.volatile.index.of_others(&self.uid, &jobs);
         Ok(Look { collection, jobs, taken, own_source })
+    }
+
+    /// What [`Self::ask`] gives, which also says who may look next.
+    async fn asked(&self, server: &P::Server) -> milvus::Result<(Option<Collection>, Vec<Job>)> {
+        let looks = &self.volatile.looks;
+        looks.begin(&self.connection, &self.uid, self.ports.instant());
+        match self.ask(server).await {
+            Err(error) if is_trouble(error.kind) => {
+                self.ports.suspect(&error);
+                Err(looks.failed(&self.connection, &self.uid, error, self.ports.instant()))
+            }
+            answered => {
+                if looks.answered(&self.connection, &self.uid) {
+                    self.ports.recovered();
+                }
+                answered
+            }
+        }
     }
 
     /// Gets the refresh's own source ready for a start, if it brings one along.

@@ -66,6 +66,7 @@ impl stream::Lifecycle<Kept<MilvusConnection>> for Lifecycle {
         self.context.milvus_refs.release(key);
         self.context.references.of(key, &[]);
         self.context.volatile.slots.unlimited(key);
+        self.context.volatile.looks.anew(key);
         self.context.wake_refreshes_of(key);
     }
 
@@ -167,6 +168,7 @@ async fn settle(
             "{}",
             health.message,
         );
+        context.volatile.looks.anew(&key);
         context.wake_refreshes_of(&key);
     }
     write(connection, context, address, health).await?;

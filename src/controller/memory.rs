@@ -47,6 +47,8 @@ pub struct Remembered {
     pub followed: Option<(Key, Key)>,
     /// What of the run's spec nobody may read.
     pub spec_secrets: SpecSecrets,
+    /// What has been told of the run of this number that it waits for.
+    told: (i64, Vec<&'static str>),
     /// Passes in a row that ended with an error.
     pub errors: u32,
 }
@@ -154,6 +156,7 @@ impl Remembered {
             && self.progress_turn.is_none()
             && self.followed.is_none()
             && self.spec_secrets.is_empty()
+            && self.told.1.is_empty()
             && self.errors == 0
     }
 
@@ -170,6 +173,18 @@ impl Remembered {
                 Duration::ZERO
             }
         }
+    }
+
+    /// Whether it is the first time that `reason` is told of the run of this number. It counts as told then.
+    pub fn tells_first(&mut self, run: i64, reason: &'static str) -> bool {
+        if self.told.0 != run {
+            self.told = (run, Vec::new());
+        }
+        let first = !self.told.1.contains(&reason);
+        if first {
+            self.told.1.push(reason);
+        }
+        first
     }
 
     /// This process is about to write this claim. Until it hands the start to the transport it knows that nothing was sent,

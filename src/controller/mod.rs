@@ -2,7 +2,7 @@
 //!
 //! * `stream`: watch, reflect, filter: what a pass is due for. `kept`: an object as it is kept, packed.
 //! * `restored`: what a watch does after the cluster was restored from a backup.
-//! * `refresh`, `connection`: one reconciler a kind; `pass` and `act`: what a pass over a refresh does; `ports`: what it
+//! * `refresh`, `connection`: one reconciler a kind; `pass`, `gate` and `act`: what a pass over a refresh does; `ports`: what it
 //!   reaches, and `outside` the controller's own side of that; `own_source`: the source that a refresh brings along.
 //! * `servers`: what is known of each connection: its view, its client, its poller.
 //! * `references`, `content`, `credentials`: one field-selected watch per Secret or ConfigMap that a connection names, what it
@@ -10,8 +10,9 @@
 //! * `milvus_ref`: the same per `Milvus` of milvus-operator.
 //! * `index`: who has a collection, and who waits for it.
 //! * `slots`: how many refreshes run through a connection at a time.
+//! * `looks`: who may look while looks through a connection fail.
 //! * `fence`: what a process does before it starts anything.
-//! * `volatile`: what a process knows beyond what is durable, which is `memory`, the three above and the budget of progress.
+//! * `volatile`: what a process knows beyond what is durable, which is `memory`, the four above and the budget of progress.
 //! * `memory`: what this process remembers of an object beyond its status.
 //! * `status`: the one way in which status is written.
 
@@ -22,8 +23,10 @@ mod context;
 mod credentials;
 mod events;
 mod fence;
+mod gate;
 mod index;
 mod kept;
+mod looks;
 mod memory;
 mod milvus_ref;
 #[cfg(test)]

@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{
     api::{ExternalCollectionRefresh, RefreshStatus},
-    milvus::{self, Collection, ErrorKind, Job, JobId, MilvusError, Source, poller::Sighting, scrub::Secrets},
-    refresh::{Connection, Notice, OwnSource, OwnSourceCheck, Recorded},
+    milvus::{self, Collection, Job, JobId, MilvusError, Source, poller::Sighting, scrub::Secrets},
+    refresh::{Connection, Notice, OwnSource, OwnSourceCheck, Recorded, is_trouble},
 };
 
 /// What one pass over `object` reaches.
@@ -68,16 +68,13 @@ impl Ports for Outside<'_> {
     }
 
     fn suspect(&self, error: &MilvusError) {
-        let troubles = [
-            ErrorKind::NotSent,
-            ErrorKind::Unreachable,
-            ErrorKind::Timeout,
-            ErrorKind::Unauthenticated,
-            ErrorKind::Unsupported,
-        ];
-        if troubles.contains(&error.kind) {
+        if is_trouble(error.kind) {
             self.context.connections.wake(self.connection.clone());
         }
+    }
+
+    fn recovered(&self) {
+        self.context.wake_refreshes_of(&self.connection);
     }
 
     fn untrack(&self, connection: &Key, refresh: &Key) {

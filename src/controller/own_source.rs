@@ -10,8 +10,11 @@ use tokio::time::timeout;
 use super::{API_DEADLINE, content::Content, outside::Outside};
 use crate::{
     milvus::{Source, scrub::Secrets},
-    refresh::{FailureClass, OwnSource, OwnSourceCheck, SpecPlace, source, spec},
+    refresh::{FailureClass, OwnSource, OwnSourceCheck, SpecPlace, limits::LOOK_FOR_SECRET, source, spec},
 };
+
+/// How often a Secret is looked for, in seconds.
+const LOOK: u64 = LOOK_FOR_SECRET.as_secs();
 
 impl Outside<'_> {
     /// The source that the refresh brings along, read and checked.
@@ -42,19 +45,23 @@ impl Outside<'_> {
             Ok(Ok(Some(secret))) => secret,
             Ok(Ok(None)) => {
                 return Err(missing(format!(
-                    "Secret {name}, which spec.externalSpecFrom names, does not exist in this namespace. Create it; it is looked for again all the time."
+                    "Secret {name}, which spec.externalSpecFrom names, does not exist in this namespace. Create it; the operator looks for it every {LOOK} s."
                 )));
             }
             Ok(Err(kube::Error::Api(refusal))) if refusal.code == 403 => {
                 return Err(missing(format!(
-                    "The operator may not read Secret {name}, which spec.externalSpecFrom names. Grant it get on secrets in this namespace; it is tried again all the time."
+                    "The operator may not read Secret {name}, which spec.externalSpecFrom names. Grant it get on secrets in this namespace; the operator retries every {LOOK} s."
                 )));
             }
             Ok(Err(error)) => {
-                return Err(missing(format!("Secret {name} could not be read: {error}. It is tried again by itself.")));
+                return Err(missing(format!(
+                    "Secret {name} could not be read: {error}. The operator retries every {LOOK} s."
+                )));
             }
             Err(_) => {
-                return Err(missing(format!("Secret {name} could not be read in time. It is tried again by itself.")));
+                return Err(missing(format!(
+                    "Secret {name} could not be read in time. The operator retries every {LOOK} s."
+                )));
             }
         };
         let invalid = |problem: String| OwnSourceCheck::Refused(FailureClass::InvalidSpec, problem);
@@ -64,7 +71,7 @@ impl Outside<'_> {
         }
         let Some(text) = content.text(key) else {
             return Err(missing(format!(
-                "Secret {name} has no key {key}, which spec.externalSpecFrom names. Add it; it is looked for again all the time."
+                "Secret {name} has no key {key}, which spec.externalSpecFrom names. Add it; the operator looks for it every {LOOK} s."
             )));
         };
         match text {

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::{
     Key, REFRESH,
+    gate::waits_for_looks,
     memory::{Newest, Remembered, newer},
     ports::{Ports, Server as _},
     status::WriteError,
@@ -16,8 +17,8 @@ use crate::{
     api::ExternalCollectionRefresh,
     milvus::Source,
     refresh::{
-        Connection, Decision, Desired, Effect, Fact, Notice, Observation, Permission, Recorded, Slot, Submission, Turn,
-        Wake, decide, differs_only_in_progress, elapsed, is_due, project,
+        Connection, Decision, Desired, Effect, Fact, Notice, Observation, Permission, Recorded, Slot, Submission, Wake,
+        decide, differs_only_in_progress, elapsed, is_due, project,
     },
 };
 
@@ -44,6 +45,8 @@ pub(super) struct Pass<'a, P> {
     newest: Newest,
     durable: Recorded,
     notices: Vec<Notice>,
+    /// Whether the run was last told to wait for a slot.
+    slot: Slot,
 }
 
 /// What a pass is about: an object as the watch shows it.
@@ -101,6 +104,7 @@ impl<'a, P: Ports> Pass<'a, P> {
             record: durable.clone(),
             source: None,
             notices: Vec::new(),
+            slot: Slot::Mine,
             asked: ports.instant(),
             ports,
             volatile,
@@ -122,7 +126,8 @@ impl<'a, P: Ports> Pass<'a, P> {
             let (view, server) = self.ports.connection();
             let seen = self.observe(view);
             self.asked = began;
-            let Decision { next, effect, notices, wake } = decide(self.ports.now(), &self.want, &self.record, &seen);
+            let decision = decide(self.ports.now(), &self.want, &self.record, &seen);
+            let Decision { next, effect, notices, wake } = self.paced(decision);
             self.record = next;
             self.notices.extend(notices);
             let must_write = effect.must_be_recorded_first() || matches!(effect, Effect::None | Effect::Delete);
@@ -149,12 +154,16 @@ impl<'a, P: Ports> Pass<'a, P> {
 
     /// Tells the index, the fence and the memory how the pass has ended.
     fn settle(&self, ended: &Result<Wake, WriteError>) {
-        let Volatile { index, slots, fence, memory, .. } = self.volatile;
+        let Volatile { index, slots, looks, fence, memory, .. } = self.volatile;
         match ended {
             Ok(_) | Err(WriteError::Conflict) => {
                 memory.with(&self.uid, |remembered| remembered.errors = 0);
                 index.settled(&self.uid, &self.key, &self.want, &self.durable);
-                slots.settled(&self.uid, &self.connection, &self.durable);
+                if self.slot == Slot::Waiting && waits_for_looks(&self.durable) {
+                    slots.waits(&self.uid, &self.connection);
+                } else {
+                    slots.settled(&self.uid, &self.connection, &self.durable);
+                }
             }
             // The claim may have been written: the collection stays taken until that is known.
             Err(WriteError::Unanswered(_)) if memory.with(&self.uid, |r| r.unanswered().is_some()) => {}
@@ -168,6 +177,9 @@ impl<'a, P: Ports> Pass<'a, P> {
                 index.pass_over(&self.uid, &self.want, &self.durable);
                 slots.pass_over(&self.uid, &self.durable);
             }
+        }
+        if self.durable.ended() || self.durable.job.id.is_some() {
+            looks.forget(&self.uid);
         }
         let followed = if self.durable.ended() {
             memory.rest(&self.uid)
@@ -185,7 +197,8 @@ impl<'a, P: Ports> Pass<'a, P> {
         let claim = self.record.claim();
         let now = self.asked;
         let turn = self.volatile.index.turn(&self.uid);
-        let slot = self.slot(&connection, turn);
+        let (connection, slot) = self.at_the_gate(connection, turn);
+        self.slot = slot;
         Observation {
             connection,
             claim_known: self.volatile.memory.with(&self.uid, |remembered| remembered.claim_known(claim, now)),
@@ -197,17 +210,6 @@ impl<'a, P: Ports> Pass<'a, P> {
             nonce: self.ports.nonce(),
             fact: std::mem::replace(&mut self.fact, Fact::Nothing),
         }
-    }
-
-    /// A run that is about to look at its collection needs a slot; one that waits for the collection must not have one.
-    fn slot(&self, connection: &Connection, turn: Turn) -> Slot {
-        let looks = matches!(connection, Connection::Ready { .. }) && !matches!(turn, Turn::Behind { .. });
-        if !looks || !is_due(&self.want, &self.record) {
-            return Slot::Mine;
-        }
-        let run = self.record.run.as_ref().filter(|_| !self.record.ended());
-        let due = run.and_then(|run| run.queued_time).unwrap_or_else(|| self.ports.now());
-        self.volatile.slots.take(&self.uid, &self.connection, &self.key, due)
     }
 
     /// A run that is not due (any more) needs no announcement, and neither does one that carries this process' name already:
@@ -269,8 +271,19 @@ impl<'a, P: Ports> Pass<'a, P> {
             remembered.claim_known(self.durable.claim(), now);
         });
         self.volatile.fence.announced(&self.uid);
-        self.ports.recorded(&self.durable, std::mem::take(&mut self.notices));
+        let news = self.news();
+        self.ports.recorded(&self.durable, news);
         Ok(None)
+    }
+
+    /// What is worth telling: what a run waits for may come and go, and is told once.
+    fn news(&mut self) -> Vec<Notice> {
+        let run = self.durable.run.as_ref().map_or(0, |run| run.number);
+        let mut notices = std::mem::take(&mut self.notices);
+        self.volatile.memory.with(&self.uid, |remembered| {
+            notices.retain(|notice| !notice.waits() || remembered.tells_first(run, notice.reason));
+        });
+        notices
     }
 
     /// How long a write that is only progress has to wait.
@@ -344,7 +357,7 @@ impl<'a, P: Ports> Pass<'a, P> {
     }
 }
 
-fn sooner(wake: Wake, later: Duration) -> Wake {
+pub(super) fn sooner(wake: Wake, later: Duration) -> Wake {
     match wake {
         Wake::After(pause) => Wake::After(pause.min(later)),
         Wake::OnChange => Wake::After(later),

@@ -39,6 +39,9 @@ pub(super) trait Ports {
     /// Has the connection looked at when a call failed in a way that is the connection's trouble.
     fn suspect(&self, error: &MilvusError);
 
+    /// The server answers again after looks of many had failed: wakes the refreshes that wait for it.
+    fn recovered(&self);
+
     /// Ends the tracking of the job that `refresh` had through `connection`.
     fn untrack(&self, connection: &Key, refresh: &Key);
 

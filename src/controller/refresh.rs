@@ -68,23 +68,28 @@ fn forget(context: &Context, uid: &str) {
 /// # Errors
 /// When the API server does not take a status; everything else is a value.
 pub async fn reconcile(triggered: Arc<ExternalCollectionRefresh>, context: Arc<Context>) -> Result<Action, Error> {
-    // Memory before store: the memory lets go of a status only once the store has it, so in this order nothing is missed.
-    let written =
-        context.volatile.memory.with(triggered.metadata.uid.as_deref().unwrap_or_default(), |r| r.newest.clone());
-    let version = &triggered.metadata.resource_version;
-    let newer = context.stored(&triggered).filter(|stored| stored.meta().resource_version != *version);
-    let newer = newer.and_then(|stored| stored.object().ok());
-    let object = newer.as_ref().unwrap_or(&*triggered);
-    let ended = pass(Subject::of(object), written, &context.volatile, &Outside::of(object, &context)).await;
-    // Deleted meanwhile: what the pass has taken since the deletion was told would be held for ever.
-    if !context.exists(object) {
-        forget(&context, object.metadata.uid.as_deref().unwrap_or_default());
-    }
-    match ended {
+    match pass_over(&triggered, &context).await {
         Ok(Wake::After(pause)) => Ok(Action::requeue(pause)),
         // A deletion event frees what was held for an object that is gone.
         Ok(Wake::OnChange) | Err(WriteError::Gone) => Ok(Action::await_change()),
         Err(WriteError::Conflict) => Ok(Action::requeue(AFTER_CONFLICT)),
         Err(error @ (WriteError::Refused(_) | WriteError::Unanswered(_))) => Err(error.into()),
     }
+}
+
+/// One pass over the newest that is known of `triggered`.
+pub(super) async fn pass_over(triggered: &ExternalCollectionRefresh, context: &Context) -> Result<Wake, WriteError> {
+    // Memory before store: the memory lets go of a status only once the store has it, so in this order nothing is missed.
+    let written =
+        context.volatile.memory.with(triggered.metadata.uid.as_deref().unwrap_or_default(), |r| r.newest.clone());
+    let version = &triggered.metadata.resource_version;
+    let newer = context.stored(triggered).filter(|stored| stored.meta().resource_version != *version);
+    let newer = newer.and_then(|stored| stored.object().ok());
+    let object = newer.as_ref().unwrap_or(triggered);
+    let ended = pass(Subject::of(object), written, &context.volatile, &Outside::of(object, context)).await;
+    // Deleted meanwhile: what the pass has taken since the deletion was told would be held for ever.
+    if !context.exists(object) {
+        forget(context, object.metadata.uid.as_deref().unwrap_or_default());
+    }
+    ended
 }

@@ -96,12 +96,17 @@ impl Slots {
         } else if record.ended() || !waits {
             self.gone(uid);
         } else {
-            let mut inner = self.lock();
-            if let Some(slots) = inner.connections.get_mut(connection) {
-                slots.holders.remove(uid);
-            }
-            self.wake_next(inner, connection);
+            self.waits(uid, connection);
         }
+    }
+
+    /// A pass has come to its end that was told to wait, and keeps its place.
+    pub fn waits(&self, uid: &str, connection: &Key) {
+        let mut inner = self.lock();
+        if let Some(slots) = inner.connections.get_mut(connection) {
+            slots.holders.remove(uid);
+        }
+        self.wake_next(inner, connection);
     }
 
     /// A pass failed for reasons of its own: unless the object runs by what is durable, it is passed over until it comes back.

@@ -1,6 +1,8 @@
 //! What a process knows beyond what is durable: gone when it ends, and rebuilt from the statuses by the next one.
 
-use super::{fence::Fence, index::Index, memory::Memory, progress::Progress, slots::Slots, wakes::Router};
+use super::{
+    fence::Fence, index::Index, looks::Looks, memory::Memory, progress::Progress, slots::Slots, wakes::Router,
+};
 
 /// All of it, over all objects.
 #[derive(Debug)]
@@ -13,6 +15,8 @@ pub struct Volatile {
     pub index: Index,
     /// So many runs at a time per connection.
     pub slots: Slots,
+    /// Who may look although looks fail.
+    pub looks: Looks,
     /// What holds everything until a process that takes over has said so.
     pub fence: Fence,
     /// The budget of progress writes.
@@ -27,6 +31,7 @@ impl Volatile {
             memory: Memory::default(),
             index: Index::new(wake.clone()),
             slots: Slots::new(wake.clone()),
+            looks: Looks::default(),
             fence: Fence::new(scopes),
             progress: Progress::default(),
         }
@@ -39,6 +44,7 @@ impl Volatile {
         self.fence.announced(uid);
         self.index.gone(uid);
         self.slots.gone(uid);
+        self.looks.forget(uid);
         tracked
     }
 }

@@ -70,6 +70,20 @@ pub struct Notice {
     pub message: String,
 }
 
+impl Notice {
+    /// Whether it says what a run waits for, which may come and go.
+    pub fn waits(&self) -> bool {
+        let reasons = [
+            Reason::Queued,
+            Reason::WaitingForActiveJob,
+            Reason::ConcurrencyLimit,
+            Reason::ConnectionNotReady,
+            Reason::SecretNotFound,
+        ];
+        reasons.iter().any(|reason| reason.as_str() == self.reason)
+    }
+}
+
 /// Decides. Total and deterministic: the same inputs give the same decision.
 pub fn decide(now: Timestamp, want: &Desired, record: &Recorded, seen: &Observation) -> Decision {
     let mut step = Step { now: whole_second(now), want, seen, next: record.clone(), notices: Vec::new() };

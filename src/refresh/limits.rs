@@ -54,7 +54,8 @@ pub const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 /// The longest a run that is not over sleeps. Changes wake it at once; this only bounds what a lost wake-up could cost.
 pub const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
-/// How often a run looks for a job whose start has an unknown outcome, and for the end of somebody else's job.
+/// How often a run looks for a job whose start has an unknown outcome, and for the end of somebody else's job; the first rest
+/// after a look that failed.
 pub const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// How often a run looks for the Secret with its spec, which is not watched: it is read when a run starts and never else.

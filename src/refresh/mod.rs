@@ -36,7 +36,7 @@ pub use conditions::conditions;
 pub use decide::{Decision, Effect, Notice, Wake, decide};
 pub use desired::{ANNOTATIONS_READ, Desired, OwnSource, SpecPlace};
 pub use due::{is_due, rests};
-pub use failure::{FailureClass, page as failures_page};
+pub use failure::{FailureClass, is_trouble, page as failures_page, trouble};
 pub use keeper::{Keeper, LABELS_READ};
 pub use observation::{Connection, Fact, Look, Observation, OwnSourceCheck, Permission, Slot, Submission, Turn};
 pub use project::{differs_only_in_progress, project};

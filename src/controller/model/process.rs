@@ -185,6 +185,8 @@ impl Ports for Reach {
 
     fn suspect(&self, _: &MilvusError) {}
 
+    fn recovered(&self) {}
+
     fn untrack(&self, _: &Key, _: &Key) {}
 
     async fn own_source(&self, own: &OwnSource) -> Result<Source, OwnSourceCheck> {

@@ -11,7 +11,7 @@ use axum::{
     body::Bytes,
     extract::Path,
     http::StatusCode,
-    routing::{get, put},
+    routing::{get, patch, post, put},
 };
 use kube::{Client, core::Status};
 use serde_json::{Value, json};
@@ -21,6 +21,7 @@ use crate::api::ExternalCollectionRefresh;
 const ONE: &str = "/apis/milvus-refresh.dev/v1alpha1/namespaces/default/externalcollectionrefreshes/{name}";
 
 const SECRET: &str = "/api/v1/namespaces/default/secrets/{name}";
+const EVENTS: &str = "/apis/events.k8s.io/v1/namespaces/default/events";
 
 /// What becomes of one write.
 #[derive(Clone, Copy)]
@@ -48,6 +49,9 @@ pub struct Api(Arc<Mutex<State>>);
 struct State {
     objects: BTreeMap<String, ExternalCollectionRefresh>,
     version: u64,
+    /// The names of the objects whose status was written, and the reasons of the Events that were published or counted up.
+    written: Vec<String>,
+    events: Vec<String>,
     weather: Option<Weather>,
     /// What every Secret holds under the key `spec`.
     secret: Option<String>,
@@ -61,6 +65,12 @@ impl Api {
         let delete = move |Path(name): Path<String>, body: Bytes| async move {
             deletes.answer(deletes.delete_as_seen(&name, &serde_json::from_slice(&body).unwrap()))
         };
+        let events = self.clone();
+        let publish = move |body: Bytes| async move {
+            let event: Value = serde_json::from_slice(&body).unwrap();
+            events.lock().events.push(event["reason"].as_str().unwrap().to_owned());
+            body
+        };
         let secrets = self.clone();
         let secret = move || async move {
             secrets.lock().secret.clone().map_or_else(
@@ -73,12 +83,25 @@ impl Api {
         };
         let router = Router::new()
             .route(SECRET, get(secret))
+            .route(EVENTS, post(publish.clone()))
+            .route(&format!("{EVENTS}/{{name}}"), patch(publish))
             .route(ONE, get(read).delete(delete))
             .route(&format!("{ONE}/status"), put(write));
         Client::new(router, "default")
     }
 
     pub fn create(&self, name: &str) {
+        self.create_for(name, "products");
+    }
+
+    /// The statuses that were written since that was last asked, by the object's name, and the reasons of the Events.
+    pub fn written(&self) -> (Vec<String>, Vec<String>) {
+        let mut state = self.lock();
+        (std::mem::take(&mut state.written), std::mem::take(&mut state.events))
+    }
+
+    /// A refresh of this collection.
+    pub fn create_for(&self, name: &str, collection: &str) {
         let mut state = self.lock();
         let version = state.next_version();
         let object = json!({
@@ -87,7 +110,7 @@ impl Api {
                 "name": name, "namespace": "default", "uid": format!("{name}-{version}"), "generation": 1,
                 "resourceVersion": version, "creationTimestamp": "2026-11-23T00:00:00Z",
             },
-            "spec": { "collectionName": "products" },
+            "spec": { "collectionName": collection },
         });
         state.objects.insert(name.to_owned(), serde_json::from_value(object).unwrap());
     }
@@ -121,6 +144,13 @@ impl Api {
 
     pub fn objects(&self) -> Vec<ExternalCollectionRefresh> {
         self.lock().objects.values().cloned().collect()
+    }
+
+    /// Which objects there are: their names, uids and versions.
+    pub fn versions(&self) -> Vec<(String, String, Option<String>)> {
+        let state = self.lock();
+        let metas = state.objects.iter().map(|(name, object)| (name, &object.metadata));
+        metas.map(|(name, meta)| (name.clone(), meta.uid.clone().unwrap(), meta.resource_version.clone())).collect()
     }
 
     pub fn version(&self, name: &str) -> Option<String> {
@@ -190,7 +220,9 @@ impl Api {
             object.metadata.resource_version = Some(version);
             object.status = status;
         }
-        Ok(object.clone())
+        let object = object.clone();
+        state.written.push(name.to_owned());
+        Ok(object)
     }
 
     /// A deletion without preconditions takes whatever is there, as it does on the real API server.

@@ -1,4 +1,4 @@
-//! A Milvus with one collection, whose jobs complete at once.
+//! A Milvus that has every collection, whose jobs complete at once unless it is told otherwise.
 
 use std::{
     sync::{Arc, Mutex},
@@ -19,8 +19,16 @@ const SOURCE: &str = "s3://bucket/products/";
 #[derive(Clone, Default)]
 pub struct Fake(Arc<Mutex<State>>, Scrubber);
 
+/// Decides on a look at this collection.
+type Looks = Box<dyn FnMut(&str) -> Result<()> + Send>;
+
 #[derive(Default)]
 struct State {
+    collections: Vec<String>,
+    /// The collections that were looked at.
+    looked: Vec<String>,
+    looks: Option<Looks>,
+    polls: Option<Box<dyn FnMut() -> Result<()> + Send>>,
     jobs: Vec<Job>,
     starts: usize,
     on_submit: Option<Box<dyn FnOnce() + Send>>,
@@ -60,6 +68,34 @@ impl Fake {
         self.0.lock().unwrap().lands_after = Some(time);
     }
 
+    /// Decides on each look from now on.
+    pub fn on_look(&self, looks: impl FnMut(&str) -> Result<()> + Send + 'static) {
+        self.0.lock().unwrap().looks = Some(Box::new(looks));
+    }
+
+    /// Decides on each poll from now on.
+    pub fn on_poll(&self, polls: impl FnMut() -> Result<()> + Send + 'static) {
+        self.0.lock().unwrap().polls = Some(Box::new(polls));
+    }
+
+    /// All jobs complete, also those that are started from now on.
+    pub fn end_all(&self) {
+        let mut state = self.0.lock().unwrap();
+        state.jobs_run_on = false;
+        state.jobs.iter_mut().for_each(|job| job.state = JobState::Completed);
+    }
+
+    /// A job of somebody else, which runs on and on.
+    pub fn run_elsewhere(&self, collection: &str) {
+        self.start(collection);
+        self.0.lock().unwrap().jobs.iter_mut().for_each(|job| job.state = JobState::InProgress);
+    }
+
+    /// The collections that were looked at since that was last asked.
+    pub fn looked(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap().looked)
+    }
+
     /// How many starts it has got from the process that is tested.
     pub fn starts(&self) -> usize {
         self.0.lock().unwrap().starts
@@ -71,12 +107,16 @@ impl Fake {
 
     /// A start that another process sends.
     pub fn start_by_another(&self) -> JobId {
+        self.start("products")
+    }
+
+    fn start(&self, collection: &str) -> JobId {
         let mut state = self.0.lock().unwrap();
         let id = JobId(100 + i64::try_from(state.jobs.len()).unwrap());
         let jobs_run_on = state.jobs_run_on;
         state.jobs.push(Job {
             id,
-            collection: "products".into(),
+            collection: collection.into(),
             state: if jobs_run_on { JobState::InProgress } else { JobState::Completed },
             progress: 100,
             reason: String::new(),
@@ -98,29 +138,37 @@ impl Milvus for Fake {
         Ok(())
     }
 
-    async fn describe(&self, _: &str, _: &str) -> Result<Collection> {
-        Ok(Collection { id: 7, name: "products".into(), external: true, source: SOURCE.into() })
+    async fn describe(&self, _: &str, name: &str) -> Result<Collection> {
+        let mut state = self.0.lock().unwrap();
+        state.looked.push(name.to_owned());
+        state.looks.as_mut().map_or(Ok(()), |looks| looks(name))?;
+        let known = state.collections.iter().position(|known| known == name);
+        let id = known.unwrap_or_else(|| {
+            state.collections.push(name.to_owned());
+            state.collections.len() - 1
+        });
+        Ok(Collection { id: 7 + i64::try_from(id).unwrap(), name: name.into(), external: true, source: SOURCE.into() })
     }
 
-    async fn list(&self, _: &str, _: &str) -> Result<Vec<Job>> {
-        self.list_all(&|_| true).await
+    async fn list(&self, _: &str, collection: &str) -> Result<Vec<Job>> {
+        Ok(self.0.lock().unwrap().jobs.iter().filter(|job| job.collection == collection).cloned().collect())
     }
 
     async fn list_all(&self, wanted: &(dyn Fn(JobId) -> bool + Sync)) -> Result<Vec<Job>> {
         Ok(self.0.lock().unwrap().jobs.iter().filter(|job| wanted(job.id)).cloned().collect())
     }
 
-    async fn submit(&self, _: &str, _: &str, _: Option<&Source>, _: Duration) -> Result<JobId> {
+    async fn submit(&self, _: &str, collection: &str, _: Option<&Source>, _: Duration) -> Result<JobId> {
         let act = self.0.lock().unwrap().on_submit.take();
         if let Some(act) = act {
             act();
         }
         self.0.lock().unwrap().starts += 1;
-        let Some(time) = self.0.lock().unwrap().lands_after.take() else { return Ok(self.start_by_another()) };
-        let late = self.clone();
+        let Some(time) = self.0.lock().unwrap().lands_after.take() else { return Ok(self.start(collection)) };
+        let (late, collection) = (self.clone(), collection.to_owned());
         tokio::spawn(async move {
             tokio::time::sleep(time).await;
-            late.start_by_another();
+            late.start(&collection);
         });
         Err(MilvusError::new(ErrorKind::Timeout, "no reply"))
     }
@@ -130,7 +178,8 @@ impl Milvus for Fake {
     }
 
     async fn progress(&self, job: JobId) -> Result<Job> {
-        let state = self.0.lock().unwrap();
+        let mut state = self.0.lock().unwrap();
+        state.polls.as_mut().map_or(Ok(()), |polls| polls())?;
         let known = state.jobs.iter().find(|known| known.id == job).cloned();
         known.ok_or_else(|| MilvusError::new(ErrorKind::JobNotFound, "no such job"))
     }

@@ -7,6 +7,7 @@ mod claims;
 mod cluster;
 mod connection;
 mod health;
+mod looks;
 mod milvus;
 mod relist;
 mod spec;

@@ -1,11 +1,12 @@
 //! One process with its watch, which shows what is new whenever it is asked to.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
     time::Duration,
 };
 
+use futures::{FutureExt, StreamExt};
 use jiff::Timestamp;
 use kube::runtime::{
     controller::Action,
@@ -21,13 +22,13 @@ use crate::{
     controller::{
         Context, Kept, Key, Process, REFRESH,
         pace::after_error,
-        refresh::{Lifecycle, reconcile},
+        refresh::{Lifecycle, pass_over, reconcile},
         servers::{Origin, Server},
         stream::Lifecycle as _,
     },
     leader::Leadership,
     milvus::poller::Poller,
-    refresh::{Connection, Recorded},
+    refresh::{Connection, Recorded, Wake},
 };
 
 const ENDPOINT: &str = "http://milvus:19530";
@@ -61,6 +62,22 @@ impl World {
             api.create(name);
         }
         Self::begin("operator", api, Fake::default())
+    }
+
+    /// With so many refreshes, `r0` and so on, each of a collection of its name; so many may run at a time.
+    pub fn of(refreshes: usize, limit: usize) -> Self {
+        let api = Api::default();
+        for name in (0..refreshes).map(|number| format!("r{number}")) {
+            api.create_for(&name, &name);
+        }
+        let world = Self::begin("operator", api, Fake::default());
+        world.allow(limit);
+        world
+    }
+
+    /// So many refreshes may run at a time from now on.
+    pub fn allow(&self, limit: usize) {
+        self.context.volatile.slots.limit(&connection(), limit);
     }
 
     /// Another process of this name in the same world, which begins now and leads.
@@ -121,6 +138,45 @@ impl World {
         after_error(REFRESH, object.as_ref(), &error, &self.context)
     }
 
+    /// What a pass has the connection looked at for.
+    pub fn suspects(&self) -> bool {
+        Box::pin(self.context.connections.stream(&None)).next().now_or_never().is_some()
+    }
+
+    /// Lets the controller work so long: a pass whenever the last one has asked for it, or something wakes the object.
+    pub async fn play(&self, time: Duration) {
+        let end = Instant::now() + time;
+        let mut woken = Box::pin(self.context.refreshes.stream(&None));
+        let names = self.api.objects().into_iter().filter_map(|object| object.metadata.name);
+        let mut due: BTreeMap<String, Instant> = names.map(|name| (name, Instant::now())).collect();
+        loop {
+            let next = due.values().min().copied().unwrap_or(end).min(end);
+            tokio::select! {
+                biased;
+                Some(key) = woken.next() => {
+                    due.insert(key.name, Instant::now());
+                    continue;
+                }
+                () = tokio::time::sleep_until(next) => {}
+            }
+            let now = Instant::now();
+            if now >= end {
+                return;
+            }
+            self.watch.show(&self.api);
+            let ready: Vec<String> = due.iter().filter(|(_, at)| **at <= now).map(|(name, _)| name.clone()).collect();
+            for name in ready {
+                due.remove(&name);
+                let Some(object) = self.api.object(&name) else { continue };
+                match pass_over(&object, &self.context).await {
+                    Ok(Wake::After(pause)) => drop(due.insert(name, Instant::now() + pause)),
+                    Ok(Wake::OnChange) => {}
+                    Err(_) => drop(due.insert(name, Instant::now() + Duration::from_secs(1))),
+                }
+            }
+        }
+    }
+
     /// Passes over all objects until `condition` holds for `name`, and gives it.
     pub async fn until(
         &self,
@@ -150,13 +206,10 @@ impl World {
     }
 }
 
-fn connection() -> Key {
-    Key { namespace: "default".into(), name: "default".into() }
-}
-
 fn connect(context: &Context, milvus: &Fake) {
+    let refreshes = context.refreshes.clone();
     let server = Server {
-        poller: Poller::new(Arc::new(milvus.clone()), |_| {}, || 0.5),
+        poller: Poller::new(Arc::new(milvus.clone()), move |refresh| refreshes.wake(refresh), || 0.5),
         milvus: Arc::new(milvus.clone()),
         endpoint: ENDPOINT.into(),
     };
@@ -169,22 +222,31 @@ impl Watch {
     /// Shows what is new in the API server.
     pub fn show(&self, api: &Api) {
         let Shown { writer, lifecycle, objects } = &mut *self.0.lock().unwrap();
-        let now = api.objects();
-        let is_there = |known: &ExternalCollectionRefresh| now.iter().any(|o| o.metadata.uid == known.metadata.uid);
-        let gone: Vec<_> = objects.values().filter(|known| !is_there(known)).cloned().collect();
+        let now = api.versions();
+        let uids: BTreeSet<&String> = now.iter().map(|(_, uid, _)| uid).collect();
+        let gone: Vec<_> =
+            objects.iter().filter(|(uid, _)| !uids.contains(uid)).map(|(_, known)| known.clone()).collect();
         for object in gone {
             let uid = object.metadata.uid.clone().unwrap();
             objects.remove(&uid);
             writer.apply_watcher_event(&watcher::Event::Delete(Kept::of(&object)));
             lifecycle.gone(&uid, &Key::of(&object));
         }
-        for object in now {
+        let is_news = |uid: &String, version: &Option<String>| {
+            objects.get(uid).is_none_or(|known| known.metadata.resource_version != *version)
+        };
+        let news = now.iter().filter(|(_, uid, version)| is_news(uid, version)).map(|(name, _, _)| api.object(name));
+        for object in news.flatten().collect::<Vec<_>>() {
             objects.insert(object.metadata.uid.clone().unwrap(), object.clone());
             let object = Kept::of(&object);
             writer.apply_watcher_event(&watcher::Event::Apply(object.clone()));
             lifecycle.seen(&object);
         }
     }
+}
+
+fn connection() -> Key {
+    Key { namespace: "default".into(), name: "default".into() }
 }
 
 /// Whether a claim of the object stands.

@@ -6,7 +6,7 @@ mod refusal;
 mod table;
 
 pub use page::page;
-pub(super) use refusal::trouble;
+pub use refusal::{is_trouble, trouble};
 pub(super) use table::Words;
 
 /// An enum that knows all its variants, so that no list of them can be incomplete.

@@ -27,6 +27,11 @@ impl FailureClass {
     }
 }
 
+/// Whether an error is trouble of the connection: neither the run's own failure nor an answer about a job.
+pub fn is_trouble(kind: ErrorKind) -> bool {
+    FailureClass::of_refusal(kind).is_none() && !matches!(kind, ErrorKind::DuplicateJob | ErrorKind::JobNotFound)
+}
+
 /// The connection's reason that such trouble goes by.
 pub fn trouble(kind: ErrorKind) -> &'static str {
     match kind {
