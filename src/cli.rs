@@ -60,7 +60,9 @@ pub struct Run {
     #[arg(long, env = "HTTP_ADDRESS", default_value = "[::]:8080")]
     pub http_address: SocketAddr,
 
-    /// How many objects of a kind are worked on at the same time.
+    /// How many objects of a kind are worked on at the same time. Namespaces take turns, and an object that waits for an
+    /// answer for more than a second does not count. At most as many are under way through one connection, and twice as many
+    /// in one namespace.
     #[arg(long, env = "WORKERS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: u16,
 

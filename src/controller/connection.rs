@@ -2,7 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use kube::{Api, Resource, runtime::controller::Action};
+use kube::{Api, Resource};
+use tokio::time::timeout;
 
 use super::{
     CONNECTION, Context, Error, Kept, Key,
@@ -15,12 +16,12 @@ use super::{
 use crate::{
     api::{CONNECTED, ConnectionStatus, MilvusConnection, READY, RECONCILING, STALLED},
     milvus::{
-        self, ErrorKind, Milvus,
+        ErrorKind, Milvus, MilvusError,
         connect::{ConnectError, ConnectOptions},
         grpc::GrpcMilvus,
         poller::Poller,
     },
-    refresh::{Connection, Notice, conditions},
+    refresh::{Connection, Notice, Wake, conditions},
 };
 
 /// How often a server that answers is looked at, its refreshes notice earlier when it does not; and the longest pause where
@@ -33,6 +34,9 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(15);
 /// The least time between two looks at the same server: many refreshes that fail together ask for one look.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+
+/// The longest look at a server, whatever its calls may take otherwise: what a look asks for is known at once.
+const LONGEST_LOOK: Duration = Duration::from_secs(30);
 
 /// Hears of connections that come and go.
 pub struct Lifecycle {
@@ -112,16 +116,16 @@ const INVALID_SPEC: &str = "InvalidSpec";
 ///
 /// # Errors
 /// When the API server does not take the status.
-pub async fn reconcile(connection: Arc<MilvusConnection>, context: Arc<Context>) -> Result<Action, Error> {
+pub async fn reconcile(connection: Arc<MilvusConnection>, context: Arc<Context>) -> Result<Wake, Error> {
     let key = Key::of(connection.as_ref());
     context.servers.allow(&key, &connection.spec.allowed_sources);
     context.volatile.slots.limit(&key, usize::try_from(connection.spec.max_concurrent_refreshes).unwrap_or(1).max(1));
     let address = match context.milvus_refs.target(&key, &connection.spec) {
         Target::Address(address) => address,
-        Target::Loading => return Ok(Action::await_change()),
+        Target::Loading => return Ok(Wake::OnChange),
         Target::Waiting(message) => {
             settle(&connection, &context, None, &Health::not_ready(UNREACHABLE, message), None).await?;
-            return Ok(Action::await_change());
+            return Ok(Wake::OnChange);
         }
     };
     let wanted = Wanted::by(&connection.spec);
@@ -132,16 +136,16 @@ pub async fn reconcile(connection: Arc<MilvusConnection>, context: Arc<Context>)
             let origin = origin(&connection, &address, &credentials);
             let since = context.servers.since_look(&key, &origin);
             if let Some(rest) = since.and_then(|since| BETWEEN_LOOKS.checked_sub(since)) {
-                return Ok(Action::requeue(rest));
+                return Ok(Wake::After(rest));
             }
             look(&connection, &context, origin, credentials).await
         }
-        Err(Problem::Loading) => return Ok(Action::await_change()),
+        Err(Problem::Loading) => return Ok(Wake::OnChange),
         Err(Problem::Absent(message)) => (Health::not_ready(SECRET_NOT_FOUND, message), None),
         Err(Problem::Unusable(message)) => (Health::not_ready(INVALID_SPEC, message), None),
     };
     settle(&connection, &context, Some(&address), &health, server).await?;
-    Ok(Action::requeue(pause(&context, &key, &health)))
+    Ok(Wake::After(pause(&context, &key, &health)))
 }
 
 /// Tells the connection's refreshes and its status what was found.
@@ -197,7 +201,10 @@ async fn look(
             Err(error) => return (Health::not_ready(INVALID_SPEC, error.to_string()), None),
         },
     };
-    let health = probe(server.milvus.as_ref()).await;
+    let health = timeout(LONGEST_LOOK, probe(server.milvus.as_ref())).await.unwrap_or_else(|_| {
+        let message = format!("Milvus at {} did not answer within {LONGEST_LOOK:?}", origin.address);
+        unhealthy(&MilvusError::new(ErrorKind::Timeout, message))
+    });
     (health, Some((origin, server)))
 }
 
@@ -251,7 +258,7 @@ async fn probe(milvus: &dyn Milvus) -> Health {
     }
 }
 
-fn unhealthy(error: &milvus::MilvusError) -> Health {
+fn unhealthy(error: &MilvusError) -> Health {
     let (reason, advice) = match error.kind {
         ErrorKind::Unauthenticated => {
             (UNAUTHENTICATED, "Correct the login in the Secret that auth.secretRef names, or the account in Milvus.")

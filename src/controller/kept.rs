@@ -22,9 +22,23 @@ const MOST_BYTES_OF_VALUE: usize = 256;
 pub struct Kept<K> {
     /// What is read of it.
     metadata: ObjectMeta,
+    /// What `spec.connectionRef` names, so that it is known whose turn a pass takes before anything is unpacked.
+    connection: Option<Box<str>>,
     /// Spec and status; absent when they are too long.
     packed: Option<Arc<[u8]>>,
     kind: PhantomData<fn() -> K>,
+}
+
+impl<K> Kept<K> {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.metadata.name.as_deref().unwrap_or_default()
+    }
+
+    /// The name of the connection that it goes through, as far as one is named.
+    pub fn connection(&self) -> &str {
+        self.connection.as_deref().unwrap_or_default()
+    }
 }
 
 impl<K: Resource + DeserializeOwned> Kept<K> {
@@ -45,12 +59,14 @@ impl<K: Resource + DeserializeOwned> Kept<K> {
 impl<'de, K> Deserialize<'de> for Kept<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Shown { metadata, spec, status } = Shown::deserialize(deserializer)?;
+        let connection = spec.as_ref().and_then(|spec| serde_json::from_str::<Spec>(spec.get()).ok());
+        let connection = connection.and_then(|spec| spec.connection_ref.name).map(|name| short(&name).into());
         let [spec, status] = [&spec, &status].map(|part| part.as_deref().map_or("null", RawValue::get));
         let packed = (spec.len().saturating_add(status.len()) <= MOST_BYTES).then(|| {
             let text = format!(r#"{{"metadata":{{}},"spec":{spec},"status":{status}}}"#);
             compress_prepend_size(text.as_bytes()).into()
         });
-        Ok(Self { metadata: metadata.into(), packed, kind: PhantomData })
+        Ok(Self { metadata: metadata.into(), connection, packed, kind: PhantomData })
     }
 }
 
@@ -60,6 +76,18 @@ struct Shown {
     metadata: Metadata,
     spec: Option<Box<RawValue>>,
     status: Option<Box<RawValue>>,
+}
+
+/// The part of the spec that is looked at before it is packed.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Spec {
+    connection_ref: ConnectionRef,
+}
+
+#[derive(Deserialize)]
+struct ConnectionRef {
+    name: Option<String>,
 }
 
 /// The part of the metadata that is looked at. The rest, which can be larger than the object, is skipped and never decoded.
@@ -155,7 +183,7 @@ impl<K: serde::Serialize> Kept<K> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::panic)]
+    #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
     use kube::core::{ObjectList, WatchEvent};
     use serde_json::{Value, json};
@@ -252,6 +280,17 @@ mod tests {
             let refusal = kept.object().unwrap_err().to_string();
             assert!(refusal.contains("longer than 262144 bytes"), "{refusal}");
             assert_eq!(kept.meta().name.as_deref(), Some("orders"));
+        }
+    }
+
+    #[test]
+    fn the_connection_is_known_without_unpacking_where_one_is_named() {
+        let mut shown = shown();
+        let kept = |shown: &Value| serde_json::from_value::<Refresh>(shown.clone()).unwrap();
+        assert_eq!(kept(&shown).connection(), "");
+        for (reference, name) in [(json!({ "name": "prod" }), "prod"), (json!({}), ""), (json!(7), "")] {
+            *shown.pointer_mut("/spec").unwrap() = json!({ "collectionName": "a", "connectionRef": reference });
+            assert_eq!(kept(&shown).connection(), name);
         }
     }
 

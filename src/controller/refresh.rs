@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use kube::{Resource, runtime::controller::Action};
+use kube::Resource;
 
 use super::{
     Context, Error, Kept, Key,
@@ -67,12 +67,12 @@ fn forget(context: &Context, uid: &str) {
 ///
 /// # Errors
 /// When the API server does not take a status; everything else is a value.
-pub async fn reconcile(triggered: Arc<ExternalCollectionRefresh>, context: Arc<Context>) -> Result<Action, Error> {
+pub async fn reconcile(triggered: Arc<ExternalCollectionRefresh>, context: Arc<Context>) -> Result<Wake, Error> {
     match pass_over(&triggered, &context).await {
-        Ok(Wake::After(pause)) => Ok(Action::requeue(pause)),
+        Ok(wake) => Ok(wake),
         // A deletion event frees what was held for an object that is gone.
-        Ok(Wake::OnChange) | Err(WriteError::Gone) => Ok(Action::await_change()),
-        Err(WriteError::Conflict) => Ok(Action::requeue(AFTER_CONFLICT)),
+        Err(WriteError::Gone) => Ok(Wake::OnChange),
+        Err(WriteError::Conflict) => Ok(Wake::After(AFTER_CONFLICT)),
         Err(error @ (WriteError::Refused(_) | WriteError::Unanswered(_))) => Err(error.into()),
     }
 }

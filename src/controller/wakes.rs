@@ -1,7 +1,7 @@
 //! Wake-ups for a controller from elsewhere than its watch.
 
 use std::{
-    collections::HashSet,
+    collections::{HashSet, VecDeque},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -10,8 +10,8 @@ use tokio::sync::Notify;
 
 use super::Key;
 
-/// A set of keys to look at again. A key that is woken twice before it is taken is looked at once, so the set never
-/// holds more than there are objects, and waking never blocks.
+/// Keys to look at again, in the order in which they were woken. A key that is woken twice before it is taken is looked at
+/// once, so there are never more than there are objects, and waking never blocks.
 #[derive(Clone, Debug, Default)]
 pub struct Wakes {
     inner: Arc<Inner>,
@@ -19,31 +19,47 @@ pub struct Wakes {
 
 #[derive(Debug, Default)]
 struct Inner {
-    keys: Mutex<HashSet<Key>>,
+    keys: Mutex<Woken>,
     notify: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Woken {
+    order: VecDeque<Key>,
+    known: HashSet<Key>,
 }
 
 impl Wakes {
     /// Asks for another look at `key`.
     pub fn wake(&self, key: Key) {
-        self.inner.keys.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+        let mut keys = self.inner.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        if keys.known.insert(key.clone()) {
+            keys.order.push_back(key);
+        }
+        drop(keys);
         self.inner.notify.notify_one();
     }
 
     /// The keys as they are woken. One reader only.
     pub fn stream(&self) -> impl Stream<Item = Key> + Send + 'static + use<> {
         let inner = self.inner.clone();
-        stream::unfold((inner, Vec::new()), |(inner, mut ready)| async move {
+        stream::unfold(inner, |inner| async move {
             loop {
-                if let Some(key) = ready.pop() {
-                    return Some((key, (inner, ready)));
+                let next = inner.keys.lock().unwrap_or_else(PoisonError::into_inner).next();
+                if let Some(key) = next {
+                    return Some((key, inner));
                 }
-                ready = inner.keys.lock().unwrap_or_else(PoisonError::into_inner).drain().collect();
-                if ready.is_empty() {
-                    inner.notify.notified().await;
-                }
+                inner.notify.notified().await;
             }
         })
+    }
+}
+
+impl Woken {
+    fn next(&mut self) -> Option<Key> {
+        let key = self.order.pop_front()?;
+        self.known.remove(&key);
+        Some(key)
     }
 }
 
@@ -113,6 +129,16 @@ mod tests {
         assert_eq!(stream.next().now_or_never(), None);
         wakes.wake(key("n"));
         assert_eq!(stream.next().now_or_never(), Some(Some(key("n"))));
+    }
+
+    #[test]
+    fn keys_come_in_the_order_in_which_they_were_woken() {
+        let wakes = Wakes::default();
+        let keys: Vec<Key> = (0..100).map(|number| key(&format!("n{}", number * 37 % 100))).collect();
+        keys.iter().chain(&keys).cloned().for_each(|key| wakes.wake(key));
+        let mut stream = Box::pin(wakes.stream());
+        let woken: Vec<Key> = std::iter::from_fn(|| stream.next().now_or_never().flatten()).collect();
+        assert_eq!(woken, keys);
     }
 
     #[test]

@@ -14,6 +14,8 @@ mod leader;
 mod limits;
 mod milvus_ref;
 mod needles;
+mod neighbours;
+mod noise;
 mod outage;
 mod overrides;
 mod queue;

@@ -20,6 +20,7 @@ use crate::{
     clock::Clock,
     leader::Leadership,
     milvus::grpc_tests::scripted::{Reply, serve},
+    refresh::Wake,
 };
 
 fn connection(spec: Value) -> MilvusConnection {
@@ -84,11 +85,11 @@ impl ApiServer {
 }
 
 /// A pass that comes to its end: those before it wait for what the connection refers to.
-async fn looked(connection: &Arc<MilvusConnection>, context: &Arc<Context>) -> Action {
+async fn looked(connection: &Arc<MilvusConnection>, context: &Arc<Context>) -> Wake {
     loop {
-        let action = connection::reconcile(connection.clone(), context.clone()).await.unwrap();
-        if action != Action::await_change() {
-            return action;
+        let wake = connection::reconcile(connection.clone(), context.clone()).await.unwrap();
+        if wake != Wake::OnChange {
+            return wake;
         }
         tokio::task::yield_now().await;
     }
@@ -103,7 +104,7 @@ async fn the_pause_before_the_status_of_a_connection_is_offered_again_is_short_a
         for millis in [1000, 2000, 4000, 8000, 8000] {
             let error = connection::reconcile(connection.clone(), context.clone()).await.unwrap_err();
             let pause = pace::after_error(CONNECTION, connection.as_ref(), &error, &context);
-            assert_eq!(pause, Action::requeue(Duration::from_millis(millis)));
+            assert_eq!(pause, Duration::from_millis(millis));
         }
         server.refusal.store(0, Ordering::Relaxed);
         connection::reconcile(connection.clone(), context.clone()).await.unwrap();
@@ -114,7 +115,7 @@ async fn the_pause_before_the_status_of_a_connection_is_offered_again_is_short_a
 async fn pauses(connection: &Arc<MilvusConnection>, context: &Arc<Context>, expected: &[u64]) {
     for seconds in expected {
         let pause = Duration::from_secs(*seconds);
-        assert_eq!(looked(connection, context).await, Action::requeue(pause));
+        assert_eq!(looked(connection, context).await, Wake::After(pause));
         tokio::time::pause();
         tokio::time::advance(pause).await;
         tokio::time::resume();

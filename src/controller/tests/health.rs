@@ -6,16 +6,17 @@ use axum::{
     body::{Body, Bytes},
     http::Response,
 };
-use futures::stream as streams;
+use futures::{StreamExt, future, stream as streams};
 use jiff::Timestamp;
-use kube::Client;
+use kube::{Client, runtime::watcher};
 
-use super::super::*;
+use super::super::{drive::guarded, *};
 use crate::{
     api::ExternalCollectionRefresh,
     clock::Clock,
     health::{LONGEST_PASS, LONGEST_SILENCE},
     leader::Leadership,
+    refresh::Wake,
 };
 
 /// What the API server does with watches; it answers nothing but a listing otherwise.
@@ -107,7 +108,7 @@ async fn a_pass_that_does_not_end_is_told_by_its_object_and_a_panic_ends_one() {
     let _ = hangs.await;
 
     let panics = guarded(REFRESH, object(), context.clone(), |_, _| async { panic!("on purpose") });
-    assert!(matches!(panics.await, Err(Error::Panicked(text)) if text == "on purpose"));
+    assert!(matches!(panics.await, Wake::After(_)), "it is tried again");
     tokio::time::sleep(LONGEST_PASS + Duration::from_secs(1)).await;
     assert_eq!(context.health.check(), Ok(()));
     let page = context.metrics.page(Timestamp::UNIX_EPOCH, true).unwrap();
@@ -124,17 +125,35 @@ async fn a_pass_that_does_not_end_is_told_by_its_object_and_a_panic_ends_one() {
 async fn an_object_that_is_gone_before_its_pass_waits_no_longer() {
     let context = context(Watches::Quiet);
     let (store, mut writer) = kube::runtime::reflector::store::<Kept<ExternalCollectionRefresh>>();
-    writer.apply_watcher_event(&watcher::Event::Init);
-    writer.apply_watcher_event(&watcher::Event::InitDone);
-    let gone = Key { namespace: "shop".to_owned(), name: "orders".to_owned() };
-    let wakes = streams::iter([gone]).chain(streams::pending());
-    let controller = triggered(REFRESH, &context, store, streams::pending(), wakes);
-    let stop = CancellationToken::new();
-    let never = |_, _| async { panic!("there is nothing to look at") };
-    let driven = drive(REFRESH, controller, 1, never, context.clone(), stop);
-    assert!(timeout(Duration::from_secs(60), driven).await.is_err(), "the controller ended");
-    let page = context.metrics.page(Timestamp::UNIX_EPOCH, true).unwrap();
-    for line in [r#"workqueue_adds_total{name="refresh"} 1"#, r#"workqueue_depth{name="refresh"} 0"#] {
-        assert!(page.lines().any(|found| found == line), "{line} is not in\n{page}");
+    let named = |name: &str| {
+        let mut object = Kept::clone(&object());
+        object.meta_mut().namespace = Some(name.to_owned());
+        object.meta_mut().name = Some(name.to_owned());
+        object
+    };
+    for event in [watcher::Event::Init, watcher::Event::InitDone] {
+        writer.apply_watcher_event(&event);
     }
+    for name in ["first", "second"] {
+        writer.apply_watcher_event(&watcher::Event::Apply(named(name)));
+    }
+    let keys = ["first", "second"].map(|name| Key { namespace: name.to_owned(), name: name.to_owned() });
+    let wakes = streams::iter(keys).chain(streams::pending());
+    let watched = Watched::new(&None, store, streams::pending(), wakes);
+    let never = |object: Arc<ExternalCollectionRefresh>, _| async move {
+        assert_eq!(object.metadata.name.as_deref(), Some("first"));
+        future::pending().await
+    };
+    let stop = CancellationToken::new();
+    let driven = drive(REFRESH, vec![watched], 1, Kept::connection, never, context.clone(), stop);
+    let mut driven = std::pin::pin!(driven);
+    let page = || context.metrics.page(Timestamp::UNIX_EPOCH, true).unwrap();
+    let shows = |page: String, line: &str| assert!(page.lines().any(|found| found == line), "{line} is not in\n{page}");
+    assert!(timeout(Duration::from_millis(500), driven.as_mut()).await.is_err(), "the controller ended");
+    shows(page(), r#"workqueue_depth{name="refresh"} 1"#);
+    writer.apply_watcher_event(&watcher::Event::Delete(named("second")));
+    assert!(timeout(Duration::from_secs(60), driven).await.is_err(), "the controller ended");
+    shows(page(), r#"workqueue_adds_total{name="refresh"} 2"#);
+    shows(page(), r#"workqueue_depth{name="refresh"} 0"#);
+    shows(page(), r#"controller_runtime_reconcile_panics_total{controller="refresh"} 0"#);
 }

@@ -16,7 +16,6 @@ mod world;
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::runtime::controller::Action;
 
 use self::{
     api::Fate,
@@ -182,7 +181,7 @@ async fn the_pause_before_a_status_is_offered_again_grows_to_a_limit_and_is_shor
         for _ in 0..2 {
             world.api.on_write(|_| Fate::Failed);
             for millis in [750, 1500, 3000, 6000, 6000] {
-                let pause = Action::requeue(Duration::from_millis(millis));
+                let pause = Duration::from_millis(millis);
                 assert_eq!(world.failing_pass("a").await, pause, "again: {again}");
             }
             world.api.on_write(|_| Fate::Taken);

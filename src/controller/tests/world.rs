@@ -9,7 +9,6 @@ use std::{
 use futures::{FutureExt, StreamExt};
 use jiff::Timestamp;
 use kube::runtime::{
-    controller::Action,
     reflector::{self, store::Writer},
     watcher,
 };
@@ -131,7 +130,7 @@ impl World {
     }
 
     /// One pass over `name` that fails, and how soon it is tried again.
-    pub async fn failing_pass(&self, name: &str) -> Action {
+    pub async fn failing_pass(&self, name: &str) -> Duration {
         self.watch.show(&self.api);
         let object = Arc::new(self.api.object(name).unwrap());
         let error = reconcile(object.clone(), self.context.clone()).await.unwrap_err();

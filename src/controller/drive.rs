@@ -1,0 +1,178 @@
+//! Runs the passes of one kind: takes in what asks for one, and begins each when it is its turn.
+
+use std::{fmt::Debug, panic::AssertUnwindSafe, sync::Arc};
+
+use futures::{FutureExt, Stream, StreamExt, stream};
+use kube::{
+    Resource,
+    runtime::{reflector::Store, watcher},
+};
+use serde::de::DeserializeOwned;
+use tokio::{
+    task::{JoinSet, coop::consume_budget},
+    time::{Instant, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Context, Kept, Key, pace,
+    queue::{Queue, limits},
+    status,
+};
+use crate::{metrics::Outcome, refresh::Wake};
+
+/// Why a pass could not come to its end; it is tried again after a pause that grows.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The API server did not take a status or did not answer.
+    #[error(transparent)]
+    Api(#[from] status::WriteError),
+    /// A fault in this program.
+    #[error("the pass panicked: {0}; the object is tried again, please report this")]
+    Panicked(String),
+}
+
+/// The objects of a kind in one scope, and what asks for passes over them.
+pub struct Watched<K: Resource<DynamicType = ()> + 'static> {
+    scope: Option<String>,
+    store: Store<Kept<K>>,
+    /// Ends where the watch does.
+    asked: stream::BoxStream<'static, Option<Key>>,
+}
+
+impl<K> Watched<K>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+{
+    /// What `watch` shows to have changed asks for a pass, once the store shows it, and what is woken.
+    pub fn new(
+        scope: &Option<String>,
+        store: Store<Kept<K>>,
+        watch: impl Stream<Item = Result<Kept<K>, watcher::Error>> + Send + 'static,
+        wakes: impl Stream<Item = Key> + Send + 'static,
+    ) -> Self {
+        // A watch that fails is opened again, and has told so.
+        let changed = watch.filter_map(async |object| object.ok().map(|object| Some(Key::of(&object))));
+        let asked = stream::select(changed.chain(stream::once(async { None })), wakes.map(Some));
+        Self { scope: scope.clone(), store, asked: asked.boxed() }
+    }
+}
+
+/// Where the objects of a kind are kept, by scope.
+struct Stores<K: Resource<DynamicType = ()> + 'static>(Vec<(Option<String>, Store<Kept<K>>)>);
+
+impl<K: Resource<DynamicType = ()> + Clone + 'static> Stores<K> {
+    fn get(&self, key: &Key) -> Option<Arc<Kept<K>>> {
+        let watches = |scope: &Option<String>| scope.as_ref().is_none_or(|scope| *scope == key.namespace);
+        let (_, store) = self.0.iter().find(|(scope, _)| watches(scope))?;
+        store.get(&key.clone().into_ref())
+    }
+}
+
+/// Runs the passes over the objects of a kind until `stop`, then lets those that are under way come to their end. Objects of
+/// one namespace and one `lane` share what they may have under way.
+///
+/// Gives `name`.
+pub async fn drive<K, F, Fut>(
+    name: &'static str,
+    watched: Vec<Watched<K>>,
+    workers: u16,
+    lane: fn(&Kept<K>) -> &str,
+    reconcile: F,
+    context: Arc<Context>,
+    stop: CancellationToken,
+) -> &'static str
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+    F: Fn(Arc<K>, Arc<Context>) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Result<Wake, Error>> + Send + 'static,
+{
+    let waiting = context.metrics.workqueue.clone();
+    context.metrics.passes.workers(name, workers);
+    let (stores, asked): (Vec<_>, Vec<_>) =
+        watched.into_iter().map(|watched| ((watched.scope, watched.store), watched.asked)).unzip();
+    let (stores, mut asked) = (Stores(stores), stream::select_all(asked));
+    let mut queue = Queue::new(limits(workers));
+    let mut passes: JoinSet<(Key, Wake)> = JoinSet::new();
+    loop {
+        // Thousands can be asked for at once; whatever else the process does has its turn in between.
+        consume_budget().await;
+        while let Some(key) = queue.next(Instant::now()) {
+            waiting.taken(name, key.clone());
+            match stores.get(&key) {
+                Some(object) => {
+                    let pass = guarded(name, object, context.clone(), reconcile.clone()).map(|wake| (key, wake));
+                    passes.spawn(context.passes.track_future(pass));
+                }
+                // It was deleted meanwhile.
+                None => queue.ended(key, None),
+            }
+        }
+        let next_time = queue.next_time();
+        tokio::select! {
+            () = stop.cancelled() => break,
+            key = asked.next() => {
+                let Some(key) = key.flatten() else { return name };
+                if let Some(object) = stores.get(&key) {
+                    waiting.add(name, key.clone());
+                    queue.add(key, lane(&object).to_owned());
+                }
+            }
+            Some(ended) = passes.join_next() => {
+                // A panic was caught; so it can only have been aborted.
+                let Ok((key, wake)) = ended else { return name };
+                queue.ended(key, match wake {
+                    Wake::After(pause) => Instant::now().checked_add(pause),
+                    Wake::OnChange => None,
+                });
+            }
+            () = sleep_until(next_time.unwrap_or_else(Instant::now)), if next_time.is_some() => {}
+        }
+    }
+    while passes.join_next().await.is_some() {}
+    name
+}
+
+/// One pass, and when there is another. Skips what cannot be decoded, and keeps a panic from ending the controller.
+pub(super) async fn guarded<K, F, Fut>(
+    name: &'static str,
+    object: Arc<Kept<K>>,
+    context: Arc<Context>,
+    reconcile: F,
+) -> Wake
+where
+    K: Resource<DynamicType = ()> + DeserializeOwned,
+    F: Fn(Arc<K>, Arc<Context>) -> Fut,
+    Fut: Future<Output = Result<Wake, Error>>,
+{
+    let key = Key::of(object.as_ref());
+    let _working = context.health.pass(format!("{name} {}/{}", key.namespace, key.name));
+    let pass = context.metrics.passes.begin(name);
+    let work = async {
+        match object.object() {
+            Ok(object) => reconcile(Arc::new(object), context.clone()).await,
+            Err(error) => {
+                context.metrics.undecodable(name);
+                tracing::warn!(
+                    controller = name,
+                    namespace = key.namespace,
+                    name = key.name,
+                    %error,
+                    "this version cannot read the object and leaves it alone until it changes",
+                );
+                Ok(Wake::OnChange)
+            }
+        }
+    };
+    let result = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        Err(Error::Panicked(text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()))
+    });
+    pass.ended(match &result {
+        Ok(Wake::OnChange) => Outcome::Success,
+        Ok(Wake::After(_)) => Outcome::RequeueAfter,
+        Err(Error::Api(_)) => Outcome::Error,
+        Err(Error::Panicked(_)) => Outcome::Panic,
+    });
+    result.unwrap_or_else(|error| Wake::After(pace::after_error(name, object.as_ref(), &error, &context)))
+}
