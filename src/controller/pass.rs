@@ -295,7 +295,8 @@ impl<'a, P: Ports> Pass<'a, P> {
         self.volatile.memory.with(&self.uid, |remembered| {
             let since = remembered.written.map_or(Duration::MAX, |written| instant.saturating_duration_since(written));
             let turn = &mut remembered.progress_turn;
-            self.volatile.progress.admit(instant, &self.durable.job, &self.record.job, since, age, turn).err()
+            let share = self.volatile.progress.of(&self.key.namespace);
+            share.admit(instant, &self.durable.job, &self.record.job, since, age, turn).err()
         })
     }
 

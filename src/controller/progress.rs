@@ -1,12 +1,10 @@
 //! When the progress of a running job is worth a status write. Claims, job ids and results never ask here.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Mutex, time::Duration};
 
 use tokio::time::Instant;
 
+use super::lock;
 use crate::refresh::JobRecord;
 
 /// Jobs younger than this show no progress: most are over by then, and each costs three writes.
@@ -22,22 +20,29 @@ const EVERY: Duration = Duration::from_millis(50);
 /// What was not written in this time may be made up for at once.
 const BURST: Duration = Duration::from_secs(1);
 
-/// The operator-wide budget: a turn each, in the order in which they are asked for. Who waits for a turn need not come back
-/// before it. The turn of a job that ends meanwhile is lost.
-#[derive(Debug)]
+/// The operator-wide budget, which the namespaces share: of a namespace's share a turn each, in the order in which they are
+/// asked for. Who waits for a turn need not come back before it. The turn of a job that ends meanwhile is lost.
+#[derive(Debug, Default)]
 pub struct Progress {
-    /// The first turn that nobody has.
-    next: Mutex<Instant>,
+    /// The first turn that nobody has, of each namespace that has used its share.
+    next: Mutex<HashMap<String, Instant>>,
 }
 
-impl Default for Progress {
-    fn default() -> Self {
-        let now = Instant::now();
-        Self { next: Mutex::new(now.checked_sub(BURST).unwrap_or(now)) }
-    }
+/// What a namespace has of the budget.
+#[derive(Clone, Copy, Debug)]
+pub struct Share<'a> {
+    progress: &'a Progress,
+    namespace: &'a str,
 }
 
 impl Progress {
+    /// The share of `namespace`.
+    pub fn of<'a>(&'a self, namespace: &'a str) -> Share<'a> {
+        Share { progress: self, namespace }
+    }
+}
+
+impl Share<'_> {
     /// Admits the write of `next` over `before`, or says how long to wait before asking again. `since` is the time since
     /// the object's last status write, `age` that of the run's claim, and `turn` the object's, kept from call to call.
     pub fn admit(
@@ -62,10 +67,15 @@ impl Progress {
         Err(wait)
     }
 
+    /// With n namespaces that wait for turns, each has an nth of the budget from then on. Turns that were given stay: a
+    /// namespace that had the whole budget keeps it for those.
     fn take_turn(&self, now: Instant) -> Instant {
-        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        let turn = now.checked_sub(BURST).map_or(*next, |earliest| earliest.max(*next));
-        *next = turn + EVERY;
+        let mut next = lock(&self.progress.next);
+        let earliest = now.checked_sub(BURST).unwrap_or(now);
+        next.retain(|_, next| *next > earliest);
+        let others = next.iter().filter(|(namespace, next)| *namespace != self.namespace && **next > now).count();
+        let turn = next.get(self.namespace).map_or(earliest, |next| *next);
+        next.insert(self.namespace.to_owned(), turn + EVERY * u32::try_from(others + 1).unwrap_or(u32::MAX));
         turn
     }
 }
@@ -84,7 +94,7 @@ mod tests {
     impl Progress {
         /// For an object that has no turn yet.
         fn asked(&self, progress: u8, since: Duration, age: Duration) -> Result<(), Duration> {
-            self.admit(Instant::now(), &at(0), &at(progress), since, age, &mut None)
+            self.of("shop").admit(Instant::now(), &at(0), &at(progress), since, age, &mut None)
         }
     }
 
@@ -108,7 +118,7 @@ mod tests {
         let gate = Progress::default();
         let mut waits: Vec<(Option<Instant>, Duration)> = vec![(None, Duration::ZERO); 1000];
         for (turn, wait) in &mut waits {
-            *wait = gate.admit(Instant::now(), &at(0), &at(50), LONG, LONG, turn).err().unwrap_or_default();
+            *wait = gate.of("shop").admit(Instant::now(), &at(0), &at(50), LONG, LONG, turn).err().unwrap_or_default();
         }
         assert_eq!(
             waits.iter().filter(|(_, wait)| wait.is_zero()).count(),
@@ -119,8 +129,25 @@ mod tests {
         for (turn, wait) in waits.iter_mut().filter(|(turn, _)| turn.is_some()) {
             let now = Instant::now();
             tokio::time::advance(turn.unwrap_or(now) - now).await;
-            *wait = gate.admit(Instant::now(), &at(0), &at(50), LONG, LONG, turn).err().unwrap_or_default();
+            *wait = gate.of("shop").admit(Instant::now(), &at(0), &at(50), LONG, LONG, turn).err().unwrap_or_default();
         }
         assert!(waits.iter().all(|(turn, wait)| turn.is_none() && wait.is_zero()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_namespace_with_thousands_of_jobs_leaves_the_others_their_share() {
+        let gate = Progress::default();
+        let ask = |namespace| {
+            let mut turn = None;
+            gate.of(namespace).admit(Instant::now(), &at(0), &at(50), LONG, LONG, &mut turn).err().unwrap_or_default()
+        };
+        let flood: Vec<Duration> = (0..10_000).map(|_| ask("flood")).collect();
+        assert_eq!(flood.last(), Some(&(EVERY * (10_000 - 21))));
+        let waits: Vec<Duration> = (0..100).map(|_| ask("good")).collect();
+        assert_eq!(waits.iter().filter(|wait| wait.is_zero()).count(), 11, "half of a second's");
+        assert_eq!(waits.last(), Some(&(EVERY * 2 * (100 - 11))));
+        tokio::time::advance(EVERY * 10_000).await;
+        assert_eq!((0..21).map(|_| ask("good")).max(), Some(Duration::ZERO), "it has all of it again");
+        assert_eq!(lock(&gate.next).len(), 1);
     }
 }
