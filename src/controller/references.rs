@@ -68,6 +68,10 @@ pub enum View {
     Found(Arc<Content>),
 }
 
+/// How many objects of one namespace are watched. Each watch is a connection to the API server with its buffers, and no
+/// namespace is to have all the memory for itself.
+const EACH_NAMESPACE: usize = 128;
+
 /// The watches, by object.
 pub struct References {
     client: Client,
@@ -104,6 +108,13 @@ impl References {
         });
         let mut view = |reference: &Reference| {
             let object = (connection.namespace.clone(), reference.clone());
+            let of_namespace = || watches.keys().filter(|(namespace, _)| *namespace == connection.namespace).count();
+            if !watches.contains_key(&object) && of_namespace() >= EACH_NAMESPACE {
+                return View::Unreadable(format!(
+                    "the connections of this namespace name more than {EACH_NAMESPACE} Secrets and ConfigMaps, and no more \
+                     are watched. Share some, or delete connections"
+                ));
+            }
             let watch = watches.entry(object).or_insert_with(|| self.watch(&connection.namespace, reference));
             let mut shared = lock(&watch.shared);
             if !shared.users.contains(connection) {
@@ -198,5 +209,37 @@ fn refusal(error: &watcher::Error) -> View {
         Some(status) if status.code == 403 => View::Denied,
         Some(status) => View::Unreadable(status.message.clone()),
         None => View::Unreadable("the API server did not answer".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use axum::http::{Request, Response};
+    use futures::future;
+    use kube::client::Body;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_connections_of_one_namespace_have_so_many_objects_watched_and_take_none_from_others() {
+        let silent = |_: Request<Body>| future::pending::<Result<Response<Body>, Infallible>>();
+        let client = Client::new(tower::service_fn(silent), "default");
+        let references = References::new(client, Router::new(&[None]));
+        let named = |namespace: &str, number: usize| {
+            let connection = Key { namespace: namespace.to_owned(), name: format!("c{number}") };
+            let secret = Reference { kind: Kind::Secret, name: format!("s{number}") };
+            references.of(&connection, &[&secret]).remove(0)
+        };
+        for number in 0..EACH_NAMESPACE {
+            assert!(matches!(named("flood", number), View::Loading));
+        }
+        assert!(matches!(named("flood", EACH_NAMESPACE), View::Unreadable(problem) if problem.contains("128")));
+        assert!(matches!(named("flood", 0), View::Loading), "those that are watched stay so");
+        assert!(matches!(named("good", 0), View::Loading));
+        let first = Key { namespace: "flood".to_owned(), name: "c0".to_owned() };
+        references.of(&first, &[]);
+        assert!(matches!(named("flood", EACH_NAMESPACE), View::Loading));
     }
 }
