@@ -22,7 +22,7 @@ use clap::{Parser, ValueEnum};
 
 use crate::results::{Findings, Row};
 use crate::scale::Scale;
-use crate::scenario::{active, growth, polls, rest, short, single, start};
+use crate::scenario::{active, growth, neighbour, polls, rest, short, single, start};
 use crate::world::Bench;
 
 /// Measures the operator.
@@ -47,6 +47,8 @@ enum Scenario {
     Short,
     /// Milvus calls by active jobs.
     Polls,
+    /// Jobs of a second beside a tenant whose Milvus hangs.
+    Neighbour,
     /// 1,000 refreshes of 60 s.
     Active,
     /// Instant refreshes, 100 to 10,000.
@@ -111,6 +113,10 @@ async fn run(bench: &Bench, only: &[Scenario]) -> Result<Findings> {
     let (single, few) = tokio::try_join!(single, few)?;
     findings.add(single);
     findings.add(few);
+    if wanted(Scenario::Neighbour) {
+        say("Jobs of a second beside a tenant whose Milvus hangs");
+        findings.add(neighbour::run(bench).await.context("scenario neighbour")?);
+    }
     if wanted(Scenario::Active) {
         say("1,000 refreshes of 60 s at once");
         findings.add(active::run(bench).await.context("scenario active")?);

@@ -25,20 +25,20 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// Starts `program` on one namespace, without election, with the default of 16 workers.
+    /// Starts `program` on `namespaces`, with a comma between several, without election, with the default of 16 workers.
     ///
     /// # Errors
     /// It cannot be started.
-    pub fn start(program: &Path, kubeconfig: &Path, namespace: &str, logs: &Path) -> Result<Self> {
+    pub fn start(program: &Path, kubeconfig: &Path, namespaces: &str, logs: &Path) -> Result<Self> {
         // Chosen here, so that the first answer is not waited for in a log.
         let http = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let mut command = Command::new(program);
         command
-            .args(["run", "--leader-elect=false", "--watch-namespace", namespace, "--http-address", &http.to_string()])
+            .args(["run", "--leader-elect=false", "--watch-namespace", namespaces, "--http-address", &http.to_string()])
             .env("KUBECONFIG", kubeconfig)
             .env_remove("RUST_LOG");
         let began = Instant::now();
-        let process = Process::spawn("milvus-refresh-operator", command, &logs.join(format!("{namespace}.log")))?;
+        let process = Process::spawn("milvus-refresh-operator", command, &logs.join(format!("{namespaces}.log")))?;
         Ok(Self { process, http, began })
     }
 

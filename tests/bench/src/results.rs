@@ -48,6 +48,7 @@ pub const ORDER: &[&str] = &[
     "delay-short",
     "delay-many-median",
     "delay-many-p99",
+    "neighbour",
     "rate",
     "cold-start",
     "cold-start-writes",

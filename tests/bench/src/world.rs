@@ -85,6 +85,23 @@ impl Bench {
         Ok(stage)
     }
 
+    /// Starts one operator for all of `stages`, and waits until it has reached their Milvus.
+    ///
+    /// # Errors
+    /// It does not in time.
+    pub async fn operator(&self, stages: &[Stage<'_>]) -> Result<Operator> {
+        let namespaces: Vec<&str> = stages.iter().map(|stage| stage.namespace.as_str()).collect();
+        let operator = self.spawn(&namespaces.join(","))?;
+        for stage in stages {
+            stage.until_connected().await?;
+        }
+        Ok(operator)
+    }
+
+    fn spawn(&self, namespaces: &str) -> Result<Operator> {
+        Operator::start(&self.program, &self.kubeconfig, namespaces, self.control_plane.folder())
+    }
+
     /// What operators have asked in `namespace` so far, in the order of the requests' ends.
     ///
     /// # Errors
@@ -137,7 +154,7 @@ impl Stage<'_> {
     /// # Errors
     /// It cannot be started.
     pub fn spawn(&self) -> Result<Operator> {
-        Operator::start(&self.bench.program, &self.bench.kubeconfig, &self.namespace, self.bench.control_plane.folder())
+        self.bench.spawn(&self.namespace)
     }
 
     /// Starts an operator and waits until it has reached Milvus.
@@ -146,12 +163,17 @@ impl Stage<'_> {
     /// It does not in time.
     pub async fn operator(&self) -> Result<Operator> {
         let operator = self.spawn()?;
+        self.until_connected().await?;
+        Ok(operator)
+    }
+
+    async fn until_connected(&self) -> Result<()> {
         let ready = await_condition(self.connections(), "default", |object: Option<&MilvusConnection>| {
             let status = object.and_then(|object| object.status.as_ref());
             status.is_some_and(|status| status.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True"))
         });
         timeout(LONG, ready).await.context("the connection does not become ready")??;
-        Ok(operator)
+        Ok(())
     }
 
     /// Creates a collection and a refresh of each name, all at once.

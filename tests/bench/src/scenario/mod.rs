@@ -2,6 +2,7 @@
 
 pub mod active;
 pub mod growth;
+pub mod neighbour;
 pub mod polls;
 pub mod rest;
 pub mod short;
