@@ -146,6 +146,7 @@ impl FailureClass {
                 steps: &[
                     "Compare `spec.externalSource` with `kubectl get milvusconn NAME -o jsonpath='{.spec.allowedSources}'`: \
                      it must begin with one of these, whole path segments.",
+                    "If the message names a key of the spec, correct that: the spec must not lead elsewhere.",
                     "Change the source, which runs it again; or have the connection changed and set a new `spec.trigger`.",
                 ],
             },
