@@ -185,7 +185,7 @@ async fn a_start_that_the_proxy_repeats_meets_its_own_job_and_takes_it() {
 async fn a_list_of_megabytes_that_comes_slowly_holds_nothing_up() {
     let world = World::new().await;
     world.milvus.create_collection("products", INSTANT);
-    world.milvus.add_past_jobs("default", "products", 8_000, &"a long chain of wrapped errors: ".repeat(30));
+    world.milvus.add_past_jobs("default", "products", 3_000, &"a long chain of wrapped errors: ".repeat(30));
     world.milvus.fault(Method::List, Fault::Delay(Duration::from_secs(5)).forever());
     world.create("products", "products").await;
     let done = world.until_ended("products").await;
