@@ -212,6 +212,11 @@ pub struct RunStatus {
     /// have been refused while the first call goes on. It counts once no job of the claim can turn up any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refusal: Option<RefusalStatus>,
+
+    /// The refresh of another namespace (`namespace/name`) that had held the collection for 75 minutes when this run
+    /// started all the same. Of several jobs that could be its own, such a run takes none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passed_over: Option<String>,
 }
 
 /// A refusal of a start.

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     milvus::{self, Answer, Collection, ErrorKind, Job, JobId, MilvusError},
-    refresh::{Desired, Look, OwnSourceCheck, Permission, Run, Submission, is_trouble, limits::SUBMIT_BUDGET},
+    refresh::{Desired, Look, OwnSourceCheck, Run, Submission, is_trouble, limits::SUBMIT_BUDGET},
 };
 
 impl<P: Ports> Pass<'_, P> {
@@ -25,7 +25,7 @@ impl<P: Ports> Pass<'_, P> {
                 |collection| Lock::Collection(collection.id),
             );
             let due = self.record.run.as_ref().and_then(|run| run.queued_time);
-            self.volatile.index.join(&self.uid, &self.key, lock, due);
+            self.volatile.index.join(&self.uid, &self.key, lock, due, self.ports.now());
         }
         let taken = self.volatile.index.of_others(&self.uid, &jobs);
         Ok(Look { collection, jobs, taken, own_source })
@@ -117,7 +117,7 @@ impl<P: Ports> Pass<'_, P> {
         let Some(claim) = self.record.claim() else { return Submission::Withheld };
         let Desired { database, collection, .. } = &self.want;
         let left = SUBMIT_BUDGET.saturating_sub(self.ports.instant().saturating_duration_since(claiming_began));
-        let outcome = if left.is_zero() || self.leave() != Permission::Granted {
+        let outcome = if left.is_zero() || !self.ports.leads() {
             Submission::Withheld
         } else {
             self.volatile.memory.with(&self.uid, |remembered| remembered.sending(self.ports.instant()));

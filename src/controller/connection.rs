@@ -50,7 +50,13 @@ impl stream::Lifecycle<Kept<MilvusConnection>> for Lifecycle {
     fn seen(&self, object: &Kept<MilvusConnection>) -> bool {
         let key = Key::of(object);
         match object.object() {
-            Ok(_) => self.context.servers.exists(&key),
+            Ok(connection) => {
+                let status = connection.status.as_ref();
+                let addresses =
+                    connection.spec.address.clone().into_iter().chain(status.and_then(|s| s.endpoint.clone()));
+                self.context.volatile.fence.connection_seen(&key, addresses);
+                self.context.servers.exists(&key);
+            }
             Err(invalid) => {
                 let message = format!("this version of the operator cannot read the connection: {invalid}");
                 self.context.metrics.connections.set(&key, INVALID_SPEC);

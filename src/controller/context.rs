@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use super::{
     Kept, Key,
     events::Events,
+    fence::Due,
     milvus_ref::MilvusRefs,
     references::References,
     restored,
@@ -25,7 +26,7 @@ use crate::{
     health::Health,
     leader::Leadership,
     metrics::Metrics,
-    refresh::{Connection, Desired, Recorded, is_due},
+    refresh::{Connection, Desired, NOT_FOUND, Recorded, is_due},
 };
 
 /// What the passes share with the HTTP pages.
@@ -101,12 +102,12 @@ impl Context {
             milvus_refs: MilvusRefs::new(client.clone(), connections.clone()),
             client,
             clock,
+            volatile: Volatile::new(operator, scopes, &refreshes, metrics.unwritten.clone()),
             metrics,
             health,
             leadership,
             passes: TaskTracker::new(),
             servers: Servers::default(),
-            volatile: Volatile::new(operator, scopes, &refreshes),
             refreshes,
             connections,
             spread: Spread::default(),
@@ -149,7 +150,7 @@ impl Context {
         let listed = self.scope_of(connection).is_some_and(|scope| scope.connections_listed.load(Ordering::Acquire));
         let view = if listed {
             Connection::NotReady {
-                reason: "NotFound".to_owned(),
+                reason: NOT_FOUND.to_owned(),
                 message: format!(
                     "MilvusConnection {} does not exist in this namespace. Create it; the refresh continues as soon as it is connected.",
                     connection.name
@@ -165,6 +166,7 @@ impl Context {
     pub(super) fn connections_listed(&self, scope: &Option<String>) {
         if let Some(scope) = self.scope(scope) {
             scope.connections_listed.store(true, Ordering::Release);
+            self.volatile.fence.connections_listed(&scope.namespace);
             scope.each_refresh(None, |refresh| self.wake_unless_ended(refresh));
         }
     }
@@ -187,8 +189,11 @@ impl Context {
         let Some(known) = self.scope(scope) else { return };
         let mut due = Vec::new();
         known.each_refresh(None, |refresh| {
-            if is_due(&Desired::of(refresh), &Recorded::of(refresh.status.as_ref())) {
-                due.extend(refresh.metadata.uid.clone());
+            let (want, recorded) = (Desired::of(refresh), Recorded::of(refresh.status.as_ref()));
+            if let (Some(uid), Some(version)) = (&refresh.metadata.uid, &refresh.metadata.resource_version)
+                && is_due(&want, &recorded)
+            {
+                due.push(Due::new(uid, Key::of(refresh), version, refresh.connection(), &want, &recorded));
             }
         });
         self.volatile.fence.listed(scope, due);

@@ -1,8 +1,12 @@
 //! One run at a time per collection, over all objects of this install: who has a collection, who waits for it in which
 //! order, and whose job is whose. Rebuilt from the statuses at every start; only the leader has one.
+//!
+//! Two Milvus that were restored from one snapshot give different collections the same id, and a server can name any. So
+//! whoever has had a collection for longer than a job can run is waited for no longer by other namespaces: what then keeps
+//! two jobs apart is Milvus, which knows whether they are of one collection.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -11,7 +15,7 @@ use jiff::Timestamp;
 use super::{Key, wakes::Router};
 use crate::{
     milvus::{Job, JobId},
-    refresh::{Desired, Reason, Recorded, Turn},
+    refresh::{Ahead, Desired, Reason, Recorded, Turn, elapsed, limits::LONGEST_JOB},
 };
 
 /// How many of a queue are told their place; one more moves up with each run that ends.
@@ -40,7 +44,8 @@ pub struct Index {
 struct Inner {
     objects: HashMap<String, Entry>,
     queues: HashMap<Lock, BTreeMap<Place, String>>,
-    holders: HashMap<Lock, HashSet<String>>,
+    /// By uid.
+    holders: HashMap<Lock, BTreeMap<String, Key>>,
     owners: HashMap<JobId, String>,
 }
 
@@ -49,7 +54,17 @@ struct Entry {
     /// Few of many objects hold or wait for anything.
     held: Option<Box<Lock>>,
     queued: Option<Box<(Lock, Place)>>,
+    /// While it has the collection, or has had its turn and waits for somebody else's job.
+    occupies: Option<Box<Occupied>>,
     jobs: Vec<JobId>,
+}
+
+/// Since when an object keeps others from a collection.
+#[derive(Debug)]
+struct Occupied {
+    /// The time of its claim, if one stands.
+    claimed: Option<Timestamp>,
+    since: Timestamp,
 }
 
 impl Index {
@@ -60,11 +75,11 @@ impl Index {
 
     /// The watch shows this record. It may be older than what this process does at the moment, so it frees nothing but
     /// what has ended.
-    pub fn seen(&self, uid: &str, want: &Desired, record: &Recorded) {
+    pub fn seen(&self, uid: &str, key: &Key, want: &Desired, record: &Recorded, now: Timestamp) {
         let mut inner = self.lock();
         inner.own(uid, record);
         let freed = match standing(want, record) {
-            Some(lock) => inner.hold(uid, lock),
+            Some(lock) => inner.hold(uid, key, lock, claimed(record), now),
             None if record.ended() => inner.free(uid),
             None => Vec::new(),
         };
@@ -73,13 +88,13 @@ impl Index {
     }
 
     /// A pass has come to its end with this record.
-    pub fn settled(&self, uid: &str, key: &Key, want: &Desired, record: &Recorded) {
+    pub fn settled(&self, uid: &str, key: &Key, want: &Desired, record: &Recorded, now: Timestamp) {
         let mut inner = self.lock();
         inner.own(uid, record);
         let waits = record.summary.as_ref().is_some_and(|summary| keeps_its_place(summary.reason));
         let freed = match standing(want, record) {
-            Some(lock) => inner.hold(uid, lock),
-            None if !record.ended() && waits => inner.back_in_line(uid, key, record),
+            Some(lock) => inner.hold(uid, key, lock, claimed(record), now),
+            None if !record.ended() && waits => inner.back_in_line(uid, key, record, now),
             None => inner.free(uid),
         };
         drop(inner);
@@ -105,26 +120,33 @@ impl Index {
         self.wake(freed);
     }
 
-    /// Whose turn it is, as far as is known without a look at the collection.
-    pub fn turn(&self, uid: &str) -> Turn {
-        self.lock().turn(uid)
+    /// Whose turn it is, as far as is known without a look at the collection, and who goes first or was passed over.
+    pub fn turn(&self, uid: &str, now: Timestamp) -> (Turn, Option<Ahead>) {
+        self.lock().turn(uid, now)
+    }
+
+    /// The collection that the object has or waits for.
+    pub fn lock_of(&self, uid: &str) -> Option<Lock> {
+        let inner = self.lock();
+        let entry = inner.objects.get(uid)?;
+        entry.held.as_deref().or(entry.queued.as_deref().map(|(lock, _)| lock)).cloned()
     }
 
     /// Gets in line for a collection that was just looked at. [`Turn::Mine`] takes the collection: nobody else gets a turn
     /// until the run is settled.
-    pub fn join(&self, uid: &str, key: &Key, lock: Lock, due: Option<Timestamp>) -> Turn {
+    pub fn join(&self, uid: &str, key: &Key, lock: Lock, due: Option<Timestamp>, now: Timestamp) -> Turn {
         let mut inner = self.lock();
         let freed = if inner.objects.get(uid).is_some_and(|entry| entry.held.as_deref() == Some(&lock)) {
             Vec::new()
         } else {
             let freed = inner.free_unless(uid, &lock);
             inner.queue(uid, lock.clone(), (due, key.clone()));
-            if inner.is_first(uid) {
-                inner.hold(uid, lock);
+            if inner.may_go(uid, now) {
+                inner.hold(uid, key, lock, None, now);
             }
             freed
         };
-        let turn = inner.turn(uid);
+        let (turn, _) = inner.turn(uid, now);
         drop(inner);
         self.wake(freed);
         match turn {
@@ -165,6 +187,7 @@ fn keeps_its_place(reason: Reason) -> bool {
         | Reason::ConcurrencyLimit
         | Reason::SecretNotFound
         | Reason::Suspended
+        | Reason::Terminating
         | Reason::Retrying(_)
         | Reason::RefreshCompleted
         | Reason::Failed(_) => false,
@@ -180,6 +203,15 @@ fn standing(want: &Desired, record: &Recorded) -> Option<Lock> {
         Lock::Name(endpoint, want.database.clone(), want.collection.clone())
     };
     Some(run.collection_id.map_or_else(name, Lock::Collection))
+}
+
+/// When the claim of a record was made, if one stands.
+fn claimed(record: &Recorded) -> Option<Timestamp> {
+    record.run.as_ref().and_then(|run| run.submit_time)
+}
+
+fn name(key: &Key) -> String {
+    format!("{}/{}", key.namespace, key.name)
 }
 
 impl Inner {
@@ -201,15 +233,18 @@ impl Inner {
     }
 
     /// Takes the collection. Gives whom to wake because another one became free by that.
-    fn hold(&mut self, uid: &str, lock: Lock) -> Vec<Key> {
+    fn hold(&mut self, uid: &str, key: &Key, lock: Lock, claimed: Option<Timestamp>, now: Timestamp) -> Vec<Key> {
         let entry = self.objects.entry(uid.to_owned()).or_default();
+        entry.occupy(claimed, now);
         if entry.held.as_deref() == Some(&lock) {
             return Vec::new();
         }
         let freed = self.free_unless(uid, &lock);
         self.unqueue(uid);
-        self.holders.entry(lock.clone()).or_default().insert(uid.to_owned());
-        self.objects.entry(uid.to_owned()).or_default().held = Some(Box::new(lock));
+        self.holders.entry(lock.clone()).or_default().insert(uid.to_owned(), key.clone());
+        let entry = self.objects.entry(uid.to_owned()).or_default();
+        entry.occupy(claimed, now);
+        entry.held = Some(Box::new(lock));
         freed
     }
 
@@ -217,6 +252,9 @@ impl Inner {
     fn free(&mut self, uid: &str) -> Vec<Key> {
         let queued = self.unqueue(uid);
         let held = self.release(uid);
+        if let Some(entry) = self.objects.get_mut(uid) {
+            entry.occupies = None;
+        }
         held.into_iter().chain(queued).flat_map(|lock| self.front(&lock)).collect()
     }
 
@@ -232,11 +270,14 @@ impl Inner {
     }
 
     /// Gives up the collection but not the turn.
-    fn back_in_line(&mut self, uid: &str, key: &Key, record: &Recorded) -> Vec<Key> {
+    fn back_in_line(&mut self, uid: &str, key: &Key, record: &Recorded, now: Timestamp) -> Vec<Key> {
         let Some(lock) = self.release(uid) else { return Vec::new() };
         let due = record.run.as_ref().and_then(|run| run.queued_time);
         self.queue(uid, lock.clone(), (due, key.clone()));
-        if self.is_first(uid) { Vec::new() } else { self.front(&lock) }
+        if let Some(entry) = self.objects.get_mut(uid) {
+            entry.occupy(None, now);
+        }
+        if self.may_go(uid, now) { Vec::new() } else { self.front(&lock) }
     }
 
     fn release(&mut self, uid: &str) -> Option<Lock> {
@@ -273,31 +314,68 @@ impl Inner {
         queue.into_iter().flat_map(|queue| queue.keys().take(TOLD + 1)).map(|(_, key)| key.clone()).collect()
     }
 
-    fn is_first(&self, uid: &str) -> bool {
-        let queued = self.objects.get(uid).and_then(|entry| entry.queued.as_deref());
-        queued.is_some_and(|(lock, place)| {
-            !self.holders.contains_key(lock)
-                && self
-                    .queues
-                    .get(lock)
-                    .and_then(|queue| queue.first_key_value())
-                    .is_some_and(|(first, _)| first == place)
-        })
+    /// Whether nobody in line, or in the way of those in line, has to be waited for.
+    fn may_go(&self, uid: &str, now: Timestamp) -> bool {
+        let Some((lock, place)) = self.objects.get(uid).and_then(|entry| entry.queued.as_deref()) else { return false };
+        let (_, own) = place;
+        // Whose runs wait themselves for one that this run need not wait for.
+        let mut passed_over = BTreeSet::new();
+        let mut may_pass = |other: &str, key: &Key| {
+            let known = passed_over.contains(&key.namespace);
+            let passes = known || key.namespace != own.namespace && self.is_overdue(other, now);
+            if passes && !known {
+                passed_over.insert(key.namespace.clone());
+            }
+            passes
+        };
+        let holders = self.holders.get(lock).into_iter().flatten();
+        let before = self.queues.get(lock).into_iter().flat_map(|queue| queue.range(..place));
+        holders
+            .map(|(uid, key)| (uid, key))
+            .chain(before.map(|((_, key), uid)| (uid, key)))
+            .all(|(uid, key)| may_pass(uid, key))
     }
 
-    fn turn(&self, uid: &str) -> Turn {
-        let Some(entry) = self.objects.get(uid) else { return Turn::Unknown };
-        if entry.held.is_some() {
-            return Turn::Mine;
+    /// Whether the object keeps others from its collection for longer than any job can run.
+    fn is_overdue(&self, uid: &str, now: Timestamp) -> bool {
+        let occupied = self.objects.get(uid).and_then(|entry| entry.occupies.as_deref());
+        occupied.is_some_and(|occupied| elapsed(occupied.since, now) >= LONGEST_JOB)
+    }
+
+    fn turn(&self, uid: &str, now: Timestamp) -> (Turn, Option<Ahead>) {
+        let Some(entry) = self.objects.get(uid) else { return (Turn::Unknown, None) };
+        if let Some(lock) = entry.held.as_deref() {
+            return (Turn::Mine, self.beside(uid, lock).map(|key| Ahead::PassedOver(name(key))));
         }
-        let Some((lock, place)) = entry.queued.as_deref() else { return Turn::Unknown };
-        if self.is_first(uid) {
-            return Turn::Unknown;
+        let Some((lock, place)) = entry.queued.as_deref() else { return (Turn::Unknown, None) };
+        if self.may_go(uid, now) {
+            return (Turn::Unknown, None);
         }
-        let ahead = usize::from(self.holders.contains_key(lock));
-        let waiting = self.queues.get(lock).into_iter().flat_map(|queue| queue.keys().take(TOLD + 1));
-        let position = waiting.take(TOLD + 1).position(|waiting| waiting == place).map(|index| index + ahead);
-        Turn::Behind { position: position.filter(|p| (1..=TOLD).contains(p)).and_then(|p| u8::try_from(p).ok()) }
+        let holder = self.holders.get(lock).and_then(|holders| holders.values().next());
+        let waiting = || self.queues.get(lock).into_iter().flat_map(|queue| queue.keys().take(TOLD + 1));
+        let ahead = usize::from(holder.is_some());
+        let position = waiting().position(|waiting| waiting == place).map(|index| index + ahead);
+        let position = position.filter(|p| (1..=TOLD).contains(p)).and_then(|p| u8::try_from(p).ok());
+        // Further back it would be told, and written, with each run that ends.
+        let first = holder.or_else(|| waiting().next().map(|(_, key)| key)).filter(|_| position.is_some());
+        (Turn::Behind { position }, first.map(|key| Ahead::Refresh(name(key))))
+    }
+
+    /// Who of another namespace has the same collection as `uid` has.
+    fn beside(&self, uid: &str, lock: &Lock) -> Option<&Key> {
+        let holders = self.holders.get(lock)?;
+        let own = holders.get(uid)?;
+        holders.values().find(|key| key.namespace != own.namespace)
+    }
+}
+
+impl Entry {
+    /// A claim that stands counts from its own time, or from when it was first seen where that is said to be later.
+    fn occupy(&mut self, claimed: Option<Timestamp>, now: Timestamp) {
+        if self.occupies.as_ref().is_none_or(|known| known.claimed != claimed) {
+            let since = claimed.map_or(now, |claimed| claimed.min(now));
+            self.occupies = Some(Box::new(Occupied { claimed, since }));
+        }
     }
 }
 

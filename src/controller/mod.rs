@@ -12,7 +12,7 @@
 //! * `index`: who has a collection, and who waits for it.
 //! * `slots`: how many refreshes run through a connection at a time.
 //! * `looks`: who may look while looks through a connection fail.
-//! * `fence`: what a process does before it starts anything.
+//! * `fence`: what a process does before it starts anything; `takeover`: how that ends where an object cannot be written.
 //! * `volatile`: what a process knows beyond what is durable, which is `memory`, the four above and the budget of progress.
 //! * `memory`: what this process remembers of an object beyond its status.
 //! * `status`: the one way in which status is written.
@@ -49,6 +49,7 @@ mod slots;
 mod spread;
 mod status;
 mod stream;
+mod takeover;
 #[cfg(test)]
 mod tests;
 mod volatile;
@@ -61,8 +62,11 @@ use std::{
 };
 
 use kube::{Api, Resource, core::NamespaceResourceScope};
-use tokio::{task::JoinSet, time::timeout};
-use tokio_util::sync::CancellationToken;
+use tokio::{
+    task::JoinSet,
+    time::{Instant, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 pub use context::{Context, Process};
 pub use drive::Error;
@@ -82,6 +86,8 @@ pub async fn run(
     workers: u16,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    context.volatile.fence.begin(Instant::now());
+    let _takeover = AbortOnDropHandle::new(tokio::spawn(takeover::watch_over(context.clone())));
     let mut tasks = JoinSet::new();
     let (mut refreshes, mut connections) = (Vec::new(), Vec::new());
     for scope in scopes {

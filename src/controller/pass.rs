@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::{
     Key, REFRESH,
+    fence::Asking,
     gate::waits_for_looks,
     memory::{Newest, Remembered, newer},
     ports::{Ports, Server as _},
@@ -17,8 +18,8 @@ use crate::{
     api::ExternalCollectionRefresh,
     milvus::Source,
     refresh::{
-        Connection, Decision, Desired, Effect, Fact, Notice, Observation, Permission, Recorded, Slot, Submission, Wake,
-        decide, differs_only_in_progress, elapsed, is_due, project,
+        Ahead, Connection, Decision, Desired, Effect, Fact, Notice, Observation, Permission, Recorded, Slot,
+        Submission, Wake, decide, differs_only_in_progress, elapsed, is_due, limits::LATE_CLAIM, project,
     },
 };
 
@@ -119,7 +120,7 @@ impl<'a, P: Ports> Pass<'a, P> {
 
     async fn run(&mut self) -> Result<Wake, WriteError> {
         // A pass that failed on something older may have freed what a claim holds that has come to light since.
-        self.volatile.index.seen(&self.uid, &self.want, &self.durable);
+        self.known();
         self.repeat_unanswered().await?;
         for _ in 0..MOST_STEPS {
             let began = self.ports.instant();
@@ -158,7 +159,7 @@ impl<'a, P: Ports> Pass<'a, P> {
         match ended {
             Ok(_) | Err(WriteError::Conflict) => {
                 memory.with(&self.uid, |remembered| remembered.errors = 0);
-                index.settled(&self.uid, &self.key, &self.want, &self.durable);
+                index.settled(&self.uid, &self.key, &self.want, &self.durable, self.ports.now());
                 if self.slot == Slot::Waiting && waits_for_looks(&self.durable) {
                     slots.waits(&self.uid, &self.connection);
                 } else {
@@ -166,13 +167,13 @@ impl<'a, P: Ports> Pass<'a, P> {
                 }
             }
             // The claim may have been written: the collection stays taken until that is known.
-            Err(WriteError::Unanswered(_)) if memory.with(&self.uid, |r| r.unanswered().is_some()) => {}
-            Err(WriteError::Unanswered(_)) => {
+            Err(WriteError::Unanswered(_) | WriteError::Refused(_))
+                if memory.with(&self.uid, |r| r.unanswered().is_some()) => {}
+            Err(WriteError::Unanswered(_) | WriteError::Refused(_)) => {
                 index.pass_over(&self.uid, &self.want, &self.durable);
                 slots.pass_over(&self.uid, &self.durable);
             }
-            // What the API server does not take from us it does not take from a predecessor either.
-            Err(WriteError::Refused(_) | WriteError::Gone) => {
+            Err(WriteError::Gone) => {
                 fence.announced(&self.uid);
                 index.pass_over(&self.uid, &self.want, &self.durable);
                 slots.pass_over(&self.uid, &self.durable);
@@ -180,6 +181,19 @@ impl<'a, P: Ports> Pass<'a, P> {
         }
         if self.durable.ended() || self.durable.job.id.is_some() {
             looks.forget(&self.uid);
+        }
+        if let Err(WriteError::Refused(why) | WriteError::Unanswered(why)) = ended
+            && fence.failed(&self.uid)
+        {
+            tracing::warn!(
+                controller = REFRESH,
+                namespace = self.key.namespace,
+                name = self.key.name,
+                error = why,
+                "the refresh was due when this process took over, and its status cannot be written: refreshes that may use the \
+                 same collection start once it is written, or {} s after the takeover",
+                LATE_CLAIM.as_secs(),
+            );
         }
         let followed = if self.durable.ended() {
             memory.rest(&self.uid)
@@ -196,15 +210,20 @@ impl<'a, P: Ports> Pass<'a, P> {
     fn observe(&mut self, connection: Connection) -> Observation {
         let claim = self.record.claim();
         let now = self.asked;
-        let turn = self.volatile.index.turn(&self.uid);
-        let (connection, slot) = self.at_the_gate(connection, turn);
+        let (permission, fenced_by) = self.permission(&connection);
+        let (turn, ahead) = self.volatile.index.turn(&self.uid, self.ports.now());
+        let (connection, slot) = match permission {
+            Permission::Granted => self.at_the_gate(connection, turn),
+            Permission::Withheld | Permission::Announce | Permission::Fenced => (connection, Slot::Mine),
+        };
         self.slot = slot;
         Observation {
             connection,
             claim_known: self.volatile.memory.with(&self.uid, |remembered| remembered.claim_known(claim, now)),
-            permission: self.permission(),
+            permission,
             operator: self.volatile.operator.clone(),
             turn,
+            ahead: fenced_by.or(ahead),
             slot,
             luck: self.ports.luck(),
             nonce: self.ports.nonce(),
@@ -214,33 +233,48 @@ impl<'a, P: Ports> Pass<'a, P> {
 
     /// A run that is not due (any more) needs no announcement, and neither does one that carries this process' name already:
     /// the write was taken and its reply was lost. A claim that somebody took out of the status frees nothing before its
-    /// start can have landed.
-    fn permission(&self) -> Permission {
-        let operator = self.durable.run.as_ref().and_then(|run| run.operator.as_ref());
-        if operator == Some(&self.volatile.operator) || !is_due(&self.want, &self.durable) {
-            self.volatile.fence.announced(&self.uid);
+    /// start can have landed. And a run whose last write was not taken asks nothing of Milvus before one is.
+    fn permission(&self, connection: &Connection) -> (Permission, Option<Ahead>) {
+        let Volatile { fence, index, memory, operator, .. } = self.volatile;
+        let written_by = self.durable.run.as_ref().and_then(|run| run.operator.as_ref());
+        if written_by == Some(operator) || !is_due(&self.want, &self.durable) {
+            fence.announced(&self.uid);
         }
         let (claim, now) = (self.durable.claim(), self.ports.instant());
-        if self.volatile.memory.with(&self.uid, |remembered| remembered.may_land(claim, now)) {
-            return Permission::Withheld;
+        let may_land = memory.with(&self.uid, |remembered| remembered.may_land(claim, now));
+        if !self.ports.leads() || may_land {
+            return (Permission::Withheld, None);
         }
-        self.leave()
+        if !is_due(&self.want, &self.record) {
+            let granted = self.record.ended() || fence.lists_everything();
+            return (if granted { Permission::Granted } else { Permission::Fenced }, None);
+        }
+        if self.is_unproven() {
+            return (Permission::Announce, None);
+        }
+        let endpoint = match connection {
+            Connection::Ready { endpoint } => Some(endpoint.as_str()),
+            Connection::NotReady { .. } | Connection::Unknown => None,
+        };
+        let (key, database) = (&self.key, &*self.want.database);
+        fence.permission(&self.uid, &Asking { key, endpoint, database, lock: index.lock_of(&self.uid), now })
     }
 
-    /// Whether the run may start or take a job now.
-    pub(super) fn leave(&self) -> Permission {
-        self.volatile.fence.permission(&self.uid, self.ports.leads())
+    /// Whether the last write of the object was not taken and no claim of it stands.
+    fn is_unproven(&self) -> bool {
+        is_due(&self.want, &self.durable) && self.volatile.memory.with(&self.uid, |remembered| remembered.errors > 0)
     }
 
     /// Writes what is decided if it is new. Gives a time to come back at when it is only progress whose turn has not come.
     async fn write(&mut self) -> Result<Option<Duration>, WriteError> {
-        if self.record == self.durable {
+        let unchanged = self.record == self.durable;
+        if unchanged && !self.is_unproven() {
             // Also when the write was taken and only its reply was lost: an outcome that is kept would be decided on for ever.
             self.volatile.memory.with(&self.uid, Remembered::outcome_recorded);
             return Ok(None);
         }
         let now = self.ports.now();
-        if let Some(later) = self.hold_back(now) {
+        if let Some(later) = self.hold_back(now).filter(|_| !unchanged) {
             return Ok(Some(later));
         }
         let conditions = self.newest.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
@@ -308,8 +342,13 @@ impl<'a, P: Ports> Pass<'a, P> {
         else {
             return Ok(());
         };
+        // A successor counts on it that nothing is sent once the lease is lost.
+        if !self.ports.leads() {
+            return Err(WriteError::Unanswered("this process does not lead any more".to_owned()));
+        }
         let sent = self.ports.write(&resource_version, &status).await;
-        if !matches!(sent, Err(WriteError::Unanswered(_))) {
+        // What is refused now may have been taken before.
+        if !matches!(sent, Err(WriteError::Unanswered(_) | WriteError::Refused(_))) {
             self.volatile.memory.with(&self.uid, Remembered::answered);
         }
         let resource_version = match sent {
@@ -347,6 +386,14 @@ impl<'a, P: Ports> Pass<'a, P> {
         self.ports.recorded(&self.durable, Vec::new());
         self.volatile.memory.with(&self.uid, |remembered| remembered.newest = Some(newest.clone()));
         self.newest = newest;
+        self.known();
+    }
+
+    /// Takes note of what is durable, and then of the version that it is durable at.
+    fn known(&self) {
+        let Volatile { index, fence, .. } = self.volatile;
+        index.seen(&self.uid, &self.key, &self.want, &self.durable, self.ports.now());
+        fence.seen(&self.uid, &self.newest.resource_version);
     }
 
     /// The time since the standing claim: by the wall clock, and at least as long as this process has known it.

@@ -31,14 +31,16 @@ impl stream::Lifecycle<Kept<ExternalCollectionRefresh>> for Lifecycle {
     fn seen(&self, object: &Kept<ExternalCollectionRefresh>) -> bool {
         let meta = object.meta();
         let (Some(uid), Some(version)) = (&meta.uid, &meta.resource_version) else { return true };
-        if !self.context.volatile.memory.is_news(uid, version) {
+        let volatile = &self.context.volatile;
+        if !volatile.memory.is_news(uid, version) {
             return true;
         }
         let Ok(refresh) = object.object() else { return true };
         let (want, recorded) = (Desired::of(&refresh), Recorded::of(refresh.status.as_ref()));
         self.context.metrics.refreshes.observe(uid, &Key::of(&refresh), &recorded);
-        self.context.volatile.index.seen(uid, &want, &recorded);
-        self.context.volatile.slots.seen(uid, &refresh.connection(), &recorded);
+        volatile.index.seen(uid, &Key::of(&refresh), &want, &recorded, self.context.clock.now());
+        volatile.fence.seen(uid, version);
+        volatile.slots.seen(uid, &refresh.connection(), &recorded);
         !rests(&want, &recorded)
     }
 

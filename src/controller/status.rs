@@ -6,6 +6,7 @@ use std::{borrow::Cow, fmt::Debug, time::Duration};
 use kube::{
     Api, Resource,
     api::{DeleteParams, ObjectMeta, PostParams, Preconditions, Request},
+    core::Status,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::timeout;
@@ -77,7 +78,12 @@ where
         if attempt > 0 {
             tokio::time::sleep(PAUSE).await;
         }
-        outcome = answer(replace(api, on.name, &body)).await;
+        let answered = answer(replace(api, on.name, &body)).await;
+        outcome = match answered {
+            // That this one was not taken says nothing about one before it.
+            Err(WriteError::Refused(why)) if attempt > 0 => Err(WriteError::Unanswered(why)),
+            answered => answered,
+        };
         if !matches!(outcome, Err(WriteError::Unanswered(_))) {
             break;
         }
@@ -112,12 +118,17 @@ async fn answer<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, Wri
         Ok(Ok(done)) => Ok(done),
         Ok(Err(kube::Error::Api(refusal))) if refusal.code == 409 => Err(WriteError::Conflict),
         Ok(Err(kube::Error::Api(refusal))) if refusal.code == 404 => Err(WriteError::Gone),
-        Ok(Err(kube::Error::Api(refusal))) if refusal.code < 500 && refusal.code != 429 => {
+        Ok(Err(kube::Error::Api(refusal))) if refusal.code < 500 && refusal.code != 429 || is_admission(&refusal) => {
             Err(WriteError::Refused(refusal.message.clone()))
         }
         Ok(Err(error)) => Err(WriteError::Unanswered(error.to_string())),
         Err(_) => Err(late()),
     }
+}
+
+/// Whether an admission webhook could not be called that has to be: the API server asks before it writes anything.
+fn is_admission(refusal: &Status) -> bool {
+    refusal.code == 500 && refusal.message.contains("failed calling webhook")
 }
 
 fn late() -> WriteError {

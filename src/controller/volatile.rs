@@ -1,5 +1,7 @@
 //! What a process knows beyond what is durable: gone when it ends, and rebuilt from the statuses by the next one.
 
+use prometheus_client::metrics::gauge::Gauge;
+
 use super::{
     fence::Fence, index::Index, looks::Looks, memory::Memory, progress::Progress, slots::Slots, wakes::Router,
 };
@@ -24,15 +26,15 @@ pub struct Volatile {
 }
 
 impl Volatile {
-    /// Of a process that begins. `wake` reaches the refreshes.
-    pub fn new(operator: String, scopes: &[Option<String>], wake: &Router) -> Self {
+    /// Of a process that begins. `wake` reaches the refreshes, and `unwritten` counts those that it cannot announce.
+    pub fn new(operator: String, scopes: &[Option<String>], wake: &Router, unwritten: Gauge) -> Self {
         Self {
             operator,
             memory: Memory::default(),
             index: Index::new(wake.clone()),
             slots: Slots::new(wake.clone()),
             looks: Looks::default(),
-            fence: Fence::new(scopes),
+            fence: Fence::new(scopes, wake.clone(), unwritten),
             progress: Progress::default(),
         }
     }

@@ -66,6 +66,8 @@ pub struct Metrics {
     pub connections: Connections,
     /// The calls to Milvus.
     pub calls: Calls,
+    /// The refreshes that could not be written since this process took over.
+    pub unwritten: Gauge,
     undecodable: Family<Controller, Counter>,
     leads: Gauge,
     /// One page at a time: gauges are set right before they are written down.
@@ -110,6 +112,12 @@ impl Metrics {
             "Passes over objects that this version cannot decode and leaves alone",
             undecodable.clone(),
         );
+        let unwritten = Gauge::default();
+        registry.register(
+            "milvus_refresh_unwritten_objects",
+            "Refreshes that were due when this process took over and whose status it could not write since",
+            unwritten.clone(),
+        );
         let leads = Family::<_, Gauge>::default();
         registry.register(
             "leader_election_master_status",
@@ -126,6 +134,7 @@ impl Metrics {
             refreshes: Refreshes::new(&mut registry, options.per_object),
             connections: Connections::new(&mut registry, options.per_object),
             calls: Calls::new(&mut registry),
+            unwritten,
             undecodable,
             leads: leads.get_or_create_owned(&Lease { name: options.lease }),
             registry: Mutex::new(registry),

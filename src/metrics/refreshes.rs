@@ -233,7 +233,10 @@ impl Known {
     /// With the key where the object has series of its own.
     fn of(record: &Recorded, key: Option<&Key>) -> Self {
         let run = record.run.as_ref();
-        let held = record.summary.as_ref().is_some_and(|summary| summary.reason == Reason::Suspended);
+        let held = record
+            .summary
+            .as_ref()
+            .is_some_and(|summary| matches!(summary.reason, Reason::Suspended | Reason::Terminating));
         let phase = run.filter(|_| !record.ended() && !held).map(|run| match run.submit_time {
             None if record.job.id.is_none() => (Phase::Queued, run.queued_time),
             submit_time => (Phase::InProgress, submit_time.or(record.job.start_time)),

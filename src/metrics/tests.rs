@@ -101,6 +101,7 @@ fn everything_with_a_closed_set_of_labels_is_there_from_the_start_at_zero() {
         "milvus_refresh_queue_length",
         "milvus_refresh_runs_total",
         "milvus_refresh_undecodable_objects_total",
+        "milvus_refresh_unwritten_objects",
         "workqueue_adds_total",
         "workqueue_depth",
         "workqueue_queue_duration_seconds_bucket",

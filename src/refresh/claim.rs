@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::{
-    Connection, Fact, FailureClass, Look, OwnSourceCheck, Permission, Reason, RefusedStart, Run, Slot, Submission,
-    Turn,
+    Ahead, Connection, Fact, FailureClass, Look, NOT_FOUND, OwnSourceCheck, Permission, Reason, RefusedStart, Run,
+    Slot, Submission, Turn,
     decide::{Effect, Outcome, Step, Wake},
     failure::trouble,
     find::{active, another_incarnation},
-    limits::{HOLD, LONGEST_SLEEP, LOOK_AGAIN, LOOK_FOR_SECRET, bounded},
+    limits::{ABSENCE_WINDOW, GRACE, HOLD, LONGEST_JOB, LONGEST_SLEEP, LOOK_AGAIN, LOOK_FOR_SECRET, bounded},
 };
 use crate::{
     api::ActiveJobPolicy,
@@ -28,14 +28,16 @@ impl Step<'_> {
         if let Turn::Behind { position } = self.seen.turn {
             return self.queue(run, position);
         }
+        match self.seen.permission {
+            Permission::Granted => {}
+            Permission::Withheld | Permission::Announce => return self.hold(run, HOLD),
+            Permission::Fenced => return self.await_takeover(run),
+        }
         if self.seen.slot == Slot::Waiting {
             return self.await_slot(run);
         }
         match &self.seen.fact {
-            Fact::Looked(Ok(look)) if self.seen.turn == Turn::Mine => match self.seen.permission {
-                Permission::Granted => self.claim(run, look, endpoint),
-                Permission::Withheld | Permission::Announce => self.hold(run),
-            },
+            Fact::Looked(Ok(look)) if self.seen.turn == Turn::Mine => self.claim(run, look, endpoint),
             Fact::Looked(Err(error)) => {
                 let mut run = run;
                 if FailureClass::of_refusal(error.kind).is_some() {
@@ -51,42 +53,11 @@ impl Step<'_> {
         }
     }
 
-    /// Another run has the collection, or comes first.
-    fn queue(&mut self, run: Run, position: Option<u8>) -> Outcome {
-        let message = format!("Another refresh of collection {} goes first.", self.want.collection);
-        if self.next.summary.as_ref().is_none_or(|summary| summary.message != message) {
-            self.notice(false, "Queued", message.clone());
-        }
-        self.sum_up(run, Reason::Queued, message);
-        self.next.queue_position = position;
-        (Effect::None, Wake::After(LONGEST_SLEEP))
-    }
-
-    /// As many runs go through the connection as it allows.
-    fn await_slot(&mut self, run: Run) -> Outcome {
-        let message = "As many refreshes run as the connection's maxConcurrentRefreshes allows; this one goes on when it is \
-                       its turn among those that wait.";
-        if !self.summarised(Reason::ConcurrencyLimit) {
-            self.notice(false, "ConcurrencyLimit", message.to_owned());
-        }
-        self.sum_up(run, Reason::ConcurrencyLimit, message);
-        (Effect::None, Wake::After(LONGEST_SLEEP))
-    }
-
-    /// This process may not start or take anything now.
-    pub(super) fn hold(&mut self, run: Run) -> Outcome {
-        match self.next.summary {
-            Some(_) => {
-                self.next.run = Some(run);
-                self.next.queue_position = None;
-            }
-            None => self.queue_up(run),
-        }
-        (Effect::None, Wake::After(HOLD))
-    }
-
     /// Claims the run from a fresh look at the collection (rule 3 of the start protocol).
     fn claim(&mut self, mut run: Run, look: &Look, endpoint: &str) -> Outcome {
+        if let Some(Ahead::PassedOver(other)) = &self.seen.ahead {
+            run.passed_over = Some(other.clone());
+        }
         if run.has_open_claims() {
             if let Some(lost) = another_incarnation(&run, look, endpoint) {
                 return self.fail(run, FailureClass::JobLost, &lost);
@@ -187,12 +158,21 @@ impl Step<'_> {
             Fact::Looked(Ok(look)) => self.find(run, look),
             Fact::Looked(Err(error)) => self.cannot_find(run, error),
             Fact::Nothing | Fact::Sighted(_) => match &self.seen.connection {
+                // Whatever it showed, it could be neither taken nor started again now.
+                Connection::Ready { .. } if self.seen.claim_known >= GRACE && !self.may_start() => self.hold(run, HOLD),
                 Connection::Ready { .. } => (Effect::Find, Wake::After(Duration::ZERO)),
-                Connection::NotReady { message, .. } => {
-                    self.unknown(run, message);
-                    (Effect::None, Wake::After(LONGEST_SLEEP))
+                Connection::NotReady { reason, message } => {
+                    // Milvus is out of reach for now; a connection that is gone need not come back.
+                    let limit = if reason == NOT_FOUND { LONGEST_JOB } else { ABSENCE_WINDOW };
+                    self.unless_out_of_reach(run, limit, message, |step, run| {
+                        step.unknown(run, message);
+                        (Effect::None, Wake::After(LONGEST_SLEEP))
+                    })
                 }
-                Connection::Unknown => (Effect::None, Wake::After(LONGEST_SLEEP)),
+                Connection::Unknown => {
+                    let why = "the connections of its namespace cannot be listed";
+                    self.unless_out_of_reach(run, ABSENCE_WINDOW, why, |step, run| step.hold(run, LONGEST_SLEEP))
+                }
             },
         }
     }

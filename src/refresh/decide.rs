@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     Connection, Desired, Fact, Observation, Permission, Reason, Recorded, Run, Summary,
-    limits::{LONGEST_SLEEP, bounded},
+    limits::{ABSENCE_WINDOW, LONGEST_SLEEP, bounded},
     record::whole_second,
 };
 use crate::milvus::{JobId, JobState};
@@ -90,12 +90,16 @@ pub fn decide(now: Timestamp, want: &Desired, record: &Recorded, seen: &Observat
     let (effect, wake) = match step.phase() {
         Phase::Ended(run) => step.rest(&run, record.observed_generation != Some(want.generation)),
         Phase::Due(run) if seen.permission == Permission::Announce => step.announce(run),
+        Phase::Due(run) if want.terminating => step.decline(run),
         Phase::Due(run) if want.suspend => step.suspend(run),
         // What came of a start is recorded whatever else is known.
         Phase::Claimed(run) if matches!(seen.fact, Fact::Submitted(_)) => step.settle(run),
         // The process has just started; what a connection is like is known in a moment, and saying nothing until then
         // keeps a restart from rewriting every status.
-        Phase::Due(_) | Phase::Claimed(_) | Phase::Tracked(..) if seen.connection == Connection::Unknown => {
+        Phase::Due(_) | Phase::Claimed(_) | Phase::Tracked(..)
+            if seen.connection == Connection::Unknown
+                && (record.claim().is_none() || seen.claim_known < ABSENCE_WINDOW) =>
+        {
             let next = record.clone();
             return Decision { next, effect: Effect::None, notices: Vec::new(), wake: Wake::After(LONGEST_SLEEP) };
         }
@@ -130,8 +134,11 @@ impl Step<'_> {
     fn phase(&mut self) -> Phase {
         let Some(run) = self.next.run.clone() else { return Phase::Due(self.open_run(None)) };
         if self.next.ended() {
-            // While starts are held no run is opened: the last one's verdict stands.
-            return if !self.want.suspend && self.want.asks_for_more_than(&run, &self.next.handled) {
+            // While nothing may start no run is opened: the last one's verdict stands.
+            return if !self.want.suspend
+                && !self.want.terminating
+                && self.want.asks_for_more_than(&run, &self.next.handled)
+            {
                 Phase::Due(self.open_run(Some(&run)))
             } else {
                 Phase::Ended(run)
@@ -169,8 +176,13 @@ impl Step<'_> {
 
     /// Records that the run is due and that nothing has come of it yet.
     pub(super) fn queue_up(&mut self, run: Run) {
-        let message = format!("The refresh of collection {} is due.", self.want.collection);
+        let message = self.due();
         self.sum_up(run, Reason::Queued, message);
+    }
+
+    /// What is said of a run that waits for nothing in particular.
+    pub(super) fn due(&self) -> String {
+        format!("The refresh of collection {} is due.", self.want.collection)
     }
 
     /// Waits for the connection, keeping what is known of the run.

@@ -37,6 +37,8 @@ pub struct Desired {
     pub requested_at: Option<String>,
     /// Whether starts are held.
     pub suspend: bool,
+    /// Whether the object is being deleted and only a finalizer keeps it.
+    pub terminating: bool,
     /// How long a run may wait for its start.
     pub starting_deadline: Option<Duration>,
     /// How long one attempt may take.
@@ -114,6 +116,7 @@ impl Desired {
                 .map(|request| cut(request, REQUEST_BYTES).to_owned())
                 .filter(|request| !request.is_empty()),
             suspend: object.spec.suspend,
+            terminating: object.metadata.deletion_timestamp.is_some(),
             starting_deadline: object.spec.starting_deadline_seconds.map(seconds),
             active_deadline: seconds(object.spec.active_deadline_seconds),
             backoff_limit: object.spec.backoff_limit,

@@ -8,10 +8,10 @@ use super::{
 use crate::milvus::JobState;
 
 /// Whether a run of `want` is due that no claim stands for: what a process that takes over has to announce. Of an object that
-/// is suspended none is: a claim that is still on its way was decided on before that edit, and meets a conflict anyway.
+/// is suspended or being deleted none is: a claim that is still on its way was decided on before that, and meets a conflict.
 pub fn is_due(want: &Desired, record: &Recorded) -> bool {
     match &record.run {
-        _ if want.suspend => false,
+        _ if want.suspend || want.terminating => false,
         None => true,
         Some(run) if record.ended() => want.asks_for_more_than(run, &record.handled),
         Some(run) => run.submit_time.is_none() && record.job.id.is_none(),
@@ -25,7 +25,7 @@ pub fn rests(want: &Desired, record: &Recorded) -> bool {
     let asks = want.asks_for_more_than(run, &record.handled);
     let told = asks || want.trigger.is_none() || want.trigger == record.handled.last_trigger;
     let known = record.observed_generation == Some(want.generation) && record.suspended == want.holds(record);
-    (want.suspend || !asks) && told && known && want.ttl.is_none()
+    (want.suspend || want.terminating || !asks) && told && known && want.ttl.is_none()
 }
 
 impl Desired {

@@ -130,7 +130,7 @@ impl Step<'_> {
             self.next.handled.put_last(trigger);
             self.next.handled.last_trigger = Some(trigger.clone());
         }
-        match (self.want.ttl, &self.want.keeper) {
+        match (self.want.ttl.filter(|_| !self.want.terminating), &self.want.keeper) {
             (None, _) => (Effect::None, Wake::OnChange),
             (Some(_), Some(keeper)) => {
                 if newly {
@@ -152,7 +152,7 @@ impl Step<'_> {
         }
         match self.seen.permission {
             Permission::Granted => (Effect::Delete, Wake::OnChange),
-            Permission::Withheld | Permission::Announce => (Effect::None, Wake::After(HOLD)),
+            Permission::Withheld | Permission::Announce | Permission::Fenced => (Effect::None, Wake::After(HOLD)),
         }
     }
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Connection, FailureClass, Look, PastRun, Permission, Reason, Run,
+    Connection, FailureClass, Look, PastRun, Reason, Run,
     decide::{Effect, Outcome, Step, Wake},
-    limits::{ABSENCE_WINDOW, GRACE, LOOK_AGAIN, MAX_UNPROVEN_SUBMITS},
+    limits::{ABSENCE_WINDOW, GRACE, HOLD, LOOK_AGAIN, MAX_UNPROVEN_SUBMITS},
     record::elapsed,
 };
 use crate::milvus::{ErrorKind, Job, MilvusError};
@@ -38,7 +38,7 @@ impl Step<'_> {
             let message = format!("The collection is gone while the outcome of a start was unknown: {}", error.message);
             return self.fail(run, FailureClass::JobLost, &message);
         }
-        self.unknown(run, &error.message)
+        self.unless_out_of_reach(run, ABSENCE_WINDOW, &error.message, |step, run| step.unknown(run, &error.message))
     }
 
     /// Looks for the job of the standing claim (rules 7 to 9).
@@ -57,9 +57,11 @@ impl Step<'_> {
             };
             return self.await_outcome(run, message);
         }
-        match self.seen.permission {
-            Permission::Granted => {}
-            Permission::Withheld | Permission::Announce => return self.hold(run),
+        if !self.may_start() {
+            return self.hold(run, HOLD);
+        }
+        if self.want.terminating {
+            return self.leave_behind(run, &found);
         }
         if !found.is_empty() {
             return self.adopt(run, look);
@@ -124,6 +126,14 @@ impl Step<'_> {
         let Some(job) = found.first() else { return (Effect::None, Wake::After(LOOK_AGAIN)) };
         if found.len() > 1 {
             let ids: Vec<String> = found.iter().take(5).map(|job| job.id.to_string()).collect();
+            if let Some(other) = &run.passed_over {
+                let message = format!(
+                    "Jobs {} could all come from our start or from that of refresh {other}, which had the collection as well; \
+                     none is taken.",
+                    ids.join(", ")
+                );
+                return self.fail(run, FailureClass::OutcomeUnknown, &message);
+            }
             let message = format!("Jobs {} could all come from our start; the first is taken.", ids.join(", "));
             self.notice(true, "AmbiguousAdoption", message);
         }

@@ -19,6 +19,15 @@ pub const GRACE: Duration = Duration::from_secs(SUBMIT_BUDGET.as_secs() + LANDIN
 /// The oldest claim for which a listing proves absence: half of the 24 h after which Milvus forgets ended jobs.
 pub const ABSENCE_WINDOW: Duration = Duration::from_secs(12 * 3600);
 
+/// From a claim on: after this long nothing of it can be running. Milvus gives a job up after 60 minutes, and its last steps may
+/// take some more.
+pub const LONGEST_JOB: Duration = Duration::from_secs(75 * 60);
+
+/// After a process took over: until then a claim that its predecessor sent may still land. The predecessor's last moment of
+/// leading, the deadline of its call (10 s), the API server's own `--request-timeout` (60 s) and travel take 70 s and some; a
+/// longer request timeout needs as much more.
+pub const LATE_CLAIM: Duration = Duration::from_secs(120);
+
 /// How many claims of one run may be given up because no job of theirs could be found.
 pub const MAX_UNPROVEN_SUBMITS: i64 = 2;
 

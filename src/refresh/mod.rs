@@ -20,7 +20,9 @@ mod due;
 mod ending;
 mod failure;
 mod find;
+mod in_line;
 mod keeper;
+mod letting_go;
 pub mod limits;
 mod observation;
 mod project;
@@ -38,7 +40,9 @@ pub use desired::{ANNOTATIONS_READ, Desired, OwnSource, SpecPlace};
 pub use due::{is_due, rests};
 pub use failure::{FailureClass, is_trouble, page as failures_page, trouble};
 pub use keeper::{Keeper, LABELS_READ};
-pub use observation::{Connection, Fact, Look, Observation, OwnSourceCheck, Permission, Slot, Submission, Turn};
+pub use observation::{
+    Ahead, Connection, Fact, Look, NOT_FOUND, Observation, OwnSourceCheck, Permission, Slot, Submission, Turn,
+};
 pub use project::{differs_only_in_progress, project};
 pub use proof::ClaimKey;
 pub use record::{Handled, JobRecord, PastRun, Reason, Recorded, RefusedStart, Run, Success, Summary, elapsed};

@@ -19,6 +19,8 @@ pub struct Observation {
     pub operator: String,
     /// Whose turn it is on the collection.
     pub turn: Turn,
+    /// What the run waits for or has waited for too long, where that is told.
+    pub ahead: Option<Ahead>,
     /// Randomness, from 0 up to 1, for what must not happen everywhere at once.
     pub luck: f64,
     /// Randomness for the id of a claim that may be made now: another one each time.
@@ -28,6 +30,9 @@ pub struct Observation {
     /// What the last effect brought; [`Fact::Nothing`] at the start of a pass.
     pub fact: Fact,
 }
+
+/// The reason of a connection that does not exist.
+pub const NOT_FOUND: &str = "NotFound";
 
 /// The connection as far as a run cares.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +63,22 @@ pub enum Permission {
     Withheld,
     /// Not now: this run does not carry its name yet and has to be written with it.
     Announce,
+    /// Not before what a predecessor may have claimed is known: [`Observation::ahead`] says what that is.
+    Fenced,
+}
+
+/// What goes before a run, as `namespace/name` of a refresh or as a namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ahead {
+    /// This refresh has the collection, or comes first.
+    Refresh(String),
+    /// This refresh of another namespace has had the collection for longer than any job may run, and is waited for no longer.
+    PassedOver(String),
+    /// This refresh was due when the process took over and its status cannot be written, so that a claim of the predecessor
+    /// may still land on it.
+    Unwritten(String),
+    /// The refreshes of this namespace cannot be listed; `*` stands for all.
+    Unlisted(String),
 }
 
 /// Whose turn it is on the collection: one run at a time, in the order in which they became due.

@@ -101,6 +101,7 @@ fn run_status(run: &Run) -> RunStatus {
             .refusal
             .as_ref()
             .map(|refusal| RefusalStatus { reason: refusal.reason.clone(), message: refusal.message.clone() }),
+        passed_over: run.passed_over.clone(),
     }
 }
 
@@ -132,6 +133,7 @@ fn row(reason: Reason) -> [&'static str; 5] {
         Reason::Retrying(_) => ["False", "False", "False", "True", "False"],
         // Nothing goes on until somebody ends the suspension, so a tool that waits must not see Unknown.
         Reason::Suspended => ["", "False", "False", "False", "False"],
+        Reason::Terminating => ["Unknown", "False", "False", "False", "False"],
         Reason::RefreshCompleted => ["True", "True", "False", "False", "False"],
         Reason::Failed(_) => ["False", "False", "True", "False", "True"],
     }

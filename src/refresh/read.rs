@@ -128,6 +128,7 @@ impl Run {
                 .refusal
                 .as_ref()
                 .map(|refusal| RefusedStart { reason: refusal.reason.clone(), message: refusal.message.clone() }),
+            passed_over: status.passed_over.clone(),
         }
     }
 }

@@ -139,6 +139,8 @@ pub struct Run {
     pub adopted: bool,
     /// What the standing claim's start was refused with, where that is no proof yet.
     pub refusal: Option<RefusedStart>,
+    /// The refresh of another namespace that had the collection when this run was claimed nevertheless.
+    pub passed_over: Option<String>,
 }
 
 /// A refusal of a start.
@@ -189,6 +191,8 @@ pub enum Reason {
     SecretNotFound,
     /// Its start is held by `spec.suspend`.
     Suspended,
+    /// It is due, but its object is being deleted.
+    Terminating,
     /// An attempt failed and the next one waits.
     Retrying(FailureClass),
     /// The run completed.
@@ -199,7 +203,7 @@ pub enum Reason {
 
 impl Reason {
     /// The reasons of a run that is not over, but for a retry's.
-    pub const GOING_ON: [Self; 9] = [
+    pub const GOING_ON: [Self; 10] = [
         Self::Queued,
         Self::WaitingForActiveJob,
         Self::ConcurrencyLimit,
@@ -209,6 +213,7 @@ impl Reason {
         Self::OutcomeUnknown,
         Self::SecretNotFound,
         Self::Suspended,
+        Self::Terminating,
     ];
 
     /// The reason as conditions show it.
@@ -223,6 +228,7 @@ impl Reason {
             Self::OutcomeUnknown => "OutcomeUnknown",
             Self::SecretNotFound => "SecretNotFound",
             Self::Suspended => "Suspended",
+            Self::Terminating => "Terminating",
             Self::RefreshCompleted => "RefreshCompleted",
             Self::Retrying(class) | Self::Failed(class) => class.as_str(),
         }
@@ -245,6 +251,11 @@ impl Recorded {
     /// The claim that stands, if one does: a run that was claimed and is not over.
     pub fn claim(&self) -> Option<ClaimKey> {
         if self.ended() { None } else { self.run.as_ref().and_then(Run::claim) }
+    }
+
+    /// The collection of the next claim, where the run cannot be claimed for another: while a claim is not proven over.
+    pub fn bound_to(&self) -> Option<i64> {
+        self.run.as_ref().filter(|run| !self.ended() && run.has_open_claims())?.collection_id
     }
 
     /// Every job that this object has recorded as its own.

@@ -14,7 +14,10 @@ impl Step<'_> {
     /// The job is known and not over.
     pub(super) fn track(&mut self, run: Run, job: JobId) -> Outcome {
         match (&self.seen.connection, &self.seen.fact) {
-            (Connection::Unknown, _) => (Effect::None, Wake::After(LONGEST_SLEEP)),
+            (Connection::Unknown, _) => {
+                self.next.run = Some(run.clone());
+                self.unless_too_long(run, job, (Effect::None, Wake::After(LONGEST_SLEEP)))
+            }
             (Connection::NotReady { reason, message }, _) => {
                 let waits = self.await_connection(run.clone(), reason, message, LONGEST_SLEEP);
                 self.unless_too_long(run, job, waits)

@@ -8,6 +8,7 @@ mod certificates;
 mod connection;
 mod cost;
 mod crash;
+mod fence;
 mod harness;
 mod kubectl;
 mod leader;

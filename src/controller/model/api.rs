@@ -1,6 +1,6 @@
 //! The API server of the model: objects with versions, writes that are lost or land late, and a watch that lags.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use serde_json::json;
 
@@ -21,6 +21,11 @@ pub struct Object {
 }
 
 impl Object {
+    pub fn key(&self) -> Key {
+        let (name, _) = self.uid.split_once('-').unwrap();
+        key(name.parse().unwrap())
+    }
+
     pub fn record(&self) -> Recorded {
         Recorded::of(self.status.as_ref())
     }
@@ -33,11 +38,20 @@ pub enum Event {
     Deleted(usize, String),
 }
 
+impl Event {
+    pub fn name(&self) -> usize {
+        match self {
+            Self::Applied(name, _) | Self::Deleted(name, _) => *name,
+        }
+    }
+}
+
 /// A write on its way.
 pub struct Write {
     pub name: usize,
     pub version: u64,
     pub status: RefreshStatus,
+    pub sent: Duration,
 }
 
 /// Why a write was not taken.
@@ -45,6 +59,7 @@ pub struct Write {
 pub enum Refusal {
     Conflict,
     Gone,
+    Refused,
 }
 
 /// The objects by name, and what each process' watch has not delivered.

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     api::ActiveJobPolicy,
     leader::{LEASE_DURATION, RENEW_DEADLINE},
+    refresh::limits::LATE_CLAIM,
 };
 
 /// More than any run needs in good weather.
@@ -101,7 +102,8 @@ impl History {
         // Where the account may not describe the collection, neither aliases nor addresses are told to be the same one.
         let denied = choices.happens(10);
         let collection_names = if denied { ["products"; 2] } else { ["products", "goods"] };
-        let world = World::new(choices, Api::new(names, collection_names, policy), denied);
+        let refuses = choices.happens(50);
+        let world = World::new(choices, Api::new(names, collection_names, policy), denied, refuses);
         let processes = [process(), process()];
         Self {
             world: Rc::new(RefCell::new(world)),
@@ -144,7 +146,7 @@ impl History {
     /// One thing, of those that go wrong as well.
     fn happen(&mut self) {
         let names = self.processes[0].slots.len();
-        let action = self.choices(|c| c.draw(&[30, 30, 10, 8, 3, 4, 6, 2, 3, 4, 2, 3, 2, 4, 3]));
+        let action = self.choices(|c| c.draw(&[30, 30, 10, 8, 3, 4, 6, 2, 3, 4, 2, 3, 2, 4, 3, 3]));
         let (process, name) = if action == 0 { (0, 0) } else { self.choices(|c| (c.below(2), c.below(names))) };
         match action {
             0 => return self.go_on(),
@@ -194,6 +196,11 @@ impl History {
                 let kind = self.choices(|c| c.draw(&[2, 3, 1, 2]));
                 self.world.borrow_mut().api.edit(name, kind);
             }
+            // A webhook that fails and lets nothing through, until it is mended.
+            15 => {
+                let world = &mut *self.world.borrow_mut();
+                world.refused[name] = world.refuses && !world.refused[name];
+            }
             // Its API server is out of reach: what it writes arrives later, and others get its lease.
             _ => {
                 let process = &mut self.processes[process];
@@ -219,6 +226,7 @@ impl History {
             "connection",
             "edit",
             "cut off",
+            "refused",
         ];
         self.tell(|| format!("{} (process {process}, object {name})", what[action]));
     }
@@ -230,6 +238,7 @@ impl History {
             self.land_late();
         }
         self.world.borrow_mut().down = false;
+        self.world.borrow_mut().refused = [false; 2];
         self.world.borrow_mut().api.resume();
         self.outlive_leases = false;
         for process in &mut self.processes {
@@ -249,6 +258,7 @@ impl History {
                 continue;
             }
             self.mind_the_lease(process);
+            self.mind_the_takeover(process);
             while self.deliver(process) {}
             for name in 0..self.processes[process].slots.len() {
                 progress |= self.poll(process, name);
@@ -267,6 +277,13 @@ impl History {
 
     fn advance(&mut self, time: Duration) {
         let before = self.now();
+        for process in 0..2 {
+            // A scope that counts as empty may be anything but: what that costs is said where the operator cannot help it.
+            let shell = self.processes[process].shell.clone();
+            if shell.is_some_and(|shell| before + time >= shell.began + LATE_CLAIM) {
+                self.list(process);
+            }
+        }
         self.world.borrow_mut().pass_time(time);
         let now = self.now();
         let Some(Some((holder, renewed))) = &mut self.lease else { return };
@@ -301,14 +318,49 @@ impl History {
         self.started += 1;
         let operator = format!("operator-{}", self.started);
         self.tell(|| format!("{operator} begins as process {index}"));
-        let listing = {
-            let mut world = self.world.borrow_mut();
-            world.api.undelivered[index].clear();
-            world.api.objects.clone()
-        };
+        let shell = Shell::start(operator, &self.world.borrow(), until, self.limit);
         let process = &mut self.processes[index];
         process.slots.fill_with(|| Slot::Idle(now));
-        process.shell = Some(Rc::new(Shell::start(operator, listing, until, self.limit)));
+        process.shell = Some(Rc::new(shell));
+        self.world.borrow_mut().api.undelivered[index].clear();
+        let late = self.world.borrow().refuses && self.choices(|c| c.happens(20));
+        if !late {
+            self.list(index);
+        }
+    }
+
+    /// What a process has not listed yet it lists now, at one version as the API server does.
+    fn list(&mut self, index: usize) {
+        let Some(shell) = self.processes[index].shell.clone() else { return };
+        let names: Vec<usize> = shell.unlisted.borrow().iter().copied().collect();
+        for name in names {
+            let world = &mut *self.world.borrow_mut();
+            world.api.undelivered[index].retain(|event| event.name() != name);
+            shell.listed(name, world.api.objects[name].clone(), world.time);
+            self.processes[index].slots[name] = Slot::Idle(world.time);
+        }
+    }
+
+    /// Lists what is not listed, and reads what withholds others for too long.
+    fn mind_the_takeover(&mut self, index: usize) {
+        let Some(shell) = self.processes[index].shell.clone() else { return };
+        if !shell.unlisted.borrow().is_empty() && !self.choices(|c| c.happens(50)) {
+            self.list(index);
+        }
+        let instant = self.world.borrow().instant(self.now());
+        for (uid, _) in shell.volatile.fence.unread(instant) {
+            if self.choices(|c| c.happens(30)) {
+                continue;
+            }
+            let world = self.world.borrow();
+            match world.api.objects.iter().flatten().find(|object| object.uid == uid) {
+                Some(object) => {
+                    shell.known(object, world.time);
+                    shell.volatile.fence.read(&uid);
+                }
+                None => shell.volatile.fence.announced(&uid),
+            }
+        }
     }
 
     fn crash(&mut self, index: usize) {
@@ -318,10 +370,7 @@ impl History {
     }
 
     fn land_late(&mut self) {
-        let mut world = self.world.borrow_mut();
-        if let Some(write) = world.api.late.pop() {
-            let _ = world.take_effect(&write);
-        }
+        self.world.borrow_mut().land_late();
     }
 
     /// Delivers one event of the watch, if there is one.
@@ -329,11 +378,14 @@ impl History {
         let (now, event) = (self.now(), self.world.borrow_mut().api.undelivered[index].pop_front());
         let Some(event) = event else { return false };
         let process = &mut self.processes[index];
-        let Some(shell) = &process.shell else { return true };
+        let Some(shell) = process.shell.as_ref().filter(|shell| !shell.unlisted.borrow().contains(&event.name()))
+        else {
+            return true;
+        };
         let name = match event {
             Event::Applied(name, object) => {
                 let before = shell.cache.borrow_mut()[name].replace(object.clone());
-                shell.shown(&object);
+                shell.shown(&object, now);
                 // The filter of the watch lets no status write through.
                 if before.is_some_and(|before| before.uid == object.uid && before.want == object.want) {
                     return true;

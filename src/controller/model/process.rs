@@ -3,23 +3,26 @@
 
 use std::{
     cell::{Cell, RefCell},
+    collections::BTreeSet,
     rc::Rc,
     sync::Arc,
     time::Duration,
 };
 
 use jiff::{SignedDuration, Timestamp};
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::time::Instant;
 
 use super::{
     api::{Object, Refusal, Write, key},
     milvus::{Sender, moment},
-    world::{Shared, await_turn},
+    world::{Shared, World, await_turn},
 };
 use crate::{
     api::RefreshStatus,
     controller::{
         Key,
+        fence::Due,
         memory::Newest,
         pass::{self, Subject},
         ports::{Ports, Server},
@@ -41,6 +44,10 @@ pub struct Shell {
     pub volatile: Volatile,
     /// What the watch has shown.
     pub cache: RefCell<Vec<Option<Object>>>,
+    /// What it has not listed yet.
+    pub unlisted: RefCell<BTreeSet<usize>>,
+    /// When it took over.
+    pub began: Duration,
     /// Until when it may lead, on its own monotonic clock.
     pub leads_until: Cell<Duration>,
     /// How wrong its wall clock is.
@@ -50,31 +57,56 @@ pub struct Shell {
 }
 
 impl Shell {
-    /// A process that begins with this listing; so many refreshes may run at a time.
-    pub fn start(operator: String, listing: Vec<Option<Object>>, leads_until: Duration, slots: usize) -> Self {
-        let scopes = [None];
-        let volatile = Volatile::new(operator, &scopes, &Router::new(&scopes));
+    /// A process that begins now and has listed nothing; so many refreshes may run at a time.
+    pub fn start(operator: String, world: &World, leads_until: Duration, slots: usize) -> Self {
+        let names = world.api.objects.len();
+        let scopes: Vec<_> = (0..names).map(scope).collect();
+        let volatile = Volatile::new(operator, &scopes, &Router::new(&[None]), Gauge::default());
         volatile.slots.limit(&connection(), slots);
-        for object in listing.iter().flatten() {
-            volatile.index.seen(&object.uid, &object.want, &object.record());
-            volatile.slots.seen(&object.uid, &connection(), &object.record());
+        volatile.fence.begin(world.instant(world.time));
+        volatile.fence.connection_seen(&connection(), ENDPOINTS.map(str::to_owned));
+        for scope in &scopes {
+            volatile.fence.connections_listed(scope);
         }
-        let due = listing.iter().flatten().filter(|object| is_due(&object.want, &object.record()));
-        volatile.fence.listed(&None, due.map(|object| object.uid.clone()));
         Self {
             volatile,
-            cache: RefCell::new(listing),
+            cache: RefCell::new(vec![None; names]),
+            unlisted: RefCell::new((0..names).collect()),
+            began: world.time,
             leads_until: Cell::new(leads_until),
             clock_off: Cell::default(),
             cut_off: Cell::default(),
         }
     }
 
+    /// The listing of what is called `name` comes, and shows what there is.
+    pub fn listed(&self, name: usize, object: Option<Object>, time: Duration) {
+        if !self.unlisted.borrow_mut().remove(&name) {
+            return;
+        }
+        if let Some(object) = &object {
+            self.known(object, time);
+        }
+        let due = object.as_ref().filter(|object| is_due(&object.want, &object.record())).map(|object| {
+            let version = object.version.to_string();
+            Due::new(&object.uid, key(name), &version, connection(), &object.want, &object.record())
+        });
+        self.volatile.fence.listed(&scope(name), due);
+        self.cache.borrow_mut()[name] = object;
+    }
+
+    /// What holds others is known of this version of an object.
+    pub fn known(&self, object: &Object, time: Duration) {
+        let now = moment(time) + self.clock_off.get();
+        self.volatile.index.seen(&object.uid, &object.key(), &object.want, &object.record(), now);
+        self.volatile.fence.seen(&object.uid, &object.version.to_string());
+        self.volatile.slots.seen(&object.uid, &connection(), &object.record());
+    }
+
     /// The watch shows this version of an object.
-    pub fn shown(&self, object: &Object) {
+    pub fn shown(&self, object: &Object, time: Duration) {
         if self.volatile.memory.is_news(&object.uid, &object.version.to_string()) {
-            self.volatile.index.seen(&object.uid, &object.want, &object.record());
-            self.volatile.slots.seen(&object.uid, &connection(), &object.record());
+            self.known(object, time);
         }
     }
 
@@ -87,6 +119,11 @@ impl Shell {
 /// The connection that all refreshes go through.
 fn connection() -> Key {
     Key { namespace: "default".into(), name: "default".into() }
+}
+
+/// What is listed on its own: each object, so that one listing can fail and the other not.
+fn scope(name: usize) -> Option<String> {
+    Some(name.to_string())
 }
 
 /// One pass over `object` as the cache has it. Gives the pause until the next one.
@@ -117,7 +154,10 @@ pub async fn pass(world: Shared, shell: Rc<Shell>, name: usize, object: Object) 
         Ok(Wake::After(pause)) => pause,
         Ok(Wake::OnChange) | Err(WriteError::Gone) => Duration::MAX,
         Err(WriteError::Conflict) => AFTER_CONFLICT,
-        Err(WriteError::Refused(_) | WriteError::Unanswered(_)) => AFTER_ERROR,
+        Err(WriteError::Refused(_) | WriteError::Unanswered(_)) => {
+            shell.volatile.memory.with(&uid, |remembered| remembered.errors += 1);
+            AFTER_ERROR
+        }
     }
 }
 
@@ -200,7 +240,8 @@ impl Ports for Reach {
     async fn write(&self, resource_version: &str, status: &RefreshStatus) -> Result<String, WriteError> {
         let sent = Recorded::of(Some(status));
         self.0.claim.set(sent.claim());
-        let write = Write { name: self.0.name, version: resource_version.parse().unwrap(), status: status.clone() };
+        let (version, status) = (resource_version.parse().unwrap(), status.clone());
+        let write = Write { name: self.0.name, version, status, sent: self.time() };
         await_turn().await;
         let outcome = self.0.world.borrow_mut().apply(write, self.0.shell.cut_off.get());
         await_turn().await;
@@ -209,6 +250,7 @@ impl Ports for Reach {
             Some(Ok(version)) => Ok(version.to_string()),
             Some(Err(Refusal::Conflict)) => Err(WriteError::Conflict),
             Some(Err(Refusal::Gone)) => Err(WriteError::Gone),
+            Some(Err(Refusal::Refused)) => Err(WriteError::Refused("a webhook says no".into())),
             None => Err(WriteError::Unanswered("no answer".into())),
         }
     }
@@ -235,7 +277,8 @@ impl Ports for Reach {
 
 impl Server for Reach {
     fn endpoint(&self) -> &str {
-        if self.0.world.borrow().milvus.denied { ENDPOINTS[0] } else { ENDPOINTS[self.0.name] }
+        let world = self.0.world.borrow();
+        if world.milvus.denied || world.refuses { ENDPOINTS[0] } else { ENDPOINTS[self.0.name] }
     }
 
     async fn describe(&self, _: &str, _: &str) -> milvus::Result<Collection> {

@@ -17,6 +17,9 @@ use crate::{
 
 /// The fate of a write that arrives after its sender has given up waiting.
 const LATE: usize = 3;
+/// Where lateness has a bound: a client gives up after the first, and the API server after the other.
+const CLIENT_DEADLINE: Duration = Duration::from_secs(10);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What must not be.
 pub type Breach = String;
@@ -32,6 +35,11 @@ pub struct World {
     pub milvus: Milvus,
     /// Whether the connection is reported lost.
     pub down: bool,
+    /// Whether the operator may fail to write an object at all or to list it, which is safe only where the connections have
+    /// one address and no write lands later than the API server allows.
+    pub refuses: bool,
+    /// Whether the status writes of each object are refused.
+    pub refused: [bool; 2],
     /// The first thing that must not be.
     pub breach: Option<Breach>,
     sent: Vec<Sender>,
@@ -49,13 +57,15 @@ pub async fn await_turn() {
 }
 
 impl World {
-    pub fn new(choices: Choices, api: Api, denied: bool) -> Self {
+    pub fn new(choices: Choices, api: Api, denied: bool, refuses: bool) -> Self {
         Self {
             choices,
             time: Duration::from_secs(10),
             api,
             milvus: Milvus::new(denied),
             down: false,
+            refuses,
+            refused: [false; 2],
             breach: None,
             sent: Vec::new(),
             ledger: Ledger::default(),
@@ -76,6 +86,13 @@ impl World {
 
     /// One write of a status; `None` when no answer comes, as for each of a process that is `cut_off`.
     pub fn apply(&mut self, write: Write, cut_off: bool) -> Option<Result<u64, Refusal>> {
+        if self.refused[write.name] && !cut_off {
+            return Some(Err(Refusal::Refused));
+        }
+        // The process stood still, and its client gives up before it sends.
+        if self.refuses && self.time - write.sent > CLIENT_DEADLINE {
+            return None;
+        }
         let fate = if cut_off { LATE } else { self.choices.draw(&[80, 7, 7, 6]) };
         match fate {
             0 => Some(self.take_effect(&write)),
@@ -104,6 +121,14 @@ impl World {
             self.note(checked);
         }
         taken
+    }
+
+    /// A write that is on its way arrives, if the API server has not given it up.
+    pub fn land_late(&mut self) {
+        let Some(write) = self.api.late.pop() else { return };
+        if !self.refuses || self.time - write.sent <= CLIENT_DEADLINE + REQUEST_TIMEOUT {
+            let _ = self.take_effect(&write);
+        }
     }
 
     /// One start, with `left` of its deadline.

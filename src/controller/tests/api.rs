@@ -1,7 +1,7 @@
 //! An API server that holds refreshes and takes the writes of their statuses as the real one does.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
@@ -55,12 +55,16 @@ struct State {
     weather: Option<Weather>,
     /// What every Secret holds under the key `spec`.
     secret: Option<String>,
+    /// Objects whose statuses a webhook lets nobody write.
+    refused: BTreeSet<String>,
+    /// Objects that cannot be read.
+    unreadable: BTreeSet<String>,
 }
 
 impl Api {
     pub fn client(&self) -> Client {
         let (reads, writes, deletes) = (self.clone(), self.clone(), self.clone());
-        let read = move |Path(name): Path<String>| async move { reads.answer(reads.object(&name).ok_or(404)) };
+        let read = move |Path(name): Path<String>| async move { reads.answer(reads.read(&name)) };
         let write = move |Path(name): Path<String>, body: Bytes| async move { writes.write(&name, &body).await };
         let delete = move |Path(name): Path<String>, body: Bytes| async move {
             deletes.answer(deletes.delete_as_seen(&name, &serde_json::from_slice(&body).unwrap()))
@@ -138,6 +142,30 @@ impl Api {
         self.create(name);
     }
 
+    /// From now on a webhook that fails lets nobody write the status of `name`; or it lets everybody again.
+    pub fn refuse(&self, name: &str, refused: bool) {
+        let names = &mut self.lock().refused;
+        if refused {
+            names.insert(name.to_owned())
+        } else {
+            names.remove(name)
+        };
+    }
+
+    /// From now on `name` cannot be read, or can again.
+    pub fn hide(&self, name: &str, hidden: bool) {
+        let names = &mut self.lock().unreadable;
+        if hidden {
+            names.insert(name.to_owned())
+        } else {
+            names.remove(name)
+        };
+    }
+
+    fn read(&self, name: &str) -> Result<ExternalCollectionRefresh, u16> {
+        if self.lock().unreadable.contains(name) { Err(500) } else { self.object(name).ok_or(404) }
+    }
+
     pub fn object(&self, name: &str) -> Option<ExternalCollectionRefresh> {
         self.lock().objects.get(name).cloned()
     }
@@ -181,6 +209,11 @@ impl Api {
 
     async fn write(&self, name: &str, body: &[u8]) -> (StatusCode, String) {
         let sent: Value = serde_json::from_slice(body).unwrap();
+        if self.lock().refused.contains(name) {
+            let message = "Internal error occurred: failed calling webhook \"dead.example.com\": connection refused";
+            let status = Status { code: 500, ..Status::failure(message, "InternalError") };
+            return (StatusCode::INTERNAL_SERVER_ERROR, serde_json::to_string(&status).unwrap());
+        }
         let weather = self.lock().weather.take();
         let fate = weather.map_or(Fate::Taken, |mut weather| {
             let fate = weather(&sent["status"]);

@@ -101,6 +101,11 @@ impl Fake {
         self.0.lock().unwrap().starts
     }
 
+    /// How often it was asked for the collection.
+    pub fn looks(&self) -> usize {
+        self.0.lock().unwrap().looked.len()
+    }
+
     pub fn last_job(&self) -> JobId {
         self.0.lock().unwrap().jobs.last().unwrap().id
     }

@@ -6,6 +6,7 @@ mod api;
 mod claims;
 mod cluster;
 mod connection;
+mod fence;
 mod health;
 mod looks;
 mod milvus;

@@ -24,6 +24,7 @@ use crate::{
         refresh::{Lifecycle, pass_over, reconcile},
         servers::{Origin, Server},
         stream::Lifecycle as _,
+        takeover,
     },
     leader::Leadership,
     milvus::poller::Poller,
@@ -92,6 +93,8 @@ impl World {
         let process = Process { clock, metrics: Arc::default(), health: Arc::default(), leadership };
         let context = Context::new(api.client(), process, operator.into(), &scopes, false);
         let context = Arc::new(context);
+        context.volatile.fence.begin(Instant::now());
+        tokio::spawn(takeover::watch_over(context.clone()));
         let (store, writer) = reflector::store();
         context.set_store(&None, store);
         connect(&context, &milvus);
@@ -124,8 +127,9 @@ impl World {
 
     /// The same with a watch that is behind: it shows nothing new.
     pub async fn pass_behind(&self, name: &str) {
-        if let Some(object) = self.api.object(name) {
-            let _ = reconcile(Arc::new(object), self.context.clone()).await;
+        let Some(object) = self.api.object(name).map(Arc::new) else { return };
+        if let Err(error) = reconcile(object.clone(), self.context.clone()).await {
+            after_error(REFRESH, object.as_ref(), &error, &self.context);
         }
     }
 

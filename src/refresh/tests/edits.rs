@@ -302,6 +302,7 @@ impl World {
             permission: self.scene.permission,
             operator: OPERATOR.to_owned(),
             turn: self.scene.turn,
+            ahead: None,
             luck: 0.9,
             nonce: self.scene.nonce,
             slot: self.scene.slot,

@@ -14,6 +14,7 @@ mod garbage;
 mod generations;
 mod held;
 mod later;
+mod letting_go;
 mod outcome;
 mod proof;
 mod properties;

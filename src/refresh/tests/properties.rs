@@ -39,7 +39,9 @@ impl Case {
     /// Whether the recorded run is over and no other may start.
     fn is_over(&self) -> bool {
         let run = self.record.run.as_ref().filter(|_| self.record.ended());
-        run.is_some_and(|run| self.want.suspend || !self.want.asks_for_more_than(run, &self.record.handled))
+        run.is_some_and(|run| {
+            self.want.suspend || self.want.terminating || !self.want.asks_for_more_than(run, &self.record.handled)
+        })
     }
 
     /// Whether the decision is about the run that is recorded.
@@ -112,7 +114,9 @@ proptest! {
                 prop_assert!(pause <= LONGEST_WAIT);
             }
             Wake::After(pause) => prop_assert!(pause <= LONGEST_SLEEP && !case.is_over()),
-            Wake::OnChange => prop_assert!(case.decision.next.ended() || reason == Some(Reason::Suspended)),
+            Wake::OnChange => prop_assert!(
+                case.decision.next.ended() || matches!(reason, Some(Reason::Suspended | Reason::Terminating))
+            ),
         }
     }
 
@@ -132,6 +136,7 @@ proptest! {
             prop_assert!(ready);
             prop_assert_eq!((case.seen.permission, case.seen.turn), (Permission::Granted, Turn::Mine));
             prop_assert_eq!(case.seen.slot, Slot::Mine);
+            prop_assert!(!case.want.terminating);
             let claim = case.decision.next.claim().expect("a claim goes with a start");
             let before = case.record.run.as_ref().filter(|_| case.same_run()).map_or(0, |run| run.attempt);
             prop_assert_eq!(claim.attempt, before + 1);
@@ -148,6 +153,7 @@ proptest! {
         let told = matches!(case.seen.fact, Fact::Submitted(Submission::Accepted(id)) if Some(id) == after);
         if case.same_run() && after.is_some() && after != before && !told {
             prop_assert_eq!(case.seen.permission, Permission::Granted);
+            prop_assert!(!case.want.terminating);
             prop_assert!(case.record.claim().is_none() || case.seen.claim_known >= GRACE);
             prop_assert!(case.decision.next.claim().is_some() && case.decision.run().adopted);
         }
@@ -237,7 +243,7 @@ proptest! {
         prop_assert_eq!(is(COMPLETE) == Some("True"), completed);
         prop_assert_eq!(is(FAILED) == Some("True"), failed);
         prop_assert_eq!(is(STALLED) == Some("True"), failed);
-        let suspended = summary.reason == Reason::Suspended;
+        let suspended = matches!(summary.reason, Reason::Suspended | Reason::Terminating);
         prop_assert_eq!(is(RECONCILING) == Some("True"), !completed && !failed && !suspended);
         prop_assert_eq!(is(SUSPENDED) == Some("True"), case.decision.next.suspended.is_some());
         prop_assert_eq!(matches!(summary.reason, Reason::Failed(_)), failed);

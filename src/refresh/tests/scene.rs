@@ -9,8 +9,8 @@ use crate::{
     api::{ExternalCollectionRefresh, RefreshStatus},
     milvus::{Answer, Collection, ErrorKind, Job, JobId, JobState, MilvusError},
     refresh::{
-        Connection, Decision, Desired, Effect, Fact, Look, Observation, OwnSourceCheck, Permission, Reason, Recorded,
-        Run, Slot, Submission, Turn, Wake, decide, limits::GRACE, project,
+        Ahead, Connection, Decision, Desired, Effect, Fact, Look, Observation, OwnSourceCheck, Permission, Reason,
+        Recorded, Run, Slot, Submission, Turn, Wake, decide, limits::GRACE, project,
     },
 };
 
@@ -125,6 +125,7 @@ pub struct Scene {
     pub claim_known: Duration,
     pub permission: Permission,
     pub turn: Turn,
+    pub ahead: Option<Ahead>,
     pub luck: f64,
     pub nonce: u64,
     pub slot: Slot,
@@ -141,6 +142,7 @@ impl Scene {
             claim_known: Duration::ZERO,
             permission: Permission::Granted,
             turn: Turn::Mine,
+            ahead: None,
             luck: 0.0,
             nonce: 0x1234_5678,
             slot: Slot::Mine,
@@ -235,6 +237,7 @@ impl Scene {
             permission: self.permission,
             operator: OPERATOR.into(),
             turn: self.turn,
+            ahead: self.ahead.clone(),
             luck: self.luck,
             nonce: self.nonce,
             slot: self.slot,

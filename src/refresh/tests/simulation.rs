@@ -304,6 +304,7 @@ impl World {
                 permission: self.permission(),
                 operator: OPERATOR.into(),
                 turn: Turn::Mine,
+                ahead: None,
                 luck: 0.5,
                 nonce: self.next_nonce(),
                 slot: Slot::Mine,

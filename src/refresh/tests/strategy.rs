@@ -12,7 +12,7 @@ use crate::{
     api::{ActiveJobPolicy, RefreshStatus},
     milvus::{Answer, Collection, ErrorKind, Job, JobId, JobState, MilvusError},
     refresh::{
-        Connection, Desired, Fact, FailureClass, Look, Observation, OwnSourceCheck, Permission, Reason, Slot,
+        Ahead, Connection, Desired, Fact, FailureClass, Look, Observation, OwnSourceCheck, Permission, Reason, Slot,
         Submission, Turn,
         limits::{ABSENCE_WINDOW, GRACE},
     },
@@ -45,16 +45,17 @@ pub fn now() -> impl Strategy<Value = Timestamp> {
 pub fn desired() -> impl Strategy<Value = Desired> {
     let fingerprint = select(vec![want().fingerprint, "v1:another".to_owned(), "v9:later".to_owned()]);
     let policy = select(vec![ActiveJobPolicy::Wait, ActiveJobPolicy::Adopt]);
-    let requests = (token(), token(), prop::bool::weighted(0.2));
+    let requests = (token(), token(), prop::bool::weighted(0.2), prop::bool::weighted(0.1));
     let limits = (option::weighted(0.2, 1..100_u64), select(vec![1, 60, 4500]), select(vec![0, 3]));
     (1..4_i64, fingerprint, policy, requests, limits).prop_map(
-        |(generation, fingerprint, active_job_policy, (trigger, requested_at, suspend), limits)| Desired {
+        |(generation, fingerprint, active_job_policy, (trigger, requested_at, suspend, terminating), limits)| Desired {
             generation,
             active_job_policy,
             fingerprint,
             trigger,
             requested_at,
             suspend,
+            terminating,
             starting_deadline: limits.0.map(Duration::from_secs),
             active_deadline: Duration::from_secs(limits.1),
             backoff_limit: limits.2,
@@ -251,6 +252,7 @@ pub fn observation() -> impl Strategy<Value = Observation> {
         4 => Just(Permission::Granted),
         1 => Just(Permission::Withheld),
         1 => Just(Permission::Announce),
+        1 => Just(Permission::Fenced),
     ];
     let turn = prop_oneof![
         8 => Just(Turn::Mine),
@@ -258,13 +260,21 @@ pub fn observation() -> impl Strategy<Value = Observation> {
         1 => option::of(1..=3_u8).prop_map(|position| Turn::Behind { position }),
     ];
     let slot = prop_oneof![8 => Just(Slot::Mine), 1 => Just(Slot::Waiting)];
-    (connection, known, permission, turn, slot, fact()).prop_map(
-        |(connection, claim_known, permission, turn, slot, fact)| Observation {
+    let other = || "another/products".to_owned();
+    let ahead = option::of(select(vec![
+        Ahead::Refresh(other()),
+        Ahead::PassedOver(other()),
+        Ahead::Unwritten(other()),
+        Ahead::Unlisted("another".to_owned()),
+    ]));
+    (connection, known, permission, (turn, ahead), slot, fact()).prop_map(
+        |(connection, claim_known, permission, (turn, ahead), slot, fact)| Observation {
             connection,
             claim_known,
             permission,
             operator: OPERATOR.into(),
             turn,
+            ahead,
             slot,
             luck: 0.5,
             nonce: 7,

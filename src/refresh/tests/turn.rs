@@ -10,7 +10,7 @@ use crate::{
     api::ActiveJobPolicy,
     milvus::{ErrorKind, Job, JobId, JobState},
     refresh::{
-        Connection, Effect, Fact, FailureClass, Look, Permission, Reason, Slot, Turn, Wake, is_due,
+        Ahead, Connection, Effect, Fact, FailureClass, Look, Permission, Reason, Slot, Turn, Wake, is_due,
         limits::{GRACE, HOLD, LONGEST_SLEEP},
     },
 };
@@ -99,6 +99,59 @@ fn a_claimed_or_running_job_does_not_queue() {
     let mut scene = Scene::claimed();
     scene.turn = Turn::Behind { position: Some(1) };
     assert_eq!(scene.play(accepted(NEW)).next.job.id, Some(JobId(NEW)));
+}
+
+#[test]
+fn a_run_in_line_names_who_goes_first_and_a_change_of_that_is_no_news() {
+    let ahead = |name: &str| Some(Ahead::Refresh(name.to_owned()));
+    let mut scene = Scene { ahead: ahead("theirs/a"), ..behind(Some(1)) };
+    let decision = scene.play(Fact::Nothing);
+    assert_eq!(
+        decision.message(),
+        "Refresh theirs/a goes first on collection products; this one starts when that has ended."
+    );
+    assert_eq!(decision.events(), ["Queued"]);
+    scene.ahead = ahead("ours/b");
+    let decision = scene.play(Fact::Nothing);
+    assert!(decision.message().contains("ours/b") && decision.notices.is_empty());
+}
+
+#[test]
+fn a_fenced_run_asks_nothing_says_why_and_waits_to_be_woken() {
+    let unwritten = || Ahead::Unwritten("bad/orders".to_owned());
+    let reasons = [(unwritten(), "bad/orders"), (Ahead::Unlisted("bad".to_owned()), "namespace bad")];
+    for (ahead, named) in reasons {
+        for turn in [Turn::Unknown, Turn::Mine] {
+            let fenced = Scene { permission: Permission::Fenced, ahead: Some(ahead.clone()), turn, ..Scene::new() };
+            for slot in [Slot::Mine, Slot::Waiting] {
+                let mut scene = Scene { slot, ..fenced.clone() };
+                let decision = scene.play(Fact::Nothing);
+                assert_eq!((decision.effect, decision.wake), (Effect::None, Wake::After(LONGEST_SLEEP)));
+                assert_eq!((decision.reason(), decision.next.claim()), (Reason::Queued, None));
+                assert!(decision.message().contains(named), "{}", decision.message());
+                assert!(decision.message().contains("2 minutes"), "{}", decision.message());
+                let before = scene.record();
+                assert_eq!(scene.play(Fact::Nothing).next, before, "it costs one write");
+            }
+            assert_eq!(fenced.see(looked(vec![old()])).effect, Effect::None, "a look that came meanwhile is not used");
+        }
+    }
+    let mut quiet = Scene { permission: Permission::Fenced, turn: Turn::Unknown, ..Scene::new() };
+    assert_eq!(quiet.play(Fact::Nothing).message(), "The refresh of collection products is due.");
+    quiet.permission = Permission::Granted;
+    assert_eq!(quiet.see(Fact::Nothing).effect, Effect::Find);
+}
+
+#[test]
+fn without_permission_nothing_is_asked_of_milvus_but_for_a_start_that_may_still_land() {
+    for permission in [Permission::Withheld, Permission::Fenced] {
+        let mut due = Scene { permission, turn: Turn::Unknown, ..Scene::new() };
+        assert_eq!(due.play(Fact::Nothing).effect, Effect::None);
+        let mut claimed = Scene { permission, ..Scene::unknown() };
+        assert_eq!(claimed.see(Fact::Nothing).effect, Effect::Find);
+        claimed.pass(GRACE);
+        assert_eq!(claimed.play(Fact::Nothing).effect, Effect::None);
+    }
 }
 
 #[test]

@@ -1,0 +1,83 @@
+//! A run that could start and is not the one to start now: others go first, or this process may not start any.
+
+use std::time::Duration;
+
+use super::{
+    Ahead, Permission, Reason, Run,
+    decide::{Effect, Outcome, Step, Wake},
+    limits::{LATE_CLAIM, LONGEST_SLEEP},
+};
+
+impl Step<'_> {
+    /// Whether this process may start or take a job now.
+    pub(super) fn may_start(&self) -> bool {
+        match self.seen.permission {
+            Permission::Granted => true,
+            Permission::Withheld | Permission::Announce | Permission::Fenced => false,
+        }
+    }
+
+    /// Another run has the collection, or comes first.
+    pub(super) fn queue(&mut self, run: Run, position: Option<u8>) -> Outcome {
+        let collection = &self.want.collection;
+        let message = match &self.seen.ahead {
+            Some(Ahead::Refresh(first)) => {
+                format!("Refresh {first} goes first on collection {collection}; this one starts when that has ended.")
+            }
+            Some(Ahead::PassedOver(_) | Ahead::Unwritten(_) | Ahead::Unlisted(_)) | None => {
+                format!("Another refresh of collection {collection} goes first.")
+            }
+        };
+        // Who goes first changes with every run that ends, which is no news.
+        let was_due = self.next.summary.as_ref().is_some_and(|summary| summary.message == self.due());
+        if was_due || !self.summarised(Reason::Queued) {
+            self.notice(false, "Queued", message.clone());
+        }
+        self.sum_up(run, Reason::Queued, message);
+        self.next.queue_position = position;
+        (Effect::None, Wake::After(LONGEST_SLEEP))
+    }
+
+    /// As many runs go through the connection as it allows.
+    pub(super) fn await_slot(&mut self, run: Run) -> Outcome {
+        let message = "As many refreshes run as the connection's maxConcurrentRefreshes allows; this one goes on when it is \
+                       its turn among those that wait.";
+        if !self.summarised(Reason::ConcurrencyLimit) {
+            self.notice(false, "ConcurrencyLimit", message.to_owned());
+        }
+        self.sum_up(run, Reason::ConcurrencyLimit, message);
+        (Effect::None, Wake::After(LONGEST_SLEEP))
+    }
+
+    /// This process may not start or take anything now.
+    pub(super) fn hold(&mut self, run: Run, again: Duration) -> Outcome {
+        match self.next.summary {
+            Some(_) => {
+                self.next.run = Some(run);
+                self.next.queue_position = None;
+            }
+            None => self.queue_up(run),
+        }
+        (Effect::None, Wake::After(again))
+    }
+
+    /// A claim of the process before this one may still land on the collection (rule 15). Whoever keeps watch over that wakes
+    /// the run when it is over.
+    pub(super) fn await_takeover(&mut self, run: Run) -> Outcome {
+        let minutes = LATE_CLAIM.as_secs() / 60;
+        let message = match &self.seen.ahead {
+            Some(Ahead::Unwritten(other)) => format!(
+                "Refresh {other} was due when this operator took over, and its status cannot be written: the operator before may \
+                 still start it. Refreshes that may use the same collection start once it is written, or {minutes} minutes after \
+                 the takeover."
+            ),
+            Some(Ahead::Unlisted(namespaces)) => format!(
+                "The refreshes of namespace {namespaces} could not be listed since this operator took over, so one of them may \
+                 have the collection. This one starts once they are listed, or {minutes} minutes after the takeover."
+            ),
+            Some(Ahead::Refresh(_) | Ahead::PassedOver(_)) | None => return self.hold(run, LONGEST_SLEEP),
+        };
+        self.sum_up(run, Reason::Queued, message);
+        (Effect::None, Wake::After(LONGEST_SLEEP))
+    }
+}

@@ -1,0 +1,67 @@
+//! A run of which nothing can come any more: its object is being deleted, or what became of its start cannot be found out.
+
+use std::time::Duration;
+
+use super::{
+    FailureClass, Reason, Run,
+    decide::{Effect, Outcome, Step, Wake},
+    limits::GRACE,
+    record::elapsed,
+};
+use crate::milvus::Job;
+
+/// What the conditions of an object say that is being deleted.
+const TERMINATING: &str = "The refresh is being deleted, so nothing is started for it any more. It stays until whoever set its \
+                           finalizers removes them from metadata.finalizers.";
+
+impl Step<'_> {
+    /// The object is being deleted: its run is neither claimed nor given a job, and waits for nothing.
+    pub(super) fn decline(&mut self, mut run: Run) -> Outcome {
+        if run.attempt == 0 {
+            run.generation = self.want.generation;
+        }
+        self.next.observed_generation = Some(self.want.generation);
+        if !self.summarised(Reason::Terminating) {
+            self.notice(false, Reason::Terminating.as_str(), TERMINATING.to_owned());
+        }
+        self.sum_up(run, Reason::Terminating, TERMINATING);
+        (Effect::None, Wake::OnChange)
+    }
+
+    /// The object is being deleted and nothing of its start can arrive any more. What it may have started is not followed:
+    /// to the next run of the collection it is a job like any other.
+    pub(super) fn leave_behind(&mut self, mut run: Run, found: &[&Job]) -> Outcome {
+        let Some(job) = found.first() else {
+            run.clear_claim();
+            return self.decline(run);
+        };
+        let message = format!(
+            "Job {} may come from the start of this refresh, which is being deleted; the job is not tracked.",
+            job.id
+        );
+        self.fail(run, FailureClass::OutcomeUnknown, &message)
+    }
+
+    /// Waits on for what became of the start, unless the claim is older than `limit`: then nothing of it can be found or can
+    /// run any more, and the collection is free. Either clock may say so: the wall clock can be set back, and the other one
+    /// begins anew in every process.
+    pub(super) fn unless_out_of_reach(
+        &mut self,
+        run: Run,
+        limit: Duration,
+        why: &str,
+        wait: impl FnOnce(&mut Self, Run) -> Outcome,
+    ) -> Outcome {
+        let known = self.seen.claim_known;
+        let age = run.submit_time.map_or(known, |submit| elapsed(submit, self.now).max(known));
+        if age < limit || known < GRACE || !self.may_start() {
+            return wait(self, run);
+        }
+        let message = format!(
+            "Whether the start was accepted could not be found out for {} minutes ({}), after which no job of it can be running.",
+            limit.as_secs() / 60,
+            why.trim_end_matches('.')
+        );
+        self.fail(run, FailureClass::OutcomeUnknown, &message)
+    }
+}
