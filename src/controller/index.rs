@@ -330,10 +330,7 @@ impl Inner {
         };
         let holders = self.holders.get(lock).into_iter().flatten();
         let before = self.queues.get(lock).into_iter().flat_map(|queue| queue.range(..place));
-        holders
-            .map(|(uid, key)| (uid, key))
-            .chain(before.map(|((_, key), uid)| (uid, key)))
-            .all(|(uid, key)| may_pass(uid, key))
+        holders.chain(before.map(|((_, key), uid)| (uid, key))).all(|(uid, key)| may_pass(uid, key))
     }
 
     /// Whether the object keeps others from its collection for longer than any job can run.
