@@ -74,6 +74,8 @@ impl Prometheus {
             .args(["--web.listen-address=127.0.0.1:0", "--log.format=json"]);
         let process = Process::spawn("prometheus", command, &folder.join("prometheus.log")).unwrap();
         let address = field(&process, "Listening on", "address");
+        // It listens a while before it answers queries.
+        until("Prometheus that is ready", || get(&address, "/-/ready").ok().filter(|(code, ..)| *code == 200));
         Self { address, _process: process }
     }
 
