@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::tls::ConnectionTls;
 
-/// A Milvus server, and how the operator logs in to it. Refreshes of the same namespace refer to it by name.
+/// A Milvus server and how the operator logs in to it. Refreshes in the same namespace refer to it by name.
 #[derive(CustomResource, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[kube(
     group = "milvus-refresh.dev",
@@ -20,7 +20,7 @@ use super::tls::ConnectionTls;
     namespaced,
     status = "ConnectionStatus",
     derive = "PartialEq",
-    doc = "A Milvus server, and how the operator logs in to it. Refreshes of the same namespace refer to it by name.",
+    doc = "A Milvus server and how the operator logs in to it. Refreshes in the same namespace refer to it by name.",
     printcolumn(name = "Endpoint", type_ = "string", json_path = ".status.endpoint"),
     printcolumn(name = "Version", type_ = "string", json_path = ".status.serverVersion"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
@@ -38,41 +38,43 @@ use super::tls::ConnectionTls;
 #[x_kube(validation = Rule::new("!has(self.tls) || !has(self.address) || self.address.startsWith('https://')")
     .message("tls is for an address that begins with https://; change the address or remove tls"))]
 pub struct ConnectionSpec {
-    /// Milvus' gRPC address, `http://host:port` or, with TLS, `https://host:port`. Port 19530 is Milvus' default and must be written out.
+    /// Milvus' gRPC address: `http://host:port` or, with TLS, `https://host:port`. The port is required; Milvus' default is
+    /// 19530.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512))]
     #[x_kube(validation = Rule::new(r"self.matches('^https?://([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$')")
-        .message("must be http://host:port or https://host:port, with the port written out, no path and no login; for example http://milvus.default.svc:19530"))]
+        .message("must be http://host:port or https://host:port, with a port and without a path or login; for example http://milvus.default.svc:19530"))]
     pub address: Option<String>,
 
-    /// A `Milvus` of milvus-operator to connect to, instead of an address. The connection waits until it is ready.
+    /// The `Milvus` resource of milvus-operator to connect to, instead of an address. The connection is not ready until that
+    /// `Milvus` is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub milvus_ref: Option<MilvusReference>,
 
-    /// The sources that a refresh may bring along in `externalSource`: URI prefixes, matched on whole path segments. Empty:
-    /// none. `["*"]`: every source with a scheme that Milvus takes. In `s3://bucket` the refresh's spec chooses provider and
-    /// region; a prefix with the endpoint, such as `s3://s3.eu-central-1.amazonaws.com/bucket`, pins them.
+    /// The sources that a refresh may set in `externalSource`: URI prefixes, matched on whole path segments. Empty: none.
+    /// `["*"]`: every source whose scheme Milvus supports. With `s3://bucket` the refresh's spec chooses provider and region;
+    /// a prefix with the endpoint, such as `s3://s3.eu-central-1.amazonaws.com/bucket`, pins them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), inner(length(min = 1, max = 512)))]
-    #[x_kube(validation = Rule::new("size(self) == 1 || self.all(prefix, prefix != '*')").message("must hold * alone, or prefixes only"))]
+    #[x_kube(validation = Rule::new("size(self) == 1 || self.all(prefix, prefix != '*')").message("must be either * alone or prefixes only"))]
     #[x_kube(validation = Rule::new(r"self.all(prefix, prefix.matches(r'^(\*|(s3|s3a|aws|minio|oss|cos|obs|gs|gcs|azure)://[a-z0-9_-]+([.][a-z0-9_-]+)*(:[1-9][0-9]{0,4})?(/[A-Za-z0-9._~!$&()*+,;=:@-]+)*/?)$') && !prefix.matches(r'/[.][.]?(/|$)'))")
-        .message("must hold prefixes such as s3://bucket/path in their plainest form: scheme and host in lower case, no login, no % or other encoding, no query, no empty segments and none that are . or .."))]
+        .message("each prefix must look like s3://bucket/path: scheme and host in lower case, no login, no % or other encoding, no query, and no path segment that is empty, . or .."))]
     pub allowed_sources: Vec<String>,
 
     /// How to log in. Absent: the operator sends no login.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<ConnectionAuth>,
 
-    /// How TLS is spoken, with an `https://` address.
+    /// TLS settings. Only for an `https://` address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<ConnectionTls>,
 
-    /// How many refreshes run through this connection at a time. The others wait, the one that has been due longest goes first.
+    /// How many refreshes run through this connection at a time. The others wait; the one due longest starts first.
     #[serde(default = "max_concurrent_refreshes")]
     #[schemars(range(min = 1))]
     pub max_concurrent_refreshes: i64,
 
-    /// How long one call to Milvus may take, in seconds. It does not concern the start of a refresh, which has its own time.
+    /// Timeout of one call to Milvus, in seconds. The call that starts a refresh has its own timeout, 30 s.
     #[serde(default = "request_timeout_seconds")]
     #[schemars(range(min = 1, max = 300))]
     pub request_timeout_seconds: i64,
@@ -86,19 +88,19 @@ fn request_timeout_seconds() -> i64 {
     30
 }
 
-/// Refers to a `Milvus` (milvus.io/v1beta1) of milvus-operator in the same namespace. Its address is
-/// `<name>-milvus.<namespace>.svc:19530`, and `https` if its `config.common.security.tlsMode` is 1 or 2.
+/// Refers to a `Milvus` (milvus.io/v1beta1) of milvus-operator in the same namespace. The address is
+/// `<name>-milvus.<namespace>.svc:19530`, with `https` if its `config.common.security.tlsMode` is 1 or 2.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MilvusReference {
     /// The name of the `Milvus`.
     #[schemars(length(min = 1, max = 56))]
     #[x_kube(validation = Rule::new("self.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')")
-        .message("must be the name of a Milvus that a Service can be named after: lower-case letters, digits and -, beginning with a letter"))]
+        .message("must be the name of a Milvus and valid as a Service name: lower-case letters, digits and -, beginning with a letter"))]
     pub name: String,
 
-    /// Whether the login of `auth` may be sent to this `Milvus` while it does not speak TLS, in clear. Without it the
-    /// connection is not ready then (`InvalidSpec`), and nothing is sent.
+    /// Allows the login of `auth` to be sent unencrypted while this `Milvus` has TLS off. If `false`, the connection is then
+    /// not ready (`InvalidSpec`) and the operator sends nothing.
     #[serde(default)]
     pub allow_plaintext_login: bool,
 }
@@ -107,27 +109,27 @@ pub struct MilvusReference {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionAuth {
-    /// A Secret of the same namespace with the key `token`, or the keys `username` and `password`. One line break at the end
-    /// of a value is not part of it, since files mostly end with one (`kubectl create secret --from-file`).
+    /// A Secret in the same namespace with the key `token`, or the keys `username` and `password`. One trailing line break in
+    /// a value is ignored (`kubectl create secret --from-file` adds one).
     pub secret_ref: SecretReference,
 }
 
-/// Refers to a Secret of the same namespace.
+/// Refers to a Secret in the same namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretReference {
-    /// The Secret's name.
+    /// Name of the Secret.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')")
-        .message("must be the name of a Secret: lower-case letters, digits, - and ., beginning and ending with a letter or digit"))]
+        .message("must be a valid Secret name: lower-case letters, digits, - and ., beginning and ending with a letter or digit"))]
     pub name: String,
 }
 
-/// What the operator found when it last looked at the server.
+/// What the operator found when it last checked the server.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionStatus {
-    /// The `metadata.generation` that this status speaks of; -1 until the operator has seen the object.
+    /// The `metadata.generation` that this status describes; -1 until the operator has seen the object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 
@@ -135,12 +137,13 @@ pub struct ConnectionStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_version: Option<String>,
 
-    /// The address that is in use.
+    /// The address in use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
 
     /// `Ready`, with the reason `Connected`, `Unreachable` (also while the `Milvus` of `milvusRef` is missing or not ready),
-    /// `Unauthenticated`, `UnsupportedServer`, `SecretNotFound` or `InvalidSpec`; `Reconciling` while the operator retries and nobody needs to change anything; `Stalled` while somebody has to change something.
+    /// `Unauthenticated`, `UnsupportedServer`, `SecretNotFound` or `InvalidSpec`. `Reconciling` is true while the operator
+    /// retries automatically; `Stalled` is true while somebody must change something.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

@@ -5,34 +5,34 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Milvus' record of the job, the operator's durable record of the run, and conditions that sum both up. It is the
-/// operator's only memory: everything that a restart needs is here.
+/// Milvus' record of the job, the operator's durable record of the run, and conditions that summarize both. Everything that
+/// the operator needs after a restart is here.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RefreshStatus {
-    /// The `metadata.generation` whose run this status reports; -1 until the operator has seen the object.
+    /// The `metadata.generation` that this status describes; -1 until the operator has seen the object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 
-    /// `RefreshPending`, `RefreshInProgress`, `RefreshCompleted` or `RefreshFailed`: Milvus' state of the job,
-    /// `RefreshPending` also before a job exists. Every run that has ended, and only that, is Completed or Failed.
+    /// Milvus' state of the job: `RefreshPending` (also before a job exists), `RefreshInProgress`, `RefreshCompleted` or
+    /// `RefreshFailed`. It is Completed or Failed if and only if the run has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
 
-    /// How far the job is, in percent. Never falls within one job.
+    /// Progress of the job in percent. It never decreases within one job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 100))]
     pub progress: Option<i64>,
 
-    /// Why the job failed, in Milvus' words, without credentials; empty in normal cases. At most 1 KiB.
+    /// Why the job failed, as Milvus reports it, with credentials removed. At most 1 KiB; empty unless it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 
-    /// Milvus' id of the job, as text: ids exceed 2^53, which JSON tools would round.
+    /// Milvus' id of the job, as text: it exceeds 2^53, and JSON tools would round the number.
     #[serde(rename = "jobID", default, skip_serializing_if = "Option::is_none")]
     pub job_id: Option<String>,
 
-    /// The collection as Milvus reports it for the job; an alias stays the alias.
+    /// The collection as Milvus reports it for the job. An alias is not resolved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collection_name: Option<String>,
 
@@ -44,32 +44,32 @@ pub struct RefreshStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_time: Option<Time>,
 
-    /// When the run ended; set on every run that has ended.
+    /// When the run ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completion_time: Option<Time>,
 
-    /// The durable record of the run: what it was started with, and what makes a second start impossible.
+    /// The durable record of the run: what it was started with, and what prevents a second start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunStatus>,
 
-    /// The place among the runs that wait for the same collection, from 1; absent beyond 3 and while the run does not
-    /// wait for another.
+    /// Position among the runs that wait for the same collection, from 1. Absent beyond 3, and while the run does not wait for
+    /// another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 3))]
     pub queue_position: Option<i64>,
 
-    /// Why the run failed and what to do about it; absent unless it did.
+    /// Why the run failed and what you can do; absent unless it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<FailureStatus>,
 
-    /// The tokens that runs have captured since the source last changed, in the order in which `spec.trigger` last had
-    /// them: setting one of them again starts nothing. At most 20.
+    /// Values of `spec.trigger` that runs have captured since the source last changed, in the order in which they were last
+    /// set. Setting one of them again starts nothing. At most 20.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20))]
     pub handled_triggers: Vec<String>,
 
-    /// The last value of `spec.trigger` that nothing is due for any more: its run has ended, or it was handled before. What
-    /// to wait for after setting `spec.trigger`.
+    /// The last value of `spec.trigger` that is done: its run has ended, or the value was handled before. Wait for it after
+    /// you set `spec.trigger`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_trigger: Option<String>,
 
@@ -77,11 +77,11 @@ pub struct RefreshStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_request: Option<String>,
 
-    /// The value of that annotation whose run has last ended.
+    /// The value of the annotation `milvus-refresh.dev/requestedAt` whose run last ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_completed_request: Option<String>,
 
-    /// The last 10 runs that have ended, newest first.
+    /// The last 10 runs that ended, newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]
     pub history: Vec<PastRun>,
@@ -90,38 +90,39 @@ pub struct RefreshStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_successful_time: Option<Time>,
 
-    /// The job of the run that last completed.
+    /// Milvus' id of the job of the run that last completed, as text.
     #[serde(rename = "lastSuccessfulJobID", default, skip_serializing_if = "Option::is_none")]
     pub last_successful_job_id: Option<String>,
 
-    /// `Ready` sums up, `Complete` and `Failed` are for `kubectl wait`, `Reconciling` and `Stalled` for GitOps tools,
-    /// `Suspended` says that starts are held and what is due. Each carries `observedGeneration` of the status.
+    /// `Ready` summarizes the others. `Complete` and `Failed` are for `kubectl wait`, `Reconciling` and `Stalled` for GitOps
+    /// tools. `Suspended` tells that starts are held and what is due. Each has the `observedGeneration` of the status.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
 }
 
-/// The durable record of a run. Written before a start is sent to Milvus; a restart carries on from it.
+/// The durable record of a run. The operator writes it before it sends a start to Milvus, and continues from it after a
+/// restart.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RunStatus {
-    /// Counts the runs of this object, from 1.
+    /// Number of the run, counted from 1 for each object.
     #[serde(default)]
     pub number: i64,
 
-    /// The `metadata.generation` that the run was opened for.
+    /// The `metadata.generation` for which the run became due.
     #[serde(default)]
     pub generation: i64,
 
-    /// The `spec.trigger` that the run captured when it was claimed; until then that of the run before.
+    /// The `spec.trigger` that the run captured when it was claimed; until then, that of the previous run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trigger: Option<String>,
 
-    /// The value of the annotation `milvus-refresh.dev/requestedAt` that the run captured likewise.
+    /// The value of the annotation `milvus-refresh.dev/requestedAt` that the run captured when it was claimed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_at: Option<String>,
 
-    /// Stands for the source that the run captured likewise; a different one makes a new run due.
+    /// Fingerprint of the source that the run captured when it was claimed. A different source makes a new run due.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub fingerprint: String,
 
@@ -129,127 +130,129 @@ pub struct RunStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queued_time: Option<Time>,
 
-    /// Since when the start of the run is held by `spec.suspend`; absent while it is not.
+    /// Since when `spec.suspend` has held the start of the run; absent while it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspended_time: Option<Time>,
 
-    /// How many seconds the start of the run was held by `spec.suspend` before.
+    /// For how many seconds `spec.suspend` held the start of the run before that.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub suspended_seconds: i64,
 
-    /// The operator process that queued or claimed the run last. A process that takes over writes its own name on every
-    /// run that is due, so that a late claim of its predecessor meets a conflict.
+    /// The operator process that last queued or claimed the run. A new leader writes its own name on every run that is due,
+    /// so that a late claim of its predecessor gets a conflict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operator: Option<String>,
 
-    /// How many times the run has been claimed, refused and abandoned claims too.
+    /// How many times the run was claimed, including claims that were refused or abandoned.
     #[serde(default)]
     pub attempt: i64,
 
-    /// Names the last claim: `<number>-<attempt>-<random>`. Only the process that wrote a claim knows what became of its
-    /// start, and this tells its claim from one that another process wrote under the same number and attempt.
+    /// Id of the last claim: `<number>-<attempt>-<random>`. It tells the claims of two processes for the same attempt apart;
+    /// only the process that wrote a claim knows the outcome of its start.
     #[serde(rename = "claimID", default, skip_serializing_if = "Option::is_none")]
     pub claim_id: Option<String>,
 
     /// How many claims are proven over: Milvus refused the start, it was never sent, or the job that Milvus named in its
-    /// reply has ended. While fewer than `attempt`, a job of an earlier claim may still turn up, and the operator looks for
-    /// one before it starts another. Counts only together with a `claimID` of this number and attempt.
+    /// reply has ended. While this is below `attempt`, a job of an earlier claim may still appear, and the operator looks for
+    /// it before it starts another. Counts only together with a `claimID` of this number and attempt.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub proven_claims: i64,
 
-    /// How many attempts have failed in a class that is retried; counts against `spec.backoffLimit`.
+    /// How many attempts failed with a retryable class; counts against `spec.backoffLimit`.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub failures: i64,
 
-    /// When the next attempt is due; present only while a retry waits.
+    /// When the next attempt is due; absent unless a retry is pending.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_attempt_time: Option<Time>,
 
-    /// When the standing claim was made; absent while no claim stands. A claim without `jobID` means that a start may
-    /// have been sent whose outcome is not known.
+    /// When the current claim was made; absent while there is none. A claim without `jobID` means that a start may have been
+    /// sent and its outcome is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub submit_time: Option<Time>,
 
-    /// Milvus' id of the collection that was claimed, as text. Another one means another incarnation of the collection.
+    /// Milvus' id of the claimed collection, as text. A different id means that the collection was recreated.
     #[serde(rename = "collectionID", default, skip_serializing_if = "Option::is_none")]
     pub collection_id: Option<String>,
 
-    /// The address of the Milvus that was claimed.
+    /// The Milvus address that the run was claimed for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
 
-    /// The source that the claimed run reads; jobs of another source are never taken for ours.
+    /// The source that the claimed run reads. A job that reads another source is never taken for a job of this run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_source: Option<String>,
 
-    /// The highest job id that the collection had before the claim, as text; `0` when it had none. Taken anew for each claim
-    /// before which all others are proven over.
+    /// The highest job id of the collection before the claim, as text; `0` if it had no job. Taken again for each claim that
+    /// is made while all earlier ones are proven over.
     #[serde(rename = "jobIDWatermark", default, skip_serializing_if = "Option::is_none")]
     pub job_id_watermark: Option<String>,
 
-    /// The newest start among those jobs, to the millisecond as Milvus has it: jobs of one second are told apart by it.
+    /// The newest start time of the collection's jobs before the claim, in milliseconds: several jobs can start within one
+    /// second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_time_watermark: Option<MicroTime>,
 
-    /// Whether Milvus has shown the job at least once. A job that was accepted and never shown was never created.
+    /// Whether Milvus has listed the job at least once. A job that was accepted and never listed was never created.
     #[serde(default)]
     pub job_seen: bool,
 
-    /// The ids of this run's jobs that have ended or never came into being.
+    /// Ids of this run's jobs that ended or were never created.
     #[serde(rename = "endedJobIDs", default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub ended_job_ids: Vec<String>,
 
-    /// How many claims of this run were given up because no job of theirs could be found. At most 2.
+    /// How many claims of this run were given up because no job was found for them. At most 2.
     #[serde(default)]
     pub unproven_submits: i64,
 
-    /// Whether the job was found rather than started: the reply to our start was lost, or someone else started it.
+    /// Whether the job was found rather than named in Milvus' reply: the reply was lost, or this refresh did not start the
+    /// job.
     #[serde(default)]
     pub adopted: bool,
 
-    /// What Milvus refused the standing claim's start with, where that is no proof yet: its own repetition of the call may
-    /// have been refused while the first call goes on. It counts once no job of the claim can turn up any more.
+    /// Milvus' refusal of the current claim's start, while it is not yet proof that no job exists: Milvus may have refused its
+    /// own retry of the call while the first call continues. It counts once no job of the claim can appear any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refusal: Option<RefusalStatus>,
 
-    /// The refresh of another namespace (`namespace/name`) that had held the collection for 75 minutes when this run
-    /// started all the same. Of several jobs that could be its own, such a run takes none.
+    /// The refresh in another namespace (`namespace/name`) that had held the collection for 75 minutes when this run started
+    /// anyway. Among several jobs that could be its own, such a run takes none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passed_over: Option<String>,
 }
 
-/// A refusal of a start.
+/// Milvus' refusal of a start.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RefusalStatus {
-    /// The failure class, or the connection's reason where the connection is at fault.
+    /// The failure class, or the reason of the connection if the connection is the cause.
     #[serde(default)]
     pub reason: String,
 
-    /// Milvus' words.
+    /// Milvus' message.
     #[serde(default)]
     pub message: String,
 }
 
-/// Why a run failed and what to do about it.
+/// Why a run failed and what you can do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FailureStatus {
-    /// The failure class, from a closed set; also the reason of the conditions.
+    /// The failure class, one of a fixed set; also the reason of the conditions.
     #[serde(default)]
     pub class: String,
 
-    /// Whether the operator tries again by itself, as far as the spec lets it.
+    /// Whether the operator retries this class automatically, up to `backoffLimit` times.
     #[serde(default)]
     pub retryable: bool,
 
-    /// What a person can do about it.
+    /// What you can do.
     #[serde(default)]
     pub remedy: String,
 }
 
-/// A run that has ended.
+/// A run that ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PastRun {
@@ -257,11 +260,11 @@ pub struct PastRun {
     #[serde(default)]
     pub number: i64,
 
-    /// The `spec.trigger` that it captured.
+    /// The `spec.trigger` that the run captured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trigger: Option<String>,
 
-    /// Milvus' id of its last job, as text; absent when none was started.
+    /// Milvus' id of the run's last job, as text; absent if no job was started.
     #[serde(rename = "jobID", default, skip_serializing_if = "Option::is_none")]
     pub job_id: Option<String>,
 
@@ -269,11 +272,11 @@ pub struct PastRun {
     #[serde(default)]
     pub state: String,
 
-    /// Why it failed; absent when it completed.
+    /// The failure class; absent if the run completed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,
 
-    /// When Milvus recorded that job.
+    /// When Milvus recorded the job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_time: Option<Time>,
 
@@ -281,7 +284,7 @@ pub struct PastRun {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completion_time: Option<Time>,
 
-    /// How it ended, in at most 128 bytes.
+    /// How the run ended, in at most 128 bytes.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
 }

@@ -6,21 +6,21 @@ use serde::{Deserialize, Serialize};
 
 use super::connection::SecretReference;
 
-/// How TLS is spoken with Milvus. Only with an `https://` address; absent there, the server's certificate must come from an
-/// authority that the operator's system trusts.
+/// TLS settings of the connection to Milvus. Only for an `https://` address. Absent: the server's certificate must be signed
+/// by a CA that the operator's system trusts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionTls {
-    /// The CA certificates, PEM, that the server's certificate must come from. Absent: those of the operator's system.
+    /// The CA certificates (PEM) that must have signed the server's certificate. Absent: those of the operator's system.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_ref: Option<CaReference>,
 
-    /// A Secret of the same namespace and of type `kubernetes.io/tls` with the certificate (`tls.crt`) and the key
-    /// (`tls.key`) that the operator shows to a server that asks for them (mutual TLS).
+    /// A Secret in the same namespace, of type `kubernetes.io/tls`, with the client certificate (`tls.crt`) and its key
+    /// (`tls.key`). The operator presents it if the server asks for one (mutual TLS).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_certificate_ref: Option<SecretReference>,
 
-    /// The name that the server's certificate must bear. Absent: the host of the address.
+    /// The name that the server's certificate must contain. Absent: the host of the address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?$')")
@@ -28,24 +28,24 @@ pub struct ConnectionTls {
     pub server_name: Option<String>,
 }
 
-/// Refers to CA certificates in a Secret or ConfigMap of the same namespace.
+/// Refers to CA certificates in a Secret or ConfigMap in the same namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CaReference {
-    /// What holds them: a `Secret` or a `ConfigMap`.
+    /// `Secret` or `ConfigMap`.
     pub kind: CaHolder,
 
-    /// The name of the Secret or ConfigMap.
+    /// Name of the Secret or ConfigMap.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')")
-        .message("must be the name of an object: lower-case letters, digits, - and ., beginning and ending with a letter or digit"))]
+        .message("must be a valid object name: lower-case letters, digits, - and ., beginning and ending with a letter or digit"))]
     pub name: String,
 
-    /// The key whose value holds one or more certificates in PEM form.
+    /// The key whose value holds one or more PEM certificates.
     #[serde(default = "ca_key")]
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = Rule::new("self.matches('^[-._A-Za-z0-9]+$')")
-        .message("must be a key of a Secret or ConfigMap: letters, digits, -, _ and .; for example ca.crt"))]
+        .message("must be a valid key of a Secret or ConfigMap: letters, digits, -, _ and .; for example ca.crt"))]
     pub key: String,
 }
 

@@ -87,7 +87,7 @@ async fn bad_objects_are_refused_and_the_message_says_what_to_write() {
             json!({ "collectionName": "p", "connectionRef": { "kind": "Secret" } }),
             "supported values: \"MilvusConnection\"",
         ),
-        (json!({ "collectionName": "p", "connectionRef": { "name": "A" } }), "must be the name of a MilvusConnection"),
+        (json!({ "collectionName": "p", "connectionRef": { "name": "A" } }), "must be a valid MilvusConnection name"),
         (json!({ "collectionName": "p", "connectionRef": { "name": "a".repeat(254) } }), "253"),
         (json!({ "collectionName": "p", "connectionRef": { "name": "" } }), "should be at least 1 chars long"),
     ] {
@@ -111,10 +111,7 @@ async fn bad_objects_are_refused_and_the_message_says_what_to_write() {
         (json!({ "address": "http://mil vus:19530" }), "must be http://host:port"),
         (json!({ "address": format!("http://{}:1", "m".repeat(600)) }), "512"),
         (json!({ "address": "http://m:1", "auth": {} }), "secretRef: Required value"),
-        (
-            json!({ "address": "http://m:1", "auth": { "secretRef": { "name": "A_B" } } }),
-            "must be the name of a Secret",
-        ),
+        (json!({ "address": "http://m:1", "auth": { "secretRef": { "name": "A_B" } } }), "must be a valid Secret name"),
         (json!({ "address": "http://m:1", "tls": {} }), "tls is for an address that begins with https://"),
         (json!({ "address": "https://m:1", "tls": { "serverName": "m:1" } }), "must be a DNS name"),
         (json!({ "address": "https://m:1", "tls": { "caRef": { "name": "ca" } } }), "kind: Required value"),
@@ -124,7 +121,7 @@ async fn bad_objects_are_refused_and_the_message_says_what_to_write() {
         ),
         (
             json!({ "address": "https://m:1", "tls": { "caRef": { "kind": "Secret", "name": "ca", "key": "a/b" } } }),
-            "must be a key of a Secret",
+            "must be a valid key of a Secret",
         ),
         (json!({ "address": "http://m:1", "requestTimeoutSeconds": 0 }), "greater than or equal to 1"),
         (json!({ "address": "http://m:1", "requestTimeoutSeconds": 301 }), "less than or equal to 300"),
@@ -176,7 +173,7 @@ async fn a_source_comes_with_one_spec_or_not_at_all() {
     }
     let together = "set externalSource together with either externalSpec or externalSpecFrom";
     let (uri, login, name) =
-        ("must be a URI with a host or bucket", "must not hold credentials", "must be the name of a Secret");
+        ("must be a URI with a host or bucket", "must not contain credentials", "must be a valid Secret name");
     let secret = |name: &str, key: &str| json!({ "secretKeyRef": { "name": name, "key": key } });
     for (overrides, says) in [
         (json!({ "externalSource": source }), together),
@@ -212,9 +209,12 @@ async fn a_source_comes_with_one_spec_or_not_at_all() {
         (json!({ "externalSource": source, "externalSpecFrom": secret("A", "k") }), name),
         (json!({ "externalSource": source, "externalSpecFrom": secret(&"a".repeat(254), "k") }), "253"),
         (json!({ "externalSource": source, "externalSpecFrom": secret("a", "") }), "should be at least 1 chars long"),
-        (json!({ "externalSource": source, "externalSpecFrom": secret("a", "k/l") }), "must be a key of a Secret"),
-        (json!({ "externalSource": source, "externalSpecFrom": secret("a", "..") }), "must be a key of a Secret"),
-        (json!({ "externalSource": source, "externalSpecFrom": secret("a", ".") }), "must be a key of a Secret"),
+        (
+            json!({ "externalSource": source, "externalSpecFrom": secret("a", "k/l") }),
+            "must be a valid key of a Secret",
+        ),
+        (json!({ "externalSource": source, "externalSpecFrom": secret("a", "..") }), "must be a valid key of a Secret"),
+        (json!({ "externalSource": source, "externalSpecFrom": secret("a", ".") }), "must be a valid key of a Secret"),
     ] {
         let refused = dry_run(&world, with_source(&overrides)).await.expect_err(&overrides.to_string());
         assert!(refused.contains(says), "{overrides}: {refused}");
@@ -293,7 +293,7 @@ async fn a_connection_lists_sources_in_their_plainest_form() {
     ] {
         dry_run(&world, object(list.clone())).await.unwrap_or_else(|error| panic!("{list}: {error}"));
     }
-    let (alone, plain) = ("must hold * alone", "in their plainest form");
+    let (alone, plain) = ("must be either * alone or prefixes only", "each prefix must look like s3://bucket/path");
     for (list, says) in [
         (json!(["*", "s3://bucket"]), alone),
         (json!(["*", "*"]), alone),

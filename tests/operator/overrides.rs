@@ -228,7 +228,7 @@ async fn the_longest_spec_is_sent_and_the_api_server_refuses_a_longer_one_and_cr
     world.milvus.create_collection("products", Plan::completes_in(Duration::ZERO));
     let padded = |bytes: usize| format!("{PLAIN}{}", " ".repeat(bytes - PLAIN.len()));
     let inline = |text: &str| json!({ "externalSource": SOURCE, "externalSpec": text });
-    for (text, says) in [(padded(65_537), "65536"), (WITH_KEYS.to_owned(), "must not hold credentials")] {
+    for (text, says) in [(padded(65_537), "65536"), (WITH_KEYS.to_owned(), "must not contain credentials")] {
         let refused = world.put_overriding("products", inline(&text)).await.unwrap_err().to_string();
         assert!(refused.contains(says), "{refused}");
     }
