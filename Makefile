@@ -12,7 +12,7 @@ CARGO_DENY := $(if $(filter $(CARGO_DENY_VERSION),$(shell cargo-deny --version 2
 demo: programs ## run three refreshes on a real API server, watch them, leave nothing behind
 	@cargo run --quiet -p controlplane --bin demo
 
-dev: programs ## the same, but left running for kubectl until Ctrl-C
+dev: programs ## the same, but keeps running for kubectl until Ctrl-C
 	@cargo run --quiet -p controlplane --bin demo -- --keep
 
 programs:

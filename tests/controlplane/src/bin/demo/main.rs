@@ -50,15 +50,15 @@ fn run() -> Result<()> {
         println!("{refresh}");
     }
     for refresh in &refreshes {
-        ensure!(refresh.is_as_expected(), "{} did not end as it should\n{}", refresh.name, world.log_tails());
+        ensure!(refresh.is_as_expected(), "{} did not end as expected\n{}", refresh.name, world.log_tails());
     }
     if keep {
         invite(&world);
         interrupt.wait();
-        println!("\nEnding all of it.");
+        println!("\nStopping everything.");
     } else {
-        println!("\nAll three ended as they should. To play with it: make dev");
-        println!("It leaves the same running, for commands such as these:");
+        println!("\nAll three ended as expected. To try it yourself, run make dev.");
+        println!("It keeps everything running for commands such as these:");
         println!("{IDEAS}");
     }
     Ok(())
@@ -90,12 +90,12 @@ const IDEAS: &str = "
   kubectl delete ecrefresh products && kubectl apply -f examples/refresh-products.yaml
   kubectl wait --for=condition=Complete ecrefresh/products";
 
-/// Says how to go on with what is left running.
+/// Says how to use what is left running.
 fn invite(world: &World) {
-    println!("\nEverything is left running. In another terminal, in this folder:\n");
+    println!("\nEverything keeps running. In another terminal, in this folder:\n");
     println!("  export KUBECONFIG={}", world.kubeconfig().display());
     if let Some(folder) = world.kubectl_folder() {
-        println!("  export PATH={}:$PATH   # a kubectl that fits this API server", folder.display());
+        println!("  export PATH={}:$PATH   # a kubectl that matches this API server", folder.display());
     }
-    println!("{IDEAS}\n\nLogs: {}\nCtrl-C here ends all of it.", Path::display(world.logs()));
+    println!("{IDEAS}\n\nLogs: {}\nPress Ctrl-C here to stop everything.", Path::display(world.logs()));
 }
