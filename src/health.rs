@@ -1,12 +1,9 @@
 //! Whether this process is alive: it is not when a pass does not come to its end or a watch has fallen silent, which
 //! only a restart cures. Neither depends on Milvus or on an API server that is down.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 /// The longest that a pass can take. Each of its calls has a deadline of at most 30 s; the few that a pass makes one
@@ -75,7 +72,7 @@ impl Health {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 }
 

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use milvus_refresh_operator::{
     api,
     cli::{self, Cli, Command, Run},
-    client,
     clock::Clock,
+    cluster::client,
     controller::{self, Context, Process},
     health::Health,
     http,

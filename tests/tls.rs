@@ -7,9 +7,11 @@ use std::time::Duration;
 use milvus_refresh_operator::{
     milvus::{
         ErrorKind, Milvus,
-        connect::{ConnectError, ConnectOptions},
-        grpc::GrpcMilvus,
-        tls::{ClientCertificate, Tls},
+        grpc::{
+            GrpcMilvus,
+            connect::{ConnectError, ConnectOptions},
+            tls::{ClientCertificate, Tls},
+        },
     },
     simulator::{ServerTls, Settings, Simulator},
 };

@@ -9,24 +9,20 @@ use kube::{Client, Resource, runtime::reflector::Store};
 use tokio_util::task::TaskTracker;
 
 use super::{
-    Kept, Key,
-    events::Events,
-    fence::Due,
-    milvus_ref::MilvusRefs,
-    references::References,
-    restored,
-    servers::{Server, Servers},
-    spread::Spread,
-    volatile::Volatile,
-    wakes::Router,
+    connection::{MilvusRefs, References, Server, Servers},
+    refresh::Volatile,
 };
 use crate::{
     api::ExternalCollectionRefresh,
     clock::Clock,
+    cluster::{events::Events, packed::Packed, restored},
     health::Health,
     leader::Leadership,
     metrics::Metrics,
+    object::Key,
     refresh::{Connection, Desired, NOT_FOUND, Recorded, is_due},
+    requeue::{Router, staggered::Spread},
+    turns::fence::Due,
 };
 
 /// What the passes share with the HTTP pages.
@@ -79,7 +75,7 @@ pub struct Context {
 /// What is watched: all namespaces, or one.
 struct Scope {
     namespace: Option<String>,
-    refreshes: OnceLock<Store<Kept<ExternalCollectionRefresh>>>,
+    refreshes: OnceLock<Store<Packed<ExternalCollectionRefresh>>>,
     connections_listed: AtomicBool,
 }
 
@@ -123,7 +119,7 @@ impl Context {
     }
 
     /// Hands over the store of a scope's refreshes.
-    pub(super) fn set_store(&self, scope: &Option<String>, store: Store<Kept<ExternalCollectionRefresh>>) {
+    pub(super) fn set_store(&self, scope: &Option<String>, store: Store<Packed<ExternalCollectionRefresh>>) {
         if let Some(scope) = self.scope(scope) {
             // Set once, when the controllers start.
             let _ = scope.refreshes.set(store);
@@ -136,7 +132,7 @@ impl Context {
     }
 
     /// What the watch shows of `object`, and of none other of that name.
-    pub(super) fn stored(&self, object: &ExternalCollectionRefresh) -> Option<Arc<Kept<ExternalCollectionRefresh>>> {
+    pub(super) fn stored(&self, object: &ExternalCollectionRefresh) -> Option<Arc<Packed<ExternalCollectionRefresh>>> {
         let key = Key::of(object);
         let stored = self.scope_of(&key)?.refreshes.get()?.get(&key.into_ref())?;
         (stored.meta().uid == object.metadata.uid).then_some(stored)
@@ -166,7 +162,7 @@ impl Context {
     pub(super) fn connections_listed(&self, scope: &Option<String>) {
         if let Some(scope) = self.scope(scope) {
             scope.connections_listed.store(true, Ordering::Release);
-            self.volatile.fence.connections_listed(&scope.namespace);
+            self.volatile.turns.fence.connections_listed(&scope.namespace);
             scope.each_refresh(None, |refresh| self.wake_unless_ended(refresh));
         }
     }
@@ -196,7 +192,7 @@ impl Context {
                 due.push(Due::new(uid, Key::of(refresh), version, refresh.connection(), &want, &recorded));
             }
         });
-        self.volatile.fence.listed(scope, due);
+        self.volatile.turns.fence.listed(scope, due);
     }
 
     fn wake_unless_ended(&self, refresh: &ExternalCollectionRefresh) {

@@ -1,6 +1,6 @@
 //! Runs the passes of one kind: takes in what asks for one, and begins each when it is its turn.
 
-use std::{fmt::Debug, panic::AssertUnwindSafe, sync::Arc};
+use std::{fmt::Debug, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::{FutureExt, Stream, StreamExt, stream};
 use kube::{
@@ -15,11 +15,21 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Context, Kept, Key, pace,
-    queue::{Queue, limits},
-    status,
+    Context,
+    workqueue::{Queue, limits},
 };
-use crate::{metrics::Outcome, refresh::Wake};
+use crate::{
+    backoff::{doubled, shortened},
+    cluster::{packed::Packed, status},
+    metrics::Outcome,
+    object::Key,
+    refresh::Wake,
+};
+
+/// The pause after the first failure of a reconcile; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause, so that statuses are right soon after the API server is back.
+const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
 /// Why a pass could not come to its end; it is tried again after a pause that grows.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +45,7 @@ pub enum Error {
 /// The objects of a kind in one scope, and what asks for passes over them.
 pub struct Watched<K: Resource<DynamicType = ()> + 'static> {
     scope: Option<String>,
-    store: Store<Kept<K>>,
+    store: Store<Packed<K>>,
     /// Ends where the watch does.
     asked: stream::BoxStream<'static, Option<Key>>,
 }
@@ -47,8 +57,8 @@ where
     /// What `watch` shows to have changed asks for a pass, once the store shows it, and what is woken.
     pub fn new(
         scope: &Option<String>,
-        store: Store<Kept<K>>,
-        watch: impl Stream<Item = Result<Kept<K>, watcher::Error>> + Send + 'static,
+        store: Store<Packed<K>>,
+        watch: impl Stream<Item = Result<Packed<K>, watcher::Error>> + Send + 'static,
         wakes: impl Stream<Item = Key> + Send + 'static,
     ) -> Self {
         // A watch that fails is opened again, and has told so.
@@ -59,10 +69,10 @@ where
 }
 
 /// Where the objects of a kind are kept, by scope.
-struct Stores<K: Resource<DynamicType = ()> + 'static>(Vec<(Option<String>, Store<Kept<K>>)>);
+struct Stores<K: Resource<DynamicType = ()> + 'static>(Vec<(Option<String>, Store<Packed<K>>)>);
 
 impl<K: Resource<DynamicType = ()> + Clone + 'static> Stores<K> {
-    fn get(&self, key: &Key) -> Option<Arc<Kept<K>>> {
+    fn get(&self, key: &Key) -> Option<Arc<Packed<K>>> {
         let watches = |scope: &Option<String>| scope.as_ref().is_none_or(|scope| *scope == key.namespace);
         let (_, store) = self.0.iter().find(|(scope, _)| watches(scope))?;
         store.get(&key.clone().into_ref())
@@ -77,7 +87,7 @@ pub async fn drive<K, F, Fut>(
     name: &'static str,
     watched: Vec<Watched<K>>,
     workers: u16,
-    lane: fn(&Kept<K>) -> &str,
+    lane: fn(&Packed<K>) -> &str,
     reconcile: F,
     context: Arc<Context>,
     stop: CancellationToken,
@@ -136,7 +146,7 @@ where
 /// One pass, and when there is another. Skips what cannot be decoded, and keeps a panic from ending the controller.
 pub(super) async fn guarded<K, F, Fut>(
     name: &'static str,
-    object: Arc<Kept<K>>,
+    object: Arc<Packed<K>>,
     context: Arc<Context>,
     reconcile: F,
 ) -> Wake
@@ -174,5 +184,22 @@ where
         Err(Error::Api(_)) => Outcome::Error,
         Err(Error::Panicked(_)) => Outcome::Panic,
     });
-    result.unwrap_or_else(|error| Wake::After(pace::after_error(name, object.as_ref(), &error, &context)))
+    result.unwrap_or_else(|error| Wake::After(after_error(name, object.as_ref(), &error, &context)))
+}
+
+/// The pause after `error`.
+pub(super) fn after_error<K: Resource>(
+    controller: &'static str,
+    object: &K,
+    error: &Error,
+    context: &Context,
+) -> Duration {
+    let meta = object.meta();
+    let errors = context.volatile.memory.with(meta.uid.as_deref().unwrap_or_default(), |remembered| {
+        remembered.errors = remembered.errors.saturating_add(1);
+        remembered.errors
+    });
+    let pause = shortened(doubled(FIRST_PAUSE, errors, LONGEST_PAUSE), context.clock.random());
+    tracing::warn!(controller, namespace = meta.namespace, name = meta.name, %error, pause_ms = pause.as_millis(), "the pass is tried again");
+    pause
 }

@@ -15,10 +15,7 @@ use super::{
     lease::{self, LEASE_DURATION, Observed, POLL_PERIOD, RENEW_DEADLINE, RENEW_PERIOD, Step, evaluate},
     store::{CALL_DEADLINE, Failure, Store},
 };
-use crate::clock::Clock;
-
-/// Pauses are shortened by up to this share of them, so that replicas that were started together do not ask together.
-const JITTER: f64 = 0.25;
+use crate::{backoff::shortened, clock::Clock};
 
 /// One process that wants to lead.
 pub struct Candidate {
@@ -113,7 +110,7 @@ impl Candidate {
                 tracing::info!(lease = self.store.name(), "{standing}");
                 told = Some(standing);
             }
-            sleep(self.jittered(POLL_PERIOD)).await;
+            sleep(self.shortly(POLL_PERIOD)).await;
         }
     }
 
@@ -130,7 +127,7 @@ impl Candidate {
     async fn keep(&mut self, mut until: Instant) -> Loss {
         let mut failure = None;
         loop {
-            let pause = self.jittered(if failure.is_some() { POLL_PERIOD } else { RENEW_PERIOD });
+            let pause = self.shortly(if failure.is_some() { POLL_PERIOD } else { RENEW_PERIOD });
             let renewed = tokio::select! {
                 // A process that stood still for so long sends nothing any more.
                 biased;
@@ -229,7 +226,8 @@ impl Candidate {
         }
     }
 
-    fn jittered(&self, period: Duration) -> Duration {
-        period.mul_f64(1.0 - JITTER * self.clock.random())
+    /// Replicas that were started together do not ask together.
+    fn shortly(&self, period: Duration) -> Duration {
+        shortened(period, self.clock.random())
     }
 }

@@ -14,12 +14,10 @@ mod refreshes;
 mod requests;
 mod workqueue;
 
-use std::{
-    fmt,
-    sync::{Mutex, PoisonError},
-};
+use std::fmt;
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge},
@@ -151,7 +149,7 @@ impl Metrics {
     /// # Errors
     /// Only when a metric cannot be formatted.
     pub fn page(&self, now: Timestamp, leads: bool) -> Result<String, fmt::Error> {
-        let registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        let registry = self.registry.lock();
         self.leads.set(leads.into());
         self.refreshes.sample(now);
         self.connections.sample();

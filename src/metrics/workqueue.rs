@@ -2,11 +2,9 @@
 //! not show it: counted is what has been handed to it and not been taken up since. Passes that are due by time only are
 //! not in it.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::HashMap, sync::Arc};
 
+use parking_lot::Mutex;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -59,7 +57,7 @@ impl WorkQueue {
 
     /// The object is to have a pass; one that waits already is not counted again.
     pub fn add(&self, controller: &'static str, key: Key) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.waiting.lock();
         waiting.entry((controller, key)).or_insert_with(|| {
             let name = Name { name: controller };
             self.depth.get_or_create(&name).inc();
@@ -70,7 +68,7 @@ impl WorkQueue {
 
     /// The object's pass begins, or it is gone.
     pub fn taken(&self, controller: &'static str, key: Key) {
-        let since = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&(controller, key));
+        let since = self.waiting.lock().remove(&(controller, key));
         if let Some(since) = since {
             let name = Name { name: controller };
             self.depth.get_or_create(&name).dec();

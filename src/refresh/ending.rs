@@ -11,6 +11,7 @@ use super::{
     observation::Permission,
     record::{PastRun, elapsed, not_ahead, whole_second},
 };
+use crate::backoff::{doubled, lengthened};
 use crate::milvus::{JobId, JobState};
 
 impl Step<'_> {
@@ -160,9 +161,8 @@ impl Step<'_> {
 /// The pause after so many failures, in whole seconds: twice as long after each, and up to a tenth longer so that runs that
 /// failed together do not come back together.
 fn backoff(failures: i64, luck: f64) -> Duration {
-    let doublings = u32::try_from(failures.saturating_sub(1)).unwrap_or(u32::MAX).min(6);
-    let pause = FIRST_RETRY.saturating_mul(1 << doublings).min(LONGEST_RETRY);
-    Duration::from_secs(pause.mul_f64(1.0 + luck.clamp(0.0, 1.0) / 10.0).as_secs())
+    let failures = u32::try_from(failures.max(1)).unwrap_or(u32::MAX);
+    Duration::from_secs(lengthened(doubled(FIRST_RETRY, failures, LONGEST_RETRY), luck).as_secs())
 }
 
 /// The longest pause that can come after so many failures.

@@ -3,7 +3,7 @@
 use super::{fault::Fault, journal::Method, refusal::Refusal};
 use crate::milvus::{
     JobId,
-    wire::{
+    grpc::wire::{
         common,
         milvus::{
             ConnectRequest, ConnectResponse, DescribeCollectionRequest, DescribeCollectionResponse,

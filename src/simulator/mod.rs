@@ -7,13 +7,9 @@
 //! Not simulated: data, indexes, loading and searches, resource limits, roles and privileges beyond a list of denied
 //! calls, the `dbname` metadata (a request without a database means `default`).
 
-use std::{
-    fmt,
-    net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{net::TcpListener, sync::watch};
 
 mod answer;
@@ -72,7 +68,7 @@ struct State {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// A client has connected: how it is talked to, and the number of its connection.

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::milvus::{
     JobId,
-    wire::{
+    grpc::wire::{
         common::ServerInfo,
         milvus::{
             ConnectRequest, ConnectResponse, DescribeCollectionRequest, DescribeCollectionResponse,

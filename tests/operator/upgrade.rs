@@ -7,7 +7,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 use kube::api::{Patch, PatchParams, PostParams};
 use milvus_refresh_operator::{
     api::{ExternalCollectionRefresh, FIELD_MANAGER},
-    milvus::{Job, Milvus as _, connect::ConnectOptions, grpc::GrpcMilvus},
+    milvus::{
+        Job, Milvus as _,
+        grpc::{GrpcMilvus, connect::ConnectOptions},
+    },
     simulator::{Method, Outcome, Plan},
 };
 use serde_json::{Value, json};

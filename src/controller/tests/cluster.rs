@@ -21,7 +21,8 @@ use tokio::sync::{Notify, Semaphore};
 
 use crate::{
     api::ExternalCollectionRefresh,
-    controller::{Kept, Key, restored, stream},
+    cluster::{packed::Packed, restored, watch},
+    object::Key,
 };
 
 /// Longer than the watch ever pauses before it tries again.
@@ -156,8 +157,8 @@ impl Seen {
     /// Starts a controller of the refreshes in `cluster` and waits until it has nothing to do.
     pub async fn of(cluster: &Cluster) -> Self {
         let seen = Self::default();
-        let (store, watch) = stream::objects::<ExternalCollectionRefresh>(Api::all(cluster.client()), seen.clone());
-        let reconcile = |object: Arc<Kept<ExternalCollectionRefresh>>, seen: Arc<Self>| async move {
+        let (store, watch) = watch::objects::<ExternalCollectionRefresh>(Api::all(cluster.client()), seen.clone());
+        let reconcile = |object: Arc<Packed<ExternalCollectionRefresh>>, seen: Arc<Self>| async move {
             let trigger = object.object().unwrap().spec.trigger.unwrap();
             seen.note(format!("{} {trigger}", Key::of(object.as_ref()).name));
             Ok::<_, Infallible>(Action::await_change())
@@ -182,8 +183,8 @@ impl Seen {
     }
 }
 
-impl stream::Lifecycle<Kept<ExternalCollectionRefresh>> for Seen {
-    fn seen(&self, _: &Kept<ExternalCollectionRefresh>) -> bool {
+impl watch::Lifecycle<Packed<ExternalCollectionRefresh>> for Seen {
+    fn seen(&self, _: &Packed<ExternalCollectionRefresh>) -> bool {
         true
     }
 

@@ -12,14 +12,16 @@ use axum::{
 use futures::stream as streams;
 use jiff::Timestamp;
 use kube::{Client, core::Status};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use super::super::*;
 use crate::{
     api::MilvusConnection,
     clock::Clock,
+    controller::*,
     leader::Leadership,
-    milvus::grpc_tests::scripted::{Reply, serve},
+    milvus::grpc::tests::scripted::{Reply, serve},
+    object::Key,
     refresh::Wake,
 };
 
@@ -51,7 +53,7 @@ impl ApiServer {
             let server = server.clone();
             async move { Ok::<_, Infallible>(server.answer(request).await) }
         });
-        let clock = Clock { now: || Timestamp::UNIX_EPOCH, random: || 1.0, nonce: || 0 };
+        let clock = Clock { now: || Timestamp::UNIX_EPOCH, random: || 0.0, nonce: || 0 };
         let leadership = Leadership::without_election();
         let process = Process { clock, metrics: Arc::default(), health: Arc::default(), leadership };
         Arc::new(Context::new(Client::new(service, "default"), process, "me".to_owned(), &[None], false))
@@ -66,19 +68,19 @@ impl ApiServer {
                 return Response::builder().status(code).body(Body::from(status.to_string())).unwrap();
             }
             let body: Value = serde_json::from_slice(&request.into_body().collect_bytes().await.unwrap()).unwrap();
-            lock(&self.written).push(body["status"].clone());
+            self.written.lock().push(body["status"].clone());
             return Response::new(Body::from(json!(connection(json!({}))).to_string()));
         }
         if query.contains("watch=true") {
             return Response::new(Body::from_stream(streams::pending::<Result<Bytes, Infallible>>()));
         }
         let object = if path.ends_with("/milvuses") { &self.milvus } else { &self.secret };
-        let list = json!({ "metadata": { "resourceVersion": "1" }, "items": [lock(object).clone()] });
+        let list = json!({ "metadata": { "resourceVersion": "1" }, "items": [object.lock().clone()] });
         Response::new(Body::from(list.to_string()))
     }
 
     fn last_reason(&self) -> Option<(String, String)> {
-        let written = lock(&self.written);
+        let written = self.written.lock();
         let ready = written.last()?["conditions"][0].clone();
         Some((ready["reason"].as_str()?.to_owned(), ready["message"].as_str()?.to_owned()))
     }
@@ -103,7 +105,7 @@ async fn the_pause_before_the_status_of_a_connection_is_offered_again_is_short_a
         server.refusal.store(409, Ordering::Relaxed);
         for millis in [1000, 2000, 4000, 8000, 8000] {
             let error = connection::reconcile(connection.clone(), context.clone()).await.unwrap_err();
-            let pause = pace::after_error(CONNECTION, connection.as_ref(), &error, &context);
+            let pause = drive::after_error(CONNECTION, connection.as_ref(), &error, &context);
             assert_eq!(pause, Duration::from_millis(millis));
         }
         server.refusal.store(0, Ordering::Relaxed);
@@ -138,7 +140,7 @@ async fn a_refused_login_is_tried_again_soon_after_a_change_of_the_connection_an
     assert_eq!(reason, "Unauthenticated");
     assert!(message.contains("at least every 60 s"), "the message says when it is tried again: {message}");
     let texts: std::collections::BTreeSet<String> =
-        lock(&server.written).iter().map(|status| status["conditions"][0]["message"].to_string()).collect();
+        server.written.lock().iter().map(|status| status["conditions"][0]["message"].to_string()).collect();
     assert_eq!(texts.len(), 1, "a try is not worth a write: {texts:?}");
 }
 
@@ -146,7 +148,7 @@ async fn a_refused_login_is_tried_again_soon_after_a_change_of_the_connection_an
 async fn a_login_is_never_sent_in_clear_to_an_address_that_a_milvus_object_gives_unless_the_connection_says_so() {
     let server = ApiServer::default();
     let data = json!({ "token": k8s_openapi::ByteString(b"hunter2".to_vec()) });
-    *lock(&server.secret) = json!({ "metadata": { "name": "login", "resourceVersion": "1" }, "data": data });
+    *server.secret.lock() = json!({ "metadata": { "name": "login", "resourceVersion": "1" }, "data": data });
     let milvus = |mode: i32| {
         json!({
             "apiVersion": "milvus.io/v1beta1", "kind": "Milvus", "metadata": { "name": "main", "namespace": "default" },
@@ -165,7 +167,7 @@ async fn a_login_is_never_sent_in_clear_to_an_address_that_a_milvus_object_gives
         (json!({ "address": "http://127.0.0.1:1", "auth": auth }), 0, "Unreachable"),
     ];
     for (spec, mode, reason) in table {
-        *lock(&server.milvus) = milvus(mode);
+        *server.milvus.lock() = milvus(mode);
         let context = server.context();
         looked(&Arc::new(connection(spec.clone())), &context).await;
         let (said, message) = server.last_reason().unwrap();

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use kube::{Client, runtime::watcher};
 
 use super::super::{drive::guarded, *};
+use crate::object::Key;
 use crate::{
     api::ExternalCollectionRefresh,
     clock::Clock,
@@ -56,7 +57,7 @@ fn context(watches: Watches) -> Arc<Context> {
 async fn an_hour_of(watches: Watches) -> Result<(), String> {
     let context = context(watches);
     let lifecycle = refresh::Lifecycle { context: context.clone(), scope: None };
-    let (_store, watch) = stream::objects::<ExternalCollectionRefresh>(watched(&context, &None), lifecycle);
+    let (_store, watch) = watch::objects::<ExternalCollectionRefresh>(watched(&context, &None), lifecycle);
     let _ = timeout(Duration::from_secs(3600), watch.for_each(|_| future::ready(()))).await;
     context.health.check()
 }
@@ -85,7 +86,7 @@ async fn a_watch_that_is_not_looked_at_any_more_is_dead() {
     assert!(context.health.check().is_err());
 }
 
-fn object() -> Arc<Kept<ExternalCollectionRefresh>> {
+fn object() -> Arc<Packed<ExternalCollectionRefresh>> {
     let object = serde_json::json!({
         "apiVersion": "milvus-refresh.dev/v1alpha1", "kind": "ExternalCollectionRefresh",
         "metadata": { "namespace": "shop", "name": "orders" }, "spec": { "collectionName": "orders" },
@@ -124,9 +125,9 @@ async fn a_pass_that_does_not_end_is_told_by_its_object_and_a_panic_ends_one() {
 #[tokio::test(start_paused = true)]
 async fn an_object_that_is_gone_before_its_pass_waits_no_longer() {
     let context = context(Watches::Quiet);
-    let (store, mut writer) = kube::runtime::reflector::store::<Kept<ExternalCollectionRefresh>>();
+    let (store, mut writer) = kube::runtime::reflector::store::<Packed<ExternalCollectionRefresh>>();
     let named = |name: &str| {
-        let mut object = Kept::clone(&object());
+        let mut object = Packed::clone(&object());
         object.meta_mut().namespace = Some(name.to_owned());
         object.meta_mut().name = Some(name.to_owned());
         object
@@ -145,7 +146,7 @@ async fn an_object_that_is_gone_before_its_pass_waits_no_longer() {
         future::pending().await
     };
     let stop = CancellationToken::new();
-    let driven = drive(REFRESH, vec![watched], 1, Kept::connection, never, context.clone(), stop);
+    let driven = drive(REFRESH, vec![watched], 1, Packed::connection, never, context.clone(), stop);
     let mut driven = std::pin::pin!(driven);
     let page = || context.metrics.page(Timestamp::UNIX_EPOCH, true).unwrap();
     let shows = |page: String, line: &str| assert!(page.lines().any(|found| found == line), "{line} is not in\n{page}");

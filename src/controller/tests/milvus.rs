@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::milvus::{
     Collection, ErrorKind, Job, JobId, JobState, Milvus, MilvusError, Result, Source,
-    connect::{ConnectError, ConnectOptions},
+    grpc::connect::{ConnectError, ConnectOptions},
     scrub::{Scrubber, Secrets},
 };
 

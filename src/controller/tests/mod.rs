@@ -18,11 +18,11 @@ use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use self::{
+use crate::api::{ExternalCollectionRefresh, RunStatus};
+use {
     api::Fate,
     world::{World, claimed},
 };
-use crate::api::{ExternalCollectionRefresh, RunStatus};
 
 #[tokio::test(start_paused = true)]
 async fn a_start_goes_out_only_once_its_claim_is_durable() {
@@ -181,7 +181,7 @@ async fn the_pause_before_a_status_is_offered_again_grows_to_a_limit_and_is_shor
         let world = due(again).await;
         for _ in 0..2 {
             world.api.on_write(|_| Fate::Failed);
-            for millis in [750, 1500, 3000, 6000, 6000] {
+            for millis in [875, 1750, 3500, 7000, 7000] {
                 let pause = Duration::from_millis(millis);
                 assert_eq!(world.failing_pass("a").await, pause, "again: {again}");
             }

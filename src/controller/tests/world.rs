@@ -18,16 +18,16 @@ use super::{api::Api, milvus::Fake};
 use crate::{
     api::ExternalCollectionRefresh,
     clock::Clock,
+    cluster::{packed::Packed, watch::Lifecycle as _},
     controller::{
-        Context, Kept, Key, Process, REFRESH,
-        pace::after_error,
-        refresh::{Lifecycle, pass_over, reconcile},
-        servers::{Origin, Server},
-        stream::Lifecycle as _,
-        takeover,
+        Context, Process,
+        connection::{Origin, Server},
+        drive::after_error,
+        refresh::{Lifecycle, pass_over, reconcile, watch_over},
     },
     leader::Leadership,
     milvus::poller::Poller,
+    object::{Key, REFRESH},
     refresh::{Connection, Recorded, Wake},
 };
 
@@ -49,7 +49,7 @@ pub struct World {
 pub struct Watch(Arc<Mutex<Shown>>);
 
 struct Shown {
-    writer: Writer<Kept<ExternalCollectionRefresh>>,
+    writer: Writer<Packed<ExternalCollectionRefresh>>,
     lifecycle: Lifecycle,
     objects: BTreeMap<String, ExternalCollectionRefresh>,
 }
@@ -77,7 +77,7 @@ impl World {
 
     /// So many refreshes may run at a time from now on.
     pub fn allow(&self, limit: usize) {
-        self.context.volatile.slots.limit(&connection(), limit);
+        self.context.volatile.turns.slots.limit(&connection(), limit);
     }
 
     /// Another process of this name in the same world, which begins now and leads.
@@ -93,8 +93,8 @@ impl World {
         let process = Process { clock, metrics: Arc::default(), health: Arc::default(), leadership };
         let context = Context::new(api.client(), process, operator.into(), &scopes, false);
         let context = Arc::new(context);
-        context.volatile.fence.begin(Instant::now());
-        tokio::spawn(takeover::watch_over(context.clone()));
+        context.volatile.turns.fence.begin(Instant::now());
+        tokio::spawn(watch_over(context.clone()));
         let (store, writer) = reflector::store();
         context.set_store(&None, store);
         connect(&context, &milvus);
@@ -232,7 +232,7 @@ impl Watch {
         for object in gone {
             let uid = object.metadata.uid.clone().unwrap();
             objects.remove(&uid);
-            writer.apply_watcher_event(&watcher::Event::Delete(Kept::of(&object)));
+            writer.apply_watcher_event(&watcher::Event::Delete(Packed::of(&object)));
             lifecycle.gone(&uid, &Key::of(&object));
         }
         let is_news = |uid: &String, version: &Option<String>| {
@@ -241,7 +241,7 @@ impl Watch {
         let news = now.iter().filter(|(_, uid, version)| is_news(uid, version)).map(|(name, _, _)| api.object(name));
         for object in news.flatten().collect::<Vec<_>>() {
             objects.insert(object.metadata.uid.clone().unwrap(), object.clone());
-            let object = Kept::of(&object);
+            let object = Packed::of(&object);
             writer.apply_watcher_event(&watcher::Event::Apply(object.clone()));
             lifecycle.seen(&object);
         }

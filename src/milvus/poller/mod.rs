@@ -4,14 +4,10 @@
 //! tick shows them all; a job that it does not show is asked for singly. While the List fails, all are. Whatever fails
 //! is asked for again after a pause, for as long as somebody tracks a job.
 
-use std::{
-    fmt,
-    hash::Hash,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{fmt, hash::Hash, sync::Arc, time::Duration};
 
 use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -102,7 +98,7 @@ impl<K: Eq + Hash + Clone + Send + 'static> Poller<K> {
 impl<K> Shared<K> {
     fn plan(&self) -> MutexGuard<'_, Plan<K>> {
         // A plan is never left half changed.
-        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+        self.plan.lock()
     }
 }
 

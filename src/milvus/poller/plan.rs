@@ -10,9 +10,10 @@ use tokio::time::Instant;
 
 use super::{
     Sighting,
-    schedule::{COALESCE_FROM, LIST_RETRY, SPACING, backoff, jittered, list_interval, list_rest},
+    schedule::{COALESCE_FROM, LIST_RETRY, SPACING, backoff, list_interval, list_rest},
     tracked::Tracked,
 };
+use crate::backoff::lengthened;
 use crate::milvus::{ErrorKind, Job, JobId, MilvusError, Result};
 
 /// Single polls that may be under way at a time.
@@ -45,7 +46,7 @@ impl Pause {
     fn failed(&mut self, now: Instant, random: f64) {
         if now >= self.until {
             self.failures = self.failures.saturating_add(1);
-            self.until = now + jittered(backoff(self.failures), random);
+            self.until = now + lengthened(backoff(self.failures), random);
         }
     }
 }
@@ -153,7 +154,7 @@ impl<K: Eq + Hash + Clone> Plan<K> {
         // A job that no List could show yet is as good as just started.
         let age = |job: &Tracked| if job.since >= last { Duration::ZERO } else { job.age(now) };
         let youngest = active.map(age).min().unwrap_or_default();
-        let tick = jittered(list_interval(youngest), self.list_random);
+        let tick = lengthened(list_interval(youngest), self.list_random);
         (last + tick).max(self.next_list).max(self.server.until)
     }
 
@@ -193,7 +194,7 @@ impl<K: Eq + Hash + Clone> Plan<K> {
             Err(error) => {
                 self.list_failures = self.list_failures.saturating_add(1);
                 let pause = if is_lasting(error.kind) { LIST_RETRY } else { backoff(self.list_failures) };
-                self.next_list = self.next_list.max(now + jittered(pause, self.list_random));
+                self.next_list = self.next_list.max(now + lengthened(pause, self.list_random));
                 Vec::new()
             }
         }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::backoff::doubled;
+
 /// From so many active jobs on, one List a tick replaces a poll for each.
 pub(super) const COALESCE_FROM: usize = 16;
 
@@ -18,9 +20,6 @@ pub(super) const LIST_RETRY: Duration = Duration::from_secs(300);
 pub(super) const SHORTEST: Duration = Duration::from_millis(250);
 
 const LONGEST: Duration = Duration::from_secs(10);
-
-/// How much of an interval jitter adds at most, so that no lower bound is undercut.
-const JITTER: f64 = 0.1;
 
 /// Between two polls of a job that was started `age` ago.
 pub(super) fn single_interval(age: Duration) -> Duration {
@@ -39,16 +38,7 @@ pub(super) fn list_rest(took: Duration) -> Duration {
 
 /// The pause after `failures` failures in a row: doubled from [`SOON`], at most 10 s, none without a failure.
 pub(super) fn backoff(failures: u32) -> Duration {
-    match failures.checked_sub(1) {
-        None => Duration::ZERO,
-        Some(doublings) => SOON.saturating_mul(2_u32.saturating_pow(doublings)).min(LONGEST),
-    }
-}
-
-/// `interval`, lengthened by a share of `random` (0 to 1; anything else counts as its nearest).
-pub(super) fn jittered(interval: Duration, random: f64) -> Duration {
-    let random = if random.is_nan() { 0.0 } else { random.clamp(0.0, 1.0) };
-    interval.saturating_add(interval.mul_f64(JITTER * random))
+    doubled(SOON, failures, LONGEST)
 }
 
 #[cfg(test)]
@@ -80,15 +70,5 @@ mod tests {
         let pauses: Vec<_> = (0..8).map(|failures| backoff(failures).as_millis()).collect();
         assert_eq!(pauses, [0, 500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000]);
         assert_eq!(backoff(u32::MAX), ms(10_000));
-    }
-
-    #[test]
-    fn jitter_lengthens_by_a_tenth_at_most() {
-        let table =
-            [(0.0, 1_000), (0.5, 1_050), (1.0, 1_100), (-3.0, 1_000), (f64::NAN, 1_000), (f64::INFINITY, 1_100)];
-        for (random, interval) in table {
-            assert_eq!(jittered(ms(1_000), random), ms(interval), "{random}");
-        }
-        assert_eq!(jittered(Duration::MAX, 0.0), Duration::MAX);
     }
 }

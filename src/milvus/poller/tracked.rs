@@ -6,8 +6,9 @@ use tokio::time::Instant;
 
 use super::{
     Answer, Sighting,
-    schedule::{SHORTEST, SOON, backoff, jittered, single_interval},
+    schedule::{SHORTEST, SOON, backoff, single_interval},
 };
+use crate::backoff::lengthened;
 use crate::milvus::{ErrorKind, Job, JobId, JobState, MilvusError, Result};
 
 /// How long a failure without a reason is held back. Milvus shows it until the next tick of its checker, which comes every
@@ -63,13 +64,13 @@ impl Tracked {
 
     /// Takes the outcome of a single poll; whether a reader could care.
     pub fn polled(&mut self, outcome: Result<Job>, now: Instant, random: f64) -> bool {
-        self.due = now + jittered(single_interval(self.age(now)), random);
+        self.due = now + lengthened(single_interval(self.age(now)), random);
         match outcome {
             Ok(job) => self.answered(Answer::Job(job), now),
             Err(error) if error.kind == ErrorKind::JobNotFound => self.answered(Answer::NotFound, now),
             Err(error) => {
                 self.failures = self.failures.saturating_add(1);
-                self.due = self.due.max(now + jittered(backoff(self.failures), random));
+                self.due = self.due.max(now + lengthened(backoff(self.failures), random));
                 self.failing(error)
             }
         }

@@ -4,8 +4,9 @@
 //! Go string, or as one inside the other. So a secret is not searched for as text: every place of the text is read
 //! through 0 to 3 levels of unescaping and compared character by character.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
+use parking_lot::RwLock;
 mod credentials;
 mod escaping;
 mod known;
@@ -38,7 +39,7 @@ pub struct Scrubber {
 impl Scrubber {
     /// Removes `secrets` as well from now on: for as long as somebody else holds them too, and for a good while longer.
     pub fn learn(&self, secrets: &Arc<Secrets>) {
-        self.known.write().unwrap_or_else(PoisonError::into_inner).learn(secrets);
+        self.known.write().learn(secrets);
     }
 
     /// `text` on one line, without credentials, at most [`MAX_MESSAGE`] bytes long.
@@ -49,7 +50,7 @@ impl Scrubber {
     }
 
     fn mask_secrets(&self, text: &str) -> String {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known.read();
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
         let mut previous = None;

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use super::scene::{Scene, looked, old};
 use crate::{
-    milvus::{Milvus, MilvusError, Refusal, connect::ConnectOptions, grpc::GrpcMilvus},
+    milvus::{
+        Milvus, MilvusError, Refusal,
+        grpc::{GrpcMilvus, connect::ConnectOptions},
+    },
     refresh::{Decision, Fact, FailureClass, Reason, Submission, failure::Words, limits::GRACE},
     simulator::{Fault, Method, Settings, Simulator, When},
 };

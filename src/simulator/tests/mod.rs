@@ -10,7 +10,7 @@ use tonic::{
 };
 
 use super::*;
-use crate::milvus::wire::{
+use crate::milvus::grpc::wire::{
     common,
     milvus::{
         ConnectRequest, ConnectResponse, DescribeCollectionRequest, DescribeCollectionResponse,

@@ -9,8 +9,8 @@ use kube::ResourceExt;
 use kube::api::{ListParams, PostParams, Request};
 use milvus_refresh_operator::api::{ExternalCollectionRefresh, FIELD_MANAGER};
 use milvus_refresh_operator::milvus::Milvus;
-use milvus_refresh_operator::milvus::connect::ConnectOptions;
 use milvus_refresh_operator::milvus::grpc::GrpcMilvus;
+use milvus_refresh_operator::milvus::grpc::connect::ConnectOptions;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 

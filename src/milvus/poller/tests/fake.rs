@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::milvus::{
     Collection, ErrorKind, Job, JobId, JobState, Milvus, MilvusError, Result, Source,
-    connect::{ConnectError, ConnectOptions},
+    grpc::connect::{ConnectError, ConnectOptions},
     poller::{Answer, Poller, Sighting},
 };
 

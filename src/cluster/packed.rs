@@ -1,0 +1,326 @@
+//! An object as the watch keeps it. Thousands are kept and nearly all of them rest, so only what says whether a pass is due
+//! is decoded; the rest is packed until somebody looks at it.
+
+use std::{borrow::Cow, collections::BTreeMap, marker::PhantomData, sync::Arc};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
+use kube::{Resource, core::ObjectMeta};
+use lz4_flex::block::{compress_prepend_size, decompress_size_prepended};
+use serde::{Deserialize, Deserializer, de::DeserializeOwned, de::Error as _};
+use serde_json::value::RawValue;
+
+use crate::refresh::{ANNOTATIONS_READ, LABELS_READ, limits::cut};
+
+/// The longest spec and status together, in bytes of JSON. Ours are far below, with an external spec of 64 KiB too; what is
+/// longer is not kept, so that nobody can fill the memory with a few objects.
+const MOST_BYTES: usize = 256 * 1024;
+/// The longest value of an annotation and part of an owner reference that is kept, in bytes: the API server bounds neither.
+const MOST_BYTES_OF_VALUE: usize = 256;
+
+/// An object of kind `K`, readable by this version or not. How much memory it takes has a bound, whatever is written into it.
+#[derive(Clone, Debug)]
+pub struct Packed<K> {
+    /// What is read of it.
+    metadata: ObjectMeta,
+    /// What `spec.connectionRef` names, so that it is known whose turn a pass takes before anything is unpacked.
+    connection: Option<Box<str>>,
+    /// Spec and status; absent when they are too long.
+    packed: Option<Arc<[u8]>>,
+    kind: PhantomData<fn() -> K>,
+}
+
+impl<K> Packed<K> {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.metadata.name.as_deref().unwrap_or_default()
+    }
+
+    /// The name of the connection that it goes through, as far as one is named.
+    pub fn connection(&self) -> &str {
+        self.connection.as_deref().unwrap_or_default()
+    }
+}
+
+impl<K: Resource + DeserializeOwned> Packed<K> {
+    /// The object.
+    ///
+    /// # Errors
+    /// This version cannot read it.
+    pub fn object(&self) -> serde_json::Result<K> {
+        let too_long = || serde_json::Error::custom(format!("spec and status are longer than {MOST_BYTES} bytes"));
+        let packed = self.packed.as_ref().ok_or_else(too_long)?;
+        let text = decompress_size_prepended(packed).map_err(serde_json::Error::custom)?;
+        let mut object: K = serde_json::from_slice(&text)?;
+        object.meta_mut().clone_from(&self.metadata);
+        Ok(object)
+    }
+}
+
+impl<'de, K> Deserialize<'de> for Packed<K> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Shown { metadata, spec, status } = Shown::deserialize(deserializer)?;
+        let connection = spec.as_ref().and_then(|spec| serde_json::from_str::<Spec>(spec.get()).ok());
+        let connection = connection.and_then(|spec| spec.connection_ref.name).map(|name| short(&name).into());
+        let [spec, status] = [&spec, &status].map(|part| part.as_deref().map_or("null", RawValue::get));
+        let packed = (spec.len().saturating_add(status.len()) <= MOST_BYTES).then(|| {
+            let text = format!(r#"{{"metadata":{{}},"spec":{spec},"status":{status}}}"#);
+            compress_prepend_size(text.as_bytes()).into()
+        });
+        Ok(Self { metadata: metadata.into(), connection, packed, kind: PhantomData })
+    }
+}
+
+/// What the API server shows, as far as it is kept.
+#[derive(Deserialize)]
+struct Shown {
+    metadata: Metadata,
+    spec: Option<Box<RawValue>>,
+    status: Option<Box<RawValue>>,
+}
+
+/// The part of the spec that is looked at before it is packed.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Spec {
+    connection_ref: ConnectionRef,
+}
+
+#[derive(Deserialize)]
+struct ConnectionRef {
+    name: Option<String>,
+}
+
+/// The part of the metadata that is looked at. The rest, which can be larger than the object, is skipped and never decoded.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Metadata {
+    name: Option<String>,
+    namespace: Option<String>,
+    uid: Option<String>,
+    resource_version: Option<String>,
+    generation: Option<i64>,
+    creation_timestamp: Option<Time>,
+    deletion_timestamp: Option<Time>,
+    owner_references: Option<Vec<OwnerReference>>,
+    labels: Option<BTreeMap<String, String>>,
+    annotations: Option<BTreeMap<String, String>>,
+}
+
+impl From<Metadata> for ObjectMeta {
+    fn from(shown: Metadata) -> Self {
+        Self {
+            name: shown.name,
+            namespace: shown.namespace,
+            uid: shown.uid,
+            resource_version: shown.resource_version,
+            generation: shown.generation,
+            creation_timestamp: shown.creation_timestamp,
+            deletion_timestamp: shown.deletion_timestamp,
+            owner_references: controller(shown.owner_references).map(|owner| vec![owner]),
+            labels: read(shown.labels, &LABELS_READ),
+            annotations: read(shown.annotations, &ANNOTATIONS_READ),
+            ..Self::default()
+        }
+    }
+}
+
+/// The owner that controls the object; there is one at the most.
+fn controller(owners: Option<Vec<OwnerReference>>) -> Option<OwnerReference> {
+    let owner = owners.into_iter().flatten().find(|owner| owner.controller == Some(true))?;
+    let [api_version, kind, name, uid] =
+        [&owner.api_version, &owner.kind, &owner.name, &owner.uid].map(|part| short(part));
+    Some(OwnerReference { api_version, kind, name, uid, ..owner })
+}
+
+/// Those of `names`.
+fn read(all: Option<BTreeMap<String, String>>, names: &[&str]) -> Option<BTreeMap<String, String>> {
+    let all = all?;
+    let found = names.iter().filter_map(|name| Some(((*name).to_owned(), short(all.get(*name)?))));
+    Some(found.collect()).filter(|found: &BTreeMap<_, _>| !found.is_empty())
+}
+
+fn short(text: &str) -> String {
+    cut(text, MOST_BYTES_OF_VALUE).to_owned()
+}
+
+impl<K: Resource> Resource for Packed<K> {
+    type DynamicType = K::DynamicType;
+    type Scope = K::Scope;
+
+    fn kind(of: &Self::DynamicType) -> Cow<'_, str> {
+        K::kind(of)
+    }
+
+    fn group(of: &Self::DynamicType) -> Cow<'_, str> {
+        K::group(of)
+    }
+
+    fn version(of: &Self::DynamicType) -> Cow<'_, str> {
+        K::version(of)
+    }
+
+    fn plural(of: &Self::DynamicType) -> Cow<'_, str> {
+        K::plural(of)
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
+}
+
+#[cfg(test)]
+impl<K: serde::Serialize> Packed<K> {
+    /// `object` as a watch would keep it.
+    #[allow(clippy::expect_used)]
+    pub fn of(object: &K) -> Self {
+        serde_json::to_value(object).and_then(serde_json::from_value).expect("an object is kept")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+    use kube::core::{ObjectList, WatchEvent};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{
+        api::{ExternalCollectionRefresh, REQUESTED_AT},
+        refresh::Desired,
+    };
+
+    type Refresh = Packed<ExternalCollectionRefresh>;
+
+    fn shown() -> Value {
+        json!({
+            "apiVersion": "milvus-refresh.dev/v1alpha1", "kind": "ExternalCollectionRefresh",
+            "metadata": {
+                "name": "orders", "namespace": "shop", "uid": "7", "resourceVersion": "12", "generation": 3,
+                "creationTimestamp": "2026-01-01T00:00:00Z", "deletionTimestamp": "2026-01-02T00:00:00Z",
+                "labels": { "app.kubernetes.io/managed-by": "Helm" },
+                "annotations": { "milvus-refresh.dev/requestedAt": "now" },
+                "ownerReferences": [{ "apiVersion": "v1", "kind": "Cron", "name": "c", "uid": "8", "controller": true }],
+            },
+            "spec": { "collectionName": "orders", "trigger": "ü\"\\ 1" },
+            "status": { "state": "RefreshPending", "handledTriggers": ["a"] },
+        })
+    }
+
+    #[test]
+    fn an_object_is_what_it_was_but_for_what_nobody_reads() {
+        let expected: ExternalCollectionRefresh = serde_json::from_value(shown()).unwrap();
+        let mut more = shown();
+        more["metadata"]["finalizers"] = json!(["a/b"]);
+        more["metadata"]["labels"]["app"] = json!("shop");
+        more["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"] = json!("{}");
+        more["metadata"]["managedFields"] = json!([{ "manager": "kubectl", "fieldsV1": { "f:spec": {} } }]);
+        let owner = json!({ "apiVersion": "v1", "kind": "ConfigMap", "name": "d", "uid": "9" });
+        more["metadata"]["ownerReferences"].as_array_mut().unwrap().insert(0, owner);
+        let object = serde_json::from_value::<Refresh>(more).unwrap().object().unwrap();
+        assert_eq!(serde_json::to_value(object).unwrap(), serde_json::to_value(expected).unwrap());
+    }
+
+    #[test]
+    fn what_is_decided_on_a_kept_object_is_decided_on_the_object() {
+        let long = "x".repeat(300_000);
+        let marks = [
+            ("annotations", REQUESTED_AT, long.as_str()),
+            ("annotations", "argocd.argoproj.io/tracking-id", long.as_str()),
+            ("labels", "argocd.argoproj.io/instance", "a"),
+            ("labels", "app.kubernetes.io/instance", "a"),
+            ("labels", "app.kubernetes.io/managed-by", "Helm"),
+            ("labels", "kustomize.toolkit.fluxcd.io/name", "a"),
+            ("labels", "helm.toolkit.fluxcd.io/name", "a"),
+        ];
+        for (field, name, value) in marks {
+            let mut shown = shown();
+            shown["metadata"]["ownerReferences"] = json!([]);
+            shown["metadata"]["labels"] = json!({});
+            shown["metadata"][field][name] = json!(value);
+            let whole: ExternalCollectionRefresh = serde_json::from_value(shown.clone()).unwrap();
+            let kept = serde_json::from_value::<Refresh>(shown).unwrap().object().unwrap();
+            assert_eq!(Desired::of(&kept), Desired::of(&whole), "{name}");
+        }
+    }
+
+    /// How many bytes an object takes, roughly.
+    fn retained(kept: &Refresh) -> usize {
+        serde_json::to_vec(&kept.metadata).unwrap().len() + kept.packed.as_ref().map_or(0, |packed| packed.len())
+    }
+
+    #[test]
+    fn an_object_takes_little_memory_whatever_is_written_into_it() {
+        let usual = retained(&serde_json::from_value(shown()).unwrap());
+        assert!(usual < 1024, "{usual}");
+        let long = "x".repeat(300_000);
+        let owner = json!({ "apiVersion": long, "kind": long, "name": long, "uid": long, "controller": true });
+        let metadata = [
+            ("/metadata/annotations", json!({ "a": long, "b": long, REQUESTED_AT: long })),
+            ("/metadata/labels", json!({ "a": long, "app.kubernetes.io/managed-by": long })),
+            ("/metadata/ownerReferences", json!([owner, owner])),
+        ];
+        for (field, value) in metadata {
+            let mut shown = shown();
+            *shown.pointer_mut(field).unwrap() = value;
+            let taken = retained(&serde_json::from_value(shown).unwrap());
+            assert!(taken < 4096, "{field}: {taken}");
+        }
+        // Text that no packing makes shorter.
+        let random: String = (0..1_000_000).map(|_| char::from(rand::random_range(b'0'..b'z'))).collect();
+        for field in ["/spec/trigger", "/status/state", "/spec/collectionName"] {
+            let mut shown = shown();
+            *shown.pointer_mut(field).unwrap() = json!(random);
+            let kept: Refresh = serde_json::from_value(shown).unwrap();
+            assert!(retained(&kept) < 4096, "{field}");
+            let refusal = kept.object().unwrap_err().to_string();
+            assert!(refusal.contains("longer than 262144 bytes"), "{refusal}");
+            assert_eq!(kept.meta().name.as_deref(), Some("orders"));
+        }
+    }
+
+    #[test]
+    fn the_connection_is_known_without_unpacking_where_one_is_named() {
+        let mut shown = shown();
+        let kept = |shown: &Value| serde_json::from_value::<Refresh>(shown.clone()).unwrap();
+        assert_eq!(kept(&shown).connection(), "");
+        for (reference, name) in [(json!({ "name": "prod" }), "prod"), (json!({}), ""), (json!(7), "")] {
+            *shown.pointer_mut("/spec").unwrap() = json!({ "collectionName": "a", "connectionRef": reference });
+            assert_eq!(kept(&shown).connection(), name);
+        }
+    }
+
+    #[test]
+    fn an_object_without_a_status_has_none() {
+        let mut shown = shown();
+        shown.as_object_mut().unwrap().remove("status");
+        assert!(serde_json::from_value::<Refresh>(shown).unwrap().object().unwrap().status.is_none());
+    }
+
+    #[test]
+    fn it_is_read_from_the_texts_of_a_list_and_of_a_watch() {
+        let list =
+            json!({ "kind": "List", "apiVersion": "v1", "metadata": {}, "items": [shown(), shown()] }).to_string();
+        assert_eq!(serde_json::from_str::<ObjectList<Refresh>>(&list).unwrap().items.len(), 2);
+        let event = format!(r#"{{"type":"MODIFIED","object":{}}}"#, shown());
+        let WatchEvent::Modified(kept) = serde_json::from_str::<WatchEvent<Refresh>>(&event).unwrap() else {
+            panic!("it is another event")
+        };
+        assert_eq!(kept.object().unwrap().spec.collection_name, "orders");
+    }
+
+    #[test]
+    fn one_that_this_version_cannot_read_keeps_its_name() {
+        for spec in [json!(null), json!("text"), json!({ "collectionName": 7 })] {
+            let mut shown = shown();
+            *shown.pointer_mut("/spec").unwrap() = spec;
+            let kept: Refresh = serde_json::from_value(shown).unwrap();
+            assert!(kept.object().is_err());
+            assert_eq!(kept.meta().name.as_deref(), Some("orders"));
+        }
+    }
+}

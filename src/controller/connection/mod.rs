@@ -1,0 +1,16 @@
+//! The controller of `MilvusConnection`.
+
+mod credentials;
+mod milvus_ref;
+mod reconcile;
+mod references;
+mod secret_data;
+mod servers;
+
+pub(super) use milvus_ref::MilvusRefs;
+pub(super) use reconcile::{Lifecycle, reconcile};
+pub(super) use references::References;
+pub(super) use secret_data::Content;
+#[cfg(test)]
+pub(super) use servers::Origin;
+pub(super) use servers::{Server, Servers};

@@ -1,0 +1,345 @@
+//! The reconciler of `MilvusConnection`: look at the server, say how it is, wake its refreshes when that has changed.
+
+use std::{sync::Arc, time::Duration};
+
+use kube::{Api, Resource};
+use tokio::time::timeout;
+
+use super::{
+    credentials::{Credentials, Problem, Wanted},
+    milvus_ref::Target,
+    servers::{Origin, Server},
+};
+use crate::backoff::{doubled, shortened};
+use crate::{
+    api::{CONNECTED, ConnectionStatus, MilvusConnection, READY, RECONCILING, STALLED},
+    cluster::{
+        packed::Packed,
+        status::{self, Decided, WriteError},
+        watch,
+    },
+    controller::{Context, Error},
+    milvus::{
+        ErrorKind, Milvus, MilvusError,
+        grpc::{
+            GrpcMilvus,
+            connect::{ConnectError, ConnectOptions},
+        },
+        poller::Poller,
+    },
+    object::{CONNECTION, Key},
+    refresh::{Connection, Notice, Wake, conditions},
+};
+
+/// How often a server that answers is looked at, its refreshes notice earlier when it does not; and the longest pause where
+/// only a person can mend what is wrong.
+const CALM: Duration = Duration::from_secs(60);
+/// The first pause after a look that failed; each further one is twice as long. It begins anew with a change of the spec, or of
+/// a Secret: the other half of that change, say a password in Milvus, may be seconds away.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// The longest pause between looks at a server that does not answer.
+const LONGEST_RETRY: Duration = Duration::from_secs(15);
+/// The least time between two looks at the same server: many refreshes that fail together ask for one look.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+
+/// The longest look at a server, whatever its calls may take otherwise: what a look asks for is known at once.
+const LONGEST_LOOK: Duration = Duration::from_secs(30);
+
+/// Hears of connections that come and go.
+pub struct Lifecycle {
+    /// What the passes share.
+    pub context: Arc<Context>,
+    /// What is watched.
+    pub scope: Option<String>,
+}
+
+impl watch::Lifecycle<Packed<MilvusConnection>> for Lifecycle {
+    fn seen(&self, object: &Packed<MilvusConnection>) -> bool {
+        let key = Key::of(object);
+        match object.object() {
+            Ok(connection) => {
+                let status = connection.status.as_ref();
+                let addresses =
+                    connection.spec.address.clone().into_iter().chain(status.and_then(|s| s.endpoint.clone()));
+                self.context.volatile.turns.fence.connection_seen(&key, addresses);
+                self.context.servers.exists(&key);
+            }
+            Err(invalid) => {
+                let message = format!("this version of the operator cannot read the connection: {invalid}");
+                self.context.metrics.connections.set(&key, INVALID_SPEC);
+                let view = Connection::NotReady { reason: INVALID_SPEC.to_owned(), message };
+                if self.context.servers.set(&key, view, None) {
+                    self.context.wake_refreshes_of(&key);
+                }
+            }
+        }
+        true
+    }
+
+    fn gone(&self, uid: &str, key: &Key) {
+        self.context.volatile.memory.forget(uid);
+        self.context.servers.remove(key);
+        self.context.metrics.connections.remove(key);
+        self.context.milvus_refs.release(key);
+        self.context.references.of(key, &[]);
+        self.context.volatile.turns.slots.unlimited(key);
+        self.context.volatile.turns.looks.anew(key);
+        self.context.wake_refreshes_of(key);
+    }
+
+    fn listed(&self) {
+        self.context.connections_listed(&self.scope);
+    }
+}
+
+/// What a look at a connection found.
+struct Health {
+    reason: &'static str,
+    message: String,
+    version: Option<String>,
+}
+
+impl Health {
+    fn not_ready(reason: &'static str, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), version: None }
+    }
+
+    fn ready(&self) -> bool {
+        self.reason == CONNECTED
+    }
+
+    /// Whether only a person can change it.
+    fn stalled(&self) -> bool {
+        matches!(self.reason, UNAUTHENTICATED | UNSUPPORTED | INVALID_SPEC)
+    }
+
+    /// The longest pause before the next look, while it stays so.
+    fn longest_pause(&self) -> Duration {
+        if self.stalled() { CALM } else { LONGEST_RETRY }
+    }
+}
+
+const UNREACHABLE: &str = "Unreachable";
+const UNAUTHENTICATED: &str = "Unauthenticated";
+const UNSUPPORTED: &str = "UnsupportedServer";
+const SECRET_NOT_FOUND: &str = "SecretNotFound";
+const INVALID_SPEC: &str = "InvalidSpec";
+
+/// One pass over a connection.
+///
+/// # Errors
+/// When the API server does not take the status.
+pub async fn reconcile(connection: Arc<MilvusConnection>, context: Arc<Context>) -> Result<Wake, Error> {
+    let key = Key::of(connection.as_ref());
+    context.servers.allow(&key, &connection.spec.allowed_sources);
+    context
+        .volatile
+        .turns
+        .slots
+        .limit(&key, usize::try_from(connection.spec.max_concurrent_refreshes).unwrap_or(1).max(1));
+    let address = match context.milvus_refs.target(&key, &connection.spec) {
+        Target::Address(address) => address,
+        Target::Loading => return Ok(Wake::OnChange),
+        Target::Waiting(message) => {
+            settle(&connection, &context, None, &Health::not_ready(UNREACHABLE, message), None).await?;
+            return Ok(Wake::OnChange);
+        }
+    };
+    let wanted = Wanted::by(&connection.spec);
+    let views = context.references.of(&key, &wanted.references());
+    let read = wanted.read(views, context.require_secret_label);
+    let (health, server) = match read.and_then(|credentials| credentials.sendable_to(&address, &connection.spec)) {
+        Ok(credentials) => {
+            let origin = origin(&connection, &address, &credentials);
+            let since = context.servers.since_look(&key, &origin);
+            if let Some(rest) = since.and_then(|since| BETWEEN_LOOKS.checked_sub(since)) {
+                return Ok(Wake::After(rest));
+            }
+            look(&connection, &context, origin, credentials).await
+        }
+        Err(Problem::Loading) => return Ok(Wake::OnChange),
+        Err(Problem::Absent(message)) => (Health::not_ready(SECRET_NOT_FOUND, message), None),
+        Err(Problem::Unusable(message)) => (Health::not_ready(INVALID_SPEC, message), None),
+    };
+    settle(&connection, &context, Some(&address), &health, server).await?;
+    Ok(Wake::After(pause(&context, &key, &health)))
+}
+
+/// Tells the connection's refreshes and its status what was found.
+async fn settle(
+    connection: &MilvusConnection,
+    context: &Arc<Context>,
+    address: Option<&str>,
+    health: &Health,
+    server: Option<(Origin, Arc<Server>)>,
+) -> Result<(), Error> {
+    let key = Key::of(connection);
+    let view = if health.ready() {
+        Connection::Ready { endpoint: address.unwrap_or_default().to_owned() }
+    } else {
+        Connection::NotReady { reason: health.reason.to_owned(), message: health.message.clone() }
+    };
+    context.metrics.connections.set(&key, health.reason);
+    if context.servers.set(&key, view, server) {
+        tracing::info!(
+            controller = CONNECTION,
+            namespace = key.namespace,
+            name = key.name,
+            reason = health.reason,
+            "{}",
+            health.message,
+        );
+        context.volatile.turns.looks.anew(&key);
+        context.wake_refreshes_of(&key);
+    }
+    write(connection, context, address, health).await?;
+    // Of a connection nothing is remembered but how often this failed.
+    context.volatile.memory.forget(connection.meta().uid.as_deref().unwrap_or_default());
+    Ok(())
+}
+
+fn origin(connection: &MilvusConnection, address: &str, credentials: &Credentials) -> Origin {
+    let meta = connection.meta();
+    let spec = (meta.uid.clone().unwrap_or_default(), meta.generation.unwrap_or_default());
+    Origin { spec, address: address.to_owned(), references: credentials.versions.clone() }
+}
+
+/// Asks the server for its version and whether it knows the refresh API and the login.
+async fn look(
+    connection: &MilvusConnection,
+    context: &Arc<Context>,
+    origin: Origin,
+    credentials: Credentials,
+) -> (Health, Option<(Origin, Arc<Server>)>) {
+    let server = match context.servers.built_from(&Key::of(connection), &origin) {
+        Some(server) => server,
+        None => match build(connection, context, &origin.address, credentials) {
+            Ok(server) => server,
+            Err(error) => return (Health::not_ready(INVALID_SPEC, error.to_string()), None),
+        },
+    };
+    let health = timeout(LONGEST_LOOK, probe(server.milvus.as_ref())).await.unwrap_or_else(|_| {
+        let message = format!("Milvus at {} did not answer within {LONGEST_LOOK:?}", origin.address);
+        unhealthy(&MilvusError::new(ErrorKind::Timeout, message))
+    });
+    (health, Some((origin, server)))
+}
+
+/// The server by the spec and the credentials of now: one that is known at that address goes on with them.
+fn build(
+    connection: &MilvusConnection,
+    context: &Arc<Context>,
+    address: &str,
+    Credentials { login, tls, .. }: Credentials,
+) -> Result<Arc<Server>, ConnectError> {
+    let endpoint = address.to_owned();
+    let exposed = login.is_some() && endpoint.starts_with("http://");
+    let seconds = u64::try_from(connection.spec.request_timeout_seconds).unwrap_or_default().clamp(1, 300);
+    let request_timeout = Duration::from_secs(seconds);
+    let options = ConnectOptions { address: endpoint.clone(), tls, login, request_timeout };
+    let server = match context.servers.at(&Key::of(connection), &endpoint) {
+        Some(server) => {
+            server.milvus.reconnect(options)?;
+            server
+        }
+        None => {
+            let calls = context.metrics.calls.clone();
+            let counted = move |method, error, took| calls.ended(method, error, took);
+            let milvus: Arc<dyn Milvus> = Arc::new(GrpcMilvus::connect(options)?.heard(counted));
+            let refreshes = context.refreshes.clone();
+            let poller = Poller::new(milvus.clone(), move |refresh| refreshes.wake(refresh), context.clock.random);
+            Arc::new(Server { milvus, poller, endpoint })
+        }
+    };
+    if exposed {
+        let message = "The login is sent over http://, where whoever is on the way can read it. Use https:// in the address, \
+                       with tls.caRef where the server's CA is not one that everybody trusts.";
+        let notice = Notice { warning: true, reason: "PlaintextCredentials", message: message.to_owned() };
+        context.events.publish(connection.object_ref(&()), "Connect".to_owned(), notice);
+    }
+    Ok(server)
+}
+
+async fn probe(milvus: &dyn Milvus) -> Health {
+    let version = match milvus.version().await {
+        Ok(version) => version,
+        Err(error) => return unhealthy(&error),
+    };
+    match milvus.probe().await {
+        Ok(()) => Health {
+            reason: CONNECTED,
+            message: format!("Milvus {version} answers and knows the refresh API."),
+            version: Some(version),
+        },
+        Err(error) => Health { version: Some(version), ..unhealthy(&error) },
+    }
+}
+
+fn unhealthy(error: &MilvusError) -> Health {
+    let (reason, advice) = match error.kind {
+        ErrorKind::Unauthenticated => {
+            (UNAUTHENTICATED, "Correct the login in the Secret that auth.secretRef names, or the account in Milvus.")
+        }
+        ErrorKind::Unsupported => (UNSUPPORTED, "External collections need Milvus 3.0 or later: upgrade it."),
+        _ => (UNREACHABLE, "Check that Milvus runs there and can be reached."),
+    };
+    let mut health = Health::not_ready(reason, "");
+    // The schedule and not the time of the next try, which would be a status write for each.
+    health.message = format!(
+        "{}. {advice} The operator retries at least every {} s, and within seconds of a change of the connection or of a \
+         Secret that it names.",
+        error.message.trim_end_matches('.'),
+        health.longest_pause().as_secs()
+    );
+    health
+}
+
+/// Writes the status when it says something new.
+async fn write(
+    connection: &MilvusConnection,
+    context: &Context,
+    address: Option<&str>,
+    health: &Health,
+) -> Result<(), Error> {
+    let meta = connection.meta();
+    let before = connection.status.clone().unwrap_or_default();
+    let row = if health.ready() {
+        ["True", "False", "False"]
+    } else if health.stalled() {
+        ["False", "False", "True"]
+    } else {
+        ["False", "True", "False"]
+    };
+    let conditions = conditions(
+        [READY, RECONCILING, STALLED].into_iter().zip(row),
+        (health.reason, &health.message),
+        meta.generation,
+        &before.conditions,
+        context.clock.now(),
+    );
+    let status = ConnectionStatus {
+        observed_generation: meta.generation,
+        server_version: health.version.clone().or(before.server_version.clone()),
+        endpoint: address.map(str::to_owned),
+        conditions,
+    };
+    if status == before {
+        return Ok(());
+    }
+    let on = Decided::on(meta);
+    let api: Api<MilvusConnection> = Api::namespaced(context.client.clone(), on.namespace);
+    match status::write(&api, on, &status).await {
+        Ok(_) | Err(WriteError::Gone) => Ok(()),
+        Err(error @ (WriteError::Conflict | WriteError::Refused(_) | WriteError::Unanswered(_))) => Err(error.into()),
+    }
+}
+
+/// How long until the next look, with jitter so that many connections spread out.
+fn pause(context: &Context, key: &Key, health: &Health) -> Duration {
+    let pause = if health.ready() {
+        CALM
+    } else {
+        doubled(FIRST_RETRY, context.servers.failures(key).max(1), health.longest_pause())
+    };
+    shortened(pause, context.clock.random())
+}

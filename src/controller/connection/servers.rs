@@ -1,0 +1,169 @@
+//! What is known of each connection: how it looks to a run, its client, its poller.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use parking_lot::{Mutex, MutexGuard};
+use tokio::time::Instant;
+
+use crate::{
+    milvus::{Milvus, poller::Poller},
+    object::Key,
+    refresh::Connection,
+};
+
+/// A Milvus that a connection leads to: one client with one channel, and one poller for all jobs behind it. It outlives a
+/// change of the login or of TLS, so that its jobs go on being followed.
+#[derive(Debug)]
+pub struct Server {
+    /// The client.
+    pub milvus: Arc<dyn Milvus>,
+    /// Follows the jobs of the refreshes of this connection.
+    pub poller: Poller<Key>,
+    /// The address that is in use.
+    pub endpoint: String,
+}
+
+/// What a client was made from; another value means another channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The connection's uid and generation.
+    pub spec: (String, i64),
+    /// The address, which may come from another object than the connection.
+    pub address: String,
+    /// The resourceVersions of the Secrets and ConfigMaps that it refers to.
+    pub references: Vec<String>,
+}
+
+/// All connections that this process has looked at.
+#[derive(Debug, Default)]
+pub struct Servers {
+    known: Mutex<HashMap<Key, Known>>,
+}
+
+#[derive(Debug)]
+struct Known {
+    /// What its refreshes may bring along: `spec.allowedSources`.
+    allowed: Vec<String>,
+    view: Connection,
+    server: Option<(Origin, Arc<Server>)>,
+    failures: u32,
+    looked: Option<Instant>,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self { allowed: Vec::new(), view: Connection::Unknown, server: None, failures: 0, looked: None }
+    }
+}
+
+impl Servers {
+    /// The connection exists; how it looks is found out soon.
+    pub fn exists(&self, connection: &Key) {
+        self.lock().entry(connection.clone()).or_default();
+    }
+
+    /// From now on the refreshes of the connection may bring these sources along.
+    pub fn allow(&self, connection: &Key, sources: &[String]) {
+        self.lock().entry(connection.clone()).or_default().allowed = sources.to_vec();
+    }
+
+    /// What the refreshes of the connection may bring along.
+    pub fn allowed(&self, connection: &Key) -> Vec<String> {
+        self.lock().get(connection).map(|known| known.allowed.clone()).unwrap_or_default()
+    }
+
+    /// How the connection looks to a run, with its server where it is ready; `None` when it is not known to exist.
+    pub fn view(&self, connection: &Key) -> Option<(Connection, Option<Arc<Server>>)> {
+        let known = self.lock();
+        let known = known.get(connection)?;
+        Some((known.view.clone(), known.server.as_ref().map(|(_, server)| server.clone())))
+    }
+
+    /// The server of the connection if it was built from `origin`.
+    pub fn built_from(&self, connection: &Key, origin: &Origin) -> Option<Arc<Server>> {
+        let known = self.lock();
+        let (built_from, server) = known.get(connection)?.server.as_ref()?;
+        (built_from == origin).then(|| server.clone())
+    }
+
+    /// The server of the connection if it is at `endpoint`, whatever else it was made from.
+    pub fn at(&self, connection: &Key, endpoint: &str) -> Option<Arc<Server>> {
+        let known = self.lock();
+        let (_, server) = known.get(connection)?.server.as_ref()?;
+        (server.endpoint == endpoint).then(|| server.clone())
+    }
+
+    /// How long ago the server that was made from `origin` was looked at.
+    pub fn since_look(&self, connection: &Key, origin: &Origin) -> Option<Duration> {
+        let known = self.lock();
+        let known = known.get(connection)?;
+        known.server.as_ref().filter(|(made_from, _)| made_from == origin)?;
+        known.looked.map(|looked| looked.elapsed())
+    }
+
+    /// Records how the connection looks now. Says whether its runs have to know: when whether it is ready, its reason, its
+    /// address or its spec is another. The client of a server that is left is closed at once.
+    ///
+    /// While the same server fails for the same reason, runs are shown the first message: each other wording would be a
+    /// status write for every one of them.
+    pub fn set(&self, connection: &Key, view: Connection, server: Option<(Origin, Arc<Server>)>) -> bool {
+        let mut all = self.lock();
+        let before = all.remove(connection);
+        let left = before.as_ref().and_then(|known| known.server.as_ref());
+        let (same_server, same_spec, same_origin) = match (left, &server) {
+            (Some((before, left)), Some((now, server))) => {
+                (Arc::ptr_eq(left, server), before.spec == now.spec, before == now)
+            }
+            (None, None) => (true, true, false),
+            (Some(_), None) | (None, Some(_)) => (false, false, false),
+        };
+        let new_origin = server.is_some() && !same_origin;
+        if let Some((_, left)) = left.filter(|_| !same_server) {
+            left.milvus.disconnect();
+        }
+        let view = match (before.as_ref().map(|known| &known.view), view) {
+            (Some(told @ Connection::NotReady { reason: before, .. }), Connection::NotReady { reason, .. })
+                if same_origin && *before == reason =>
+            {
+                told.clone()
+            }
+            (_, view) => view,
+        };
+        let changed = !same_server || !same_spec || before.as_ref().is_none_or(|known| known.view != view);
+        let ready = matches!(view, Connection::Ready { .. });
+        let (allowed, failed) = before.map_or((Vec::new(), 0), |known| (known.allowed, known.failures));
+        let failures = if ready {
+            0
+        } else if new_origin {
+            1
+        } else {
+            failed.saturating_add(1)
+        };
+        let looked = Some(Instant::now());
+        all.insert(connection.clone(), Known { allowed, view, server, failures, looked });
+        changed
+    }
+
+    /// How many looks in a row have failed since what the connection is made from has changed.
+    pub fn failures(&self, connection: &Key) -> u32 {
+        self.lock().get(connection).map_or(0, |known| known.failures)
+    }
+
+    /// The connection is gone: its client is closed at once, its poller ends with the last pass that uses it.
+    pub fn remove(&self, connection: &Key) {
+        if let Some((_, server)) = self.lock().remove(connection).and_then(|known| known.server) {
+            server.milvus.disconnect();
+        }
+    }
+
+    /// Stops following the job of `refresh`.
+    pub fn forget(&self, connection: &Key, refresh: &Key) {
+        if let Some((_, server)) = self.lock().get(connection).and_then(|known| known.server.as_ref()) {
+            server.poller.forget(refresh);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Known>> {
+        self.known.lock()
+    }
+}

@@ -1,0 +1,98 @@
+//! The reconciler of `ExternalCollectionRefresh`: when it runs and what follows from how a pass ends.
+
+use std::{sync::Arc, time::Duration};
+
+use kube::Resource;
+
+use super::{
+    outside::Outside,
+    pass::{Subject, pass},
+};
+use crate::{
+    api::ExternalCollectionRefresh,
+    cluster::{packed::Packed, status::WriteError, watch},
+    controller::{Context, Error},
+    object::Key,
+    refresh::{Desired, Recorded, Wake, rests},
+    turns::Member,
+};
+
+/// The pause before deciding again on what somebody else wrote.
+const AFTER_CONFLICT: Duration = Duration::from_millis(50);
+
+/// Hears of refreshes that come and go.
+pub struct Lifecycle {
+    /// What the passes share.
+    pub context: Arc<Context>,
+    /// What is watched.
+    pub scope: Option<String>,
+}
+
+impl watch::Lifecycle<Packed<ExternalCollectionRefresh>> for Lifecycle {
+    fn seen(&self, object: &Packed<ExternalCollectionRefresh>) -> bool {
+        let meta = object.meta();
+        let (Some(uid), Some(version)) = (&meta.uid, &meta.resource_version) else { return true };
+        let volatile = &self.context.volatile;
+        if !volatile.memory.is_news(uid, version) {
+            return true;
+        }
+        let Ok(refresh) = object.object() else { return true };
+        let (want, recorded) = (Desired::of(&refresh), Recorded::of(refresh.status.as_ref()));
+        self.context.metrics.refreshes.observe(uid, &Key::of(&refresh), &recorded);
+        let member = Member { uid, key: &Key::of(&refresh), connection: &refresh.connection(), want: &want };
+        volatile.turns.seen(member, version, &recorded, self.context.clock.now());
+        volatile.turns.slots.seen(uid, member.connection, &recorded);
+        !rests(&want, &recorded)
+    }
+
+    fn gone(&self, uid: &str, _: &Key) {
+        forget(&self.context, uid);
+    }
+
+    fn restored(&self) {
+        self.context.volatile.memory.restored();
+    }
+
+    fn listed(&self) {
+        self.context.refreshes_listed(&self.scope);
+    }
+}
+
+/// Frees all that is held for an object that is gone.
+fn forget(context: &Context, uid: &str) {
+    if let Some((connection, refresh)) = context.volatile.forget(uid) {
+        context.servers.forget(&connection, &refresh);
+    }
+    context.metrics.refreshes.forget(uid);
+}
+
+/// One pass over a refresh.
+///
+/// # Errors
+/// When the API server does not take a status; everything else is a value.
+pub async fn reconcile(triggered: Arc<ExternalCollectionRefresh>, context: Arc<Context>) -> Result<Wake, Error> {
+    match pass_over(&triggered, &context).await {
+        Ok(wake) => Ok(wake),
+        // A deletion event frees what was held for an object that is gone.
+        Err(WriteError::Gone) => Ok(Wake::OnChange),
+        Err(WriteError::Conflict) => Ok(Wake::After(AFTER_CONFLICT)),
+        Err(error @ (WriteError::Refused(_) | WriteError::Unanswered(_))) => Err(error.into()),
+    }
+}
+
+/// One pass over the newest that is known of `triggered`.
+pub async fn pass_over(triggered: &ExternalCollectionRefresh, context: &Context) -> Result<Wake, WriteError> {
+    // Memory before store: the memory lets go of a status only once the store has it, so in this order nothing is missed.
+    let written =
+        context.volatile.memory.with(triggered.metadata.uid.as_deref().unwrap_or_default(), |r| r.newest.clone());
+    let version = &triggered.metadata.resource_version;
+    let newer = context.stored(triggered).filter(|stored| stored.meta().resource_version != *version);
+    let newer = newer.and_then(|stored| stored.object().ok());
+    let object = newer.as_ref().unwrap_or(triggered);
+    let ended = pass(Subject::of(object), written, &context.volatile, &Outside::of(object, context)).await;
+    // Deleted meanwhile: what the pass has taken since the deletion was told would be held for ever.
+    if !context.exists(object) {
+        forget(context, object.metadata.uid.as_deref().unwrap_or_default());
+    }
+    ended
+}

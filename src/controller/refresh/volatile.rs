@@ -1,0 +1,35 @@
+//! What a process knows beyond what is durable: gone when it ends, and rebuilt from the statuses by the next one.
+
+use prometheus_client::metrics::gauge::Gauge;
+
+use super::{memory::Memory, progress::Progress};
+use crate::{object::Key, requeue::Router, turns::Turns};
+
+/// All of it, over all objects.
+#[derive(Debug)]
+pub struct Volatile {
+    /// Names this process.
+    pub operator: String,
+    /// What is remembered of objects beyond their status.
+    pub memory: Memory,
+    /// Who goes now.
+    pub turns: Turns,
+    /// The budget of progress writes.
+    pub progress: Progress,
+}
+
+impl Volatile {
+    /// Of a process that begins. `wake` reaches the refreshes, and `unwritten` counts those that it cannot announce.
+    pub fn new(operator: String, scopes: &[Option<String>], wake: &Router, unwritten: Gauge) -> Self {
+        let turns = Turns::new(scopes, wake, unwritten);
+        Self { operator, memory: Memory::default(), turns, progress: Progress::default() }
+    }
+
+    /// Frees all that is held for an object that is gone. Gives the connection and the refresh whose job was tracked for it,
+    /// if one was.
+    pub fn forget(&self, uid: &str) -> Option<(Key, Key)> {
+        let tracked = self.memory.forget(uid).and_then(|remembered| remembered.followed);
+        self.turns.gone(uid);
+        tracked
+    }
+}
