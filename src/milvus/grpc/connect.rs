@@ -10,7 +10,7 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-use super::tls::Tls;
+use super::{room::LISTS, tls::Tls};
 
 /// Milvus closes the connection of a client that pings more often than every 5 s.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
@@ -22,7 +22,8 @@ const MAX_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How much of an answer that nobody reads yet a server may send, and of all its answers together, in bytes. The defaults of the
 /// library are megabytes, for each of any number of servers.
 const ANSWER_WINDOW: u32 = 128 << 10;
-const CONNECTION_WINDOW: u32 = 512 << 10;
+/// Room for all lists, though none of them is read, and for other answers beside them.
+const CONNECTION_WINDOW: u32 = 2 * LISTS * ANSWER_WINDOW;
 
 /// What is needed to talk to one server.
 #[derive(Clone, Debug)]

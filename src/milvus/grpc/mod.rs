@@ -149,7 +149,14 @@ impl GrpcMilvus {
             collection_name: collection.to_owned(),
         };
         let session = self.session()?;
-        let (listing, _place): (Listing, _) = session.call(rpc, database, message, session.request_timeout).await?;
+        let (began, budget) = (Instant::now(), session.request_timeout);
+        let Ok(_list) = tokio::time::timeout(budget, session.room.list()).await else {
+            let error =
+                format!("Milvus at {} did not answer earlier lists of jobs within {budget:?}.", session.address);
+            return Err(MilvusError::new(ErrorKind::Timeout, error));
+        };
+        let left = budget.saturating_sub(began.elapsed());
+        let (listing, _place): (Listing, _) = session.call(rpc, database, message, left).await?;
         convert::jobs(&listing, most, wanted, &session.scrubber).await
     }
 }

@@ -38,6 +38,10 @@ const PIECE: usize = 1 << 10;
 const TO_ARRIVE: Duration = Duration::from_secs(5);
 const EACH_SECOND: usize = 4 << 20;
 
+/// How many lists of jobs a connection has under way. Each that waits for its turn keeps a window of it, so more of them could
+/// keep the one whose turn it is from arriving, and with it everything else; see [`super::connect`].
+pub(super) const LISTS: u32 = 4;
+
 /// What precedes an answer on the wire: a flag and the length.
 const HEAD: usize = 5;
 
@@ -49,6 +53,7 @@ pub(super) struct Room {
     all: Arc<Semaphore>,
     /// The connection's one large answer.
     own: Arc<Semaphore>,
+    lists: Arc<Semaphore>,
 }
 
 type Taken = [Option<OwnedSemaphorePermit>; 2];
@@ -56,11 +61,17 @@ type Taken = [Option<OwnedSemaphorePermit>; 2];
 impl Room {
     /// For a connection, out of that of the process.
     pub fn of_connection() -> Self {
-        Self { all: ALL.clone(), own: Arc::new(Semaphore::new(1)) }
+        let [own, lists] = [1, LISTS as usize].map(|count| Arc::new(Semaphore::new(count)));
+        Self { all: ALL.clone(), own, lists }
+    }
+
+    /// Waits until another list may be asked for, in order of arrival. It is over when what this gives is dropped.
+    pub async fn list(&self) -> Option<OwnedSemaphorePermit> {
+        self.lists.clone().acquire_owned().await.ok()
     }
 
     fn take(&self, bytes: usize) -> BoxFuture<'static, Taken> {
-        let Self { all, own } = self.clone();
+        let Self { all, own, .. } = self.clone();
         let pieces = u32::try_from(bytes.div_ceil(PIECE)).unwrap_or(u32::MAX);
         Box::pin(async move {
             // The connection's own turn first: what waits for it takes nothing from others.
@@ -215,7 +226,7 @@ mod tests {
     }
 
     fn room(bytes: usize) -> Room {
-        Room { all: Arc::new(Semaphore::new(bytes / PIECE)), own: Arc::new(Semaphore::new(1)) }
+        Room { all: Arc::new(Semaphore::new(bytes / PIECE)), ..Room::of_connection() }
     }
 
     /// The beginning of an answer that is announced to be so long, in three pieces.

@@ -6,10 +6,10 @@ pub(super) const MAX_DEPTH: u8 = 3;
 
 /// The next character of `text` after undoing `depth` levels of JSON or Go escaping, and what follows it.
 pub(super) fn next(text: &str, depth: u8) -> Option<(char, &str)> {
-    let Some(outer) = depth.checked_sub(1) else {
-        let mut chars = text.chars();
-        return Some((chars.next()?, chars.as_str()));
-    };
+    let mut chars = text.chars();
+    let plain = (chars.next()?, chars.as_str());
+    // Whatever is no backslash is the same at each level.
+    let (Some(outer), '\\') = (depth.checked_sub(1), plain.0) else { return Some(plain) };
     let (c, rest) = next(text, outer)?;
     if c == '\\' { escaped(rest, outer).or(Some((c, rest))) } else { Some((c, rest)) }
 }

@@ -66,6 +66,23 @@ async fn a_filtered_list_of_more_than_4_mib_is_malformed() {
 }
 
 #[tokio::test]
+async fn large_lists_that_are_asked_for_at_once_all_arrive_and_keep_no_small_answer_waiting() {
+    let (address, _) = serve(move |request| {
+        if request.path.ends_with("GetVersion") {
+            return Reply::message(&milvus::GetVersionResponse { status: ok(), version: "v".to_owned() });
+        }
+        let reason = "x".repeat(400 << 10);
+        jobs(vec![milvus::RefreshExternalCollectionJobInfo { job_id: 7, reason, ..Default::default() }])
+    })
+    .await;
+    let client = client_with(address, 30 * PATIENCE, None);
+    let lists = (0..16).map(|_| client.list("db", COLLECTION));
+    let (lists, version) = tokio::join!(futures::future::join_all(lists), client.version());
+    assert_eq!(lists.into_iter().map(|list| list.map(|jobs| jobs.len())).collect::<Vec<_>>(), vec![Ok(1); 16]);
+    version.unwrap();
+}
+
+#[tokio::test]
 async fn an_answer_of_millions_of_empty_jobs_is_not_unpacked() {
     // Two bytes on the wire are a job of hundreds in memory.
     let jobs = [0x12, 0x00].repeat(1 << 20);
