@@ -76,7 +76,7 @@ impl Step<'_> {
             run.start_time_watermark = None;
         }
         if let Some(own) = look.collection.as_ref().filter(|collection| !collection.external) {
-            let message = format!("Collection {} holds its own data and is not external.", own.name);
+            let message = format!("Collection {} is not an external collection: it holds its own data.", own.name);
             self.capture(&mut run);
             return self.fail(run, FailureClass::NotExternalCollection, &message);
         }
@@ -100,7 +100,7 @@ impl Step<'_> {
         }
         self.capture(&mut run);
         let Some(attempt) = run.attempt.checked_add(1) else {
-            let message = "The record of the run is damaged: its attempts cannot be counted any further.";
+            let message = "The record of the run is damaged: status.run.attempt cannot be increased.";
             return self.fail(run, FailureClass::OutcomeUnknown, message);
         };
         if run.job_id_watermark.is_none() {
@@ -137,9 +137,9 @@ impl Step<'_> {
     pub(super) fn settle(&mut self, mut run: Run) -> Outcome {
         match &self.seen.fact {
             Fact::Submitted(Submission::Accepted(job)) if job.0 > 0 => self.accepted(run, *job),
-            Fact::Submitted(Submission::Accepted(_)) => self.unknown(run, "Milvus accepted the start without a job id"),
+            Fact::Submitted(Submission::Accepted(_)) => self.unknown(run, "its reply has no job id"),
             Fact::Submitted(Submission::Withheld) => {
-                let message = "The start of the last claim was not sent, so nothing was started; the refresh is claimed again at once.";
+                let message = "The start was not sent, so nothing was started. The operator retries now.";
                 run.prove_claim();
                 self.release(run, message)
             }
@@ -170,7 +170,7 @@ impl Step<'_> {
                     })
                 }
                 Connection::Unknown => {
-                    let why = "the connections of its namespace cannot be listed";
+                    let why = "the connections in its namespace cannot be listed";
                     self.unless_out_of_reach(run, ABSENCE_WINDOW, why, |step, run| step.hold(run, LONGEST_SLEEP))
                 }
             },
@@ -220,7 +220,7 @@ impl Step<'_> {
         self.next.job.id = Some(job.id);
         self.next.job.source.clone_from(&job.source);
         let message =
-            format!("Job {} refreshes collection {}; it was found in Milvus' list.", job.id, self.want.collection);
+            format!("Job {} refreshes collection {}; it was found in Milvus' job list.", job.id, self.want.collection);
         self.notice(false, "RefreshAdopted", message.clone());
         self.sum_up(run, Reason::RefreshInProgress, message);
         (Effect::None, Wake::After(Duration::ZERO))
@@ -235,7 +235,11 @@ impl Step<'_> {
 
     fn await_foreign_job(&mut self, run: Run, job: JobId) -> Outcome {
         let waited = self.summarised(Reason::WaitingForActiveJob);
-        let message = format!("Job {job} of somebody else is active on the collection; ours starts when it has ended.");
+        let message = format!(
+            "Waiting for job {job}, which this refresh did not start. The operator checks every {} s and starts this run after \
+             the job has ended.",
+            LOOK_AGAIN.as_secs()
+        );
         if !waited {
             self.notice(false, "WaitingForActiveJob", message.clone());
         }

@@ -60,13 +60,21 @@ impl Step<'_> {
         run.next_attempt_time = self.now.checked_add(pause).ok().map(whole_second);
         let reason = std::mem::take(&mut self.next.job.reason);
         self.next.job = JobRecord { state: Some(JobState::Pending), reason, ..JobRecord::default() };
-        let advice = format!("It is tried again by itself, retry {} of {}.", run.failures, self.want.backoff_limit);
-        let message = with_advice(message, &advice);
+        let message = with_advice(message, &self.retries(&run));
         self.notice(true, class.as_str(), message.clone());
         // What came meanwhile does not wait for what failed.
         let pause = if self.want.asks_for_more_than(&run, &self.next.handled) { Duration::ZERO } else { pause };
         self.sum_up(run, Reason::Retrying(class), message);
         (Effect::None, Wake::After(pause))
+    }
+
+    /// When the next attempt comes.
+    pub(super) fn retries(&self, run: &Run) -> String {
+        let (retry, limit) = (run.failures, self.want.backoff_limit);
+        match run.next_attempt_time {
+            Some(time) => format!("Retry {retry} of {limit} starts automatically at {time}."),
+            None => format!("Retry {retry} of {limit} starts automatically."),
+        }
     }
 
     /// The run is over. A run that is due after it is opened in the same step, so that nothing in between reads as done.
@@ -124,8 +132,8 @@ impl Step<'_> {
             // Else it is an edit of something else, and the token is where it was.
             let reverted = self.next.handled.triggers.last() != Some(trigger);
             if newly && reverted && run.trigger.as_ref() != Some(trigger) {
-                let message =
-                    "spec.trigger was set to a token that a run has answered before; nothing is started for it.";
+                let message = "A run has already handled this value of spec.trigger, so nothing is started. Set a new value to \
+                               start a run.";
                 self.notice(false, "TriggerAlreadyHandled", message.to_owned());
             }
             self.next.handled.put_last(trigger);

@@ -16,8 +16,10 @@ impl Step<'_> {
     /// A start may have been accepted (rule 7): from here on only a find decides.
     pub(super) fn unknown(&mut self, run: Run, what: &str) -> Outcome {
         let message = format!(
-            "Whether the start was accepted is not known ({}); looking for its job before anything is started again.",
-            what.trim_end_matches('.')
+            "It is unknown whether Milvus accepted the start ({}). The operator looks for its job for at least {} s before it \
+             starts another.",
+            what.trim_end_matches('.'),
+            GRACE.as_secs()
         );
         self.await_outcome(run, message)
     }
@@ -35,7 +37,8 @@ impl Step<'_> {
         let gone =
             matches!(error.kind, ErrorKind::CollectionNotFound | ErrorKind::DatabaseNotFound | ErrorKind::NotExternal);
         if gone && self.seen.claim_known >= GRACE {
-            let message = format!("The collection is gone while the outcome of a start was unknown: {}", error.message);
+            let message =
+                format!("The collection no longer exists, and the outcome of a start is unknown: {}", error.message);
             return self.fail(run, FailureClass::JobLost, &message);
         }
         self.unless_out_of_reach(run, ABSENCE_WINDOW, &error.message, |step, run| step.unknown(run, &error.message))
@@ -50,10 +53,17 @@ impl Step<'_> {
         if self.seen.claim_known < GRACE {
             let message = match found.first() {
                 // Our own start may still land and would then be another job, so taking this one has to wait.
-                Some(job) => {
-                    format!("Job {} may come from our start; it is taken for ours once no other can arrive.", job.id)
-                }
-                None => "Whether the start was accepted is not known; no job of it is listed yet.".to_owned(),
+                Some(job) => format!(
+                    "Job {} may come from this refresh. The operator tracks it once no other job of its start can appear, \
+                     within {} s.",
+                    job.id,
+                    GRACE.as_secs()
+                ),
+                None => format!(
+                    "It is unknown whether Milvus accepted the start, and Milvus lists no job of it yet. The operator looks \
+                     again every {} s.",
+                    LOOK_AGAIN.as_secs()
+                ),
             };
             return self.await_outcome(run, message);
         }
@@ -70,7 +80,7 @@ impl Step<'_> {
             return self.cannot_be_told(run);
         }
         if self.seen.claim_known >= ABSENCE_WINDOW || is_older_than(run.submit_time, self.now, ABSENCE_WINDOW) {
-            let message = "The start is so long ago that Milvus may have forgotten its job.";
+            let message = "The start was over 12 hours ago, so Milvus may have forgotten its job.";
             // An id that Milvus once gave makes it a lost job, no id an unknown outcome.
             let class = if run.ended_job_ids.is_empty() { FailureClass::OutcomeUnknown } else { FailureClass::JobLost };
             return self.fail(run, class, message);
@@ -78,7 +88,8 @@ impl Step<'_> {
         // Our own start may have made it, and the other object took it (rule 8).
         if let Some(job) = look.jobs.iter().find(|job| is_above_watermarks(&run, job) && look.taken.contains(&job.id)) {
             let message = format!(
-                "Job {} began after the claim and another refresh has recorded it as its own, so whether our start made it cannot be told.",
+                "Job {} began after this run was claimed, and another refresh has recorded it as its own. It is unknown which of \
+                 the two started it.",
                 job.id
             );
             return self.fail(run, FailureClass::OutcomeUnknown, &message);
@@ -93,16 +104,16 @@ impl Step<'_> {
             return self.meet_foreign_job(run, job, look);
         }
         if run.unproven_submits >= MAX_UNPROVEN_SUBMITS {
-            let message = format!("{} starts in a row left no job behind.", run.unproven_submits.saturating_add(1));
+            let message = format!("No job was found for {} starts in a row.", run.unproven_submits.saturating_add(1));
             return self.fail(run, FailureClass::OutcomeUnknown, &message);
         }
         run.unproven_submits = run.unproven_submits.saturating_add(1);
-        self.release(run, "The last start left no job behind; starting again.")
+        self.release(run, "No job was found for the last start; the operator starts again now.")
     }
 
     /// Without a watermark no job of the run is told from older ones.
     pub(super) fn cannot_be_told(&mut self, run: Run) -> Outcome {
-        let message = "The record of the claim is damaged, so its job cannot be told from others.";
+        let message = "The record of the claim in status.run is damaged, so its job cannot be told from others.";
         self.fail(run, FailureClass::OutcomeUnknown, message)
     }
 
@@ -128,13 +139,13 @@ impl Step<'_> {
             let ids: Vec<String> = found.iter().take(5).map(|job| job.id.to_string()).collect();
             if let Some(other) = &run.passed_over {
                 let message = format!(
-                    "Jobs {} could all come from our start or from that of refresh {other}, which had the collection as well; \
-                     none is taken.",
+                    "Jobs {} may all come from this refresh or from refresh {other}, which used the collection at the same \
+                     time; none of them is tracked.",
                     ids.join(", ")
                 );
                 return self.fail(run, FailureClass::OutcomeUnknown, &message);
             }
-            let message = format!("Jobs {} could all come from our start; the first is taken.", ids.join(", "));
+            let message = format!("Jobs {} may all come from this refresh; the first one is tracked.", ids.join(", "));
             self.notice(true, "AmbiguousAdoption", message);
         }
         self.take(run, job)
@@ -182,14 +193,15 @@ pub(super) fn another_incarnation(run: &Run, look: &Look, endpoint: &str) -> Opt
     match (run.collection_id, &look.collection) {
         (Some(claimed), Some(now)) => (claimed != now.id).then(|| {
             format!(
-                "Collection {} was claimed as id {claimed} and is now id {}: it was re-created, or the name points elsewhere.",
+                "Collection {} had id {claimed} when this run was claimed and now has id {}: it was recreated, or the name now \
+                 refers to another collection.",
                 now.name, now.id
             )
         }),
         (Some(_) | None, None) | (None, Some(_)) => {
             let claimed = run.endpoint.as_deref().unwrap_or_default();
             (claimed != endpoint).then(|| {
-                format!("The run was claimed at {claimed} and the connection now leads to {endpoint}, which may be another Milvus.")
+                format!("The run was claimed at {claimed}, and the connection now uses {endpoint}, which may be another Milvus.")
             })
         }
     }

@@ -22,10 +22,10 @@ impl Step<'_> {
         let collection = &self.want.collection;
         let message = match &self.seen.ahead {
             Some(Ahead::Refresh(first)) => {
-                format!("Refresh {first} goes first on collection {collection}; this one starts when that has ended.")
+                format!("Refresh {first} of collection {collection} runs first; this one starts after it has ended.")
             }
             Some(Ahead::PassedOver(_) | Ahead::Unwritten(_) | Ahead::Unlisted(_)) | None => {
-                format!("Another refresh of collection {collection} goes first.")
+                format!("Another refresh of collection {collection} runs first; this one starts after it has ended.")
             }
         };
         // Who goes first changes with every run that ends, which is no news.
@@ -40,8 +40,8 @@ impl Step<'_> {
 
     /// As many runs go through the connection as it allows.
     pub(super) fn await_slot(&mut self, run: Run) -> Outcome {
-        let message = "As many refreshes run as the connection's maxConcurrentRefreshes allows; this one goes on when it is \
-                       its turn among those that wait.";
+        let message = "The connection already runs as many refreshes as its maxConcurrentRefreshes allows; this one waits for its \
+                       turn and then starts automatically.";
         if !self.summarised(Reason::ConcurrencyLimit) {
             self.notice(false, "ConcurrencyLimit", message.to_owned());
         }
@@ -67,13 +67,14 @@ impl Step<'_> {
         let minutes = LATE_CLAIM.as_secs() / 60;
         let message = match &self.seen.ahead {
             Some(Ahead::Unwritten(other)) => format!(
-                "Refresh {other} was due when this operator took over, and its status cannot be written: the operator before may \
-                 still start it. Refreshes that may use the same collection start once it is written, or {minutes} minutes after \
-                 the takeover."
+                "Refresh {other} was due when this operator became the leader, and its status cannot be written, so the previous \
+                 leader may still start it. Refreshes that may use the same collection start once it is written, or {minutes} \
+                 minutes after the change of leader."
             ),
             Some(Ahead::Unlisted(namespaces)) => format!(
-                "The refreshes of namespace {namespaces} could not be listed since this operator took over, so one of them may \
-                 have the collection. This one starts once they are listed, or {minutes} minutes after the takeover."
+                "The refreshes in namespace {namespaces} could not be listed since this operator became the leader, so one of \
+                 them may use the collection. This one starts once they are listed, or {minutes} minutes after the change of \
+                 leader."
             ),
             Some(Ahead::Refresh(_) | Ahead::PassedOver(_)) | None => return self.hold(run, LONGEST_SLEEP),
         };

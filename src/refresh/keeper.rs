@@ -62,18 +62,18 @@ impl Keeper {
     pub(super) fn why_it_stays(&self) -> String {
         match self {
             Self::Tool { name, mark } => bounded(&format!(
-                "spec.ttlSecondsAfterFinished is ignored: by its {mark} the object belongs to {name}, which would recreate it and so \
-                 refresh in an endless loop. Remove spec.ttlSecondsAfterFinished and delete the object through {name}. If {name} \
-                 does not manage it, remove the {mark}{}.",
+                "spec.ttlSecondsAfterFinished is ignored: according to the {mark}, {name} owns the object and would recreate it and \
+                 so refresh in an endless loop. Remove spec.ttlSecondsAfterFinished and delete the object through {name}. If {name} \
+                 does not own it, remove the {mark}{}.",
                 if mark.ends_with(INSTANCE) {
-                    format!(", or name its manager in the label {MANAGED_BY}")
+                    format!(", or set the label {MANAGED_BY} to its manager")
                 } else {
                     String::new()
                 },
             )),
             Self::Owner(owner) => bounded(&format!(
-                "spec.ttlSecondsAfterFinished is ignored: {owner} controls the object (metadata.ownerReferences) and decides how \
-                 long it stays. Set the limit there, or remove that owner reference.",
+                "spec.ttlSecondsAfterFinished is ignored: {owner} is the controller of the object (metadata.ownerReferences) and \
+                 decides how long it stays. Set the limit there, or remove that owner reference.",
             )),
         }
     }

@@ -11,7 +11,7 @@ use super::{
 use crate::milvus::Job;
 
 /// What the conditions of an object say that is being deleted.
-const TERMINATING: &str = "The refresh is being deleted, so nothing is started for it any more. It stays until whoever set its \
+const TERMINATING: &str = "The refresh is being deleted, so the operator starts nothing for it. It stays until whoever set its \
                            finalizers removes them from metadata.finalizers.";
 
 impl Step<'_> {
@@ -36,7 +36,7 @@ impl Step<'_> {
             return self.decline(run);
         };
         let message = format!(
-            "Job {} may come from the start of this refresh, which is being deleted; the job is not tracked.",
+            "Job {} may come from this refresh, which is being deleted; the operator does not track the job.",
             job.id
         );
         self.fail(run, FailureClass::OutcomeUnknown, &message)
@@ -58,7 +58,8 @@ impl Step<'_> {
             return wait(self, run);
         }
         let message = format!(
-            "Whether the start was accepted could not be found out for {} minutes ({}), after which no job of it can be running.",
+            "For {} minutes the operator could not find out whether Milvus accepted the start ({}). No job of it can be running \
+             any more.",
             limit.as_secs() / 60,
             why.trim_end_matches('.')
         );

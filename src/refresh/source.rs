@@ -28,8 +28,8 @@ const SCHEMES: [&str; 10] = ["s3", "s3a", "aws", "minio", "oss", "cos", "obs", "
 pub fn allows(prefixes: &[String], source: &str, spec: &str) -> Result<(), String> {
     if prefixes.is_empty() {
         return Err(
-            "The connection allows no source of a refresh's own: its allowedSources is empty. Without externalSource and \
-             spec, the refresh takes the source that Milvus has stored."
+            "The connection allows no externalSource: its allowedSources is empty. Without externalSource and spec, the \
+             refresh uses the source that Milvus stores for the collection."
                 .to_owned(),
         );
     }
@@ -56,10 +56,10 @@ fn unusable(problem: &str) -> String {
 fn outside(prefixes: &[String]) -> String {
     let broken = prefixes.iter().find_map(|prefix| parse(prefix).err());
     let broken =
-        broken.map(|problem| format!(" One of the entries matches nothing: it {problem}.")).unwrap_or_default();
+        broken.map(|problem| format!(" One of the prefixes matches nothing: it {problem}.")).unwrap_or_default();
     format!(
-        "externalSource is outside of what the connection's allowedSources lists; scheme, host and port must be the same, \
-         and the path must begin with the same whole segments.{broken}"
+        "externalSource matches no prefix in the connection's allowedSources: scheme, host and port must be the same, and \
+         the path must begin with the same whole segments.{broken}"
     )
 }
 
@@ -89,19 +89,19 @@ fn split(source: &str) -> Result<(&str, &str, &str), &'static str> {
         return Err("is longer than 2048 bytes");
     }
     if source.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return Err("holds white space or a control character; remove it");
+        return Err("contains white space or a control character; remove it");
     }
     let Some((scheme, rest)) = source.split_once("://") else {
         return Err("has no scheme; write it as s3://bucket/path");
     };
     if !SCHEMES.contains(&scheme) {
         return Err(
-            "has a scheme that Milvus does not take; use s3, s3a, aws, minio, oss, cos, obs, gs, gcs or azure, \
+            "has a scheme that Milvus does not support; use s3, s3a, aws, minio, oss, cos, obs, gs, gcs or azure, \
                     in lower case",
         );
     }
     if rest.contains(['?', '#', '\\']) {
-        return Err("holds a ?, # or \\, which not everyone takes for a part of the path; remove it");
+        return Err("contains a ?, # or \\, which not every reader treats as part of the path; remove it");
     }
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     if authority.is_empty() {
@@ -109,8 +109,8 @@ fn split(source: &str) -> Result<(&str, &str, &str), &'static str> {
     }
     if authority.contains('@') {
         return Err(
-            "holds a login before an @; replace that credential, since it is public now, and put the new one into \
-                    a Secret that externalSpecFrom names",
+            "contains a login before an @; rotate that credential, since others could read it, put the new one into a Secret \
+                    and refer to it in externalSpecFrom",
         );
     }
     Ok((scheme, authority, path))
@@ -128,10 +128,10 @@ fn plain<'a>((scheme, authority, path): (&'a str, &'a str, &'a str)) -> Result<P
     }
     let number = |port: &str| port.parse::<u16>().is_ok_and(|number| number > 0 && number.to_string() == port);
     if !port.is_none_or(number) {
-        return Err("has a port that is no number from 1 to 65535 without leading zeros");
+        return Err("has an invalid port; use a number from 1 to 65535 without leading zeros");
     }
     if path.contains('%') {
-        return Err("holds a %, which some readers decode and some do not; use names without percent-encoding");
+        return Err("contains a %, which some readers decode and some do not; use names without percent-encoding");
     }
     // What RFC 3986 lets stand in a path without an encoding.
     if !path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@".contains(&b)) {

@@ -44,8 +44,8 @@ pub fn check(text: &str) -> Result<(), String> {
     let credentials = credentials_in(text);
     if credentials > MAX_CREDENTIALS {
         return Err(format!(
-            "The external spec holds {credentials} credentials, of which at most {MAX_CREDENTIALS} are taken. Remove those that \
-             Milvus does not need."
+            "The external spec has {credentials} credentials, more than the allowed {MAX_CREDENTIALS}. Remove those that Milvus \
+             does not need."
         ));
     }
     Ok(())
@@ -59,8 +59,8 @@ pub fn check_plain(text: &str) -> Result<(), String> {
     match parse(text)?.members().into_iter().map(|(key, _)| key).find(|key| is_credential(key)) {
         None => Ok(()),
         Some(key) => Err(format!(
-            "externalSpec holds the credential key {}. The text is in etcd by now, and in Git if it came from there: \
-             rotate that credential, put the spec with the new one into a Secret, and name it in externalSpecFrom instead.",
+            "externalSpec contains the credential key {}. The credential is now in etcd, and in Git if it came from there: \
+             rotate it, put the spec with the new one into a Secret, and refer to the Secret in externalSpecFrom.",
             shown(key)
         )),
     }
@@ -80,26 +80,26 @@ pub(super) fn detour(text: &str, scheme: &str) -> Option<String> {
         let key = shown(key);
         if DETOURS.iter().any(|detour| read_as.contains(detour)) {
             return Some(format!(
-                "the spec's key {key} would lead Milvus to another place. Remove the key; externalSource names endpoint \
-                 and bucket already"
+                "the spec's key {key} would make Milvus read from another place. Remove the key; externalSource already sets \
+                 endpoint and bucket"
             ));
         }
         let is_name = HOST_NAMES.contains(&read_as.as_str()) || on_azure && read_as == AZURE_ACCOUNT;
         if is_name && !value.is(|shape| shape != Shape::Free) {
             return Some(format!(
-                "the value of the spec's key {key} is no plain name and could lead Milvus to another host. Use letters, \
-                 digits and - only, at most 63, as in eu-central-1"
+                "the value of the spec's key {key} is not a plain name and could make Milvus read from another host. Use at \
+                 most 63 letters, digits and -, as in eu-central-1"
             ));
         }
         (SWITCHES.contains(&read_as.as_str()) && !value.is(|shape| shape == Shape::Switch))
-            .then(|| format!("the value of the spec's key {key} is neither \"true\" nor \"false\". Write one of them"))
+            .then(|| format!("the value of the spec's key {key} is neither \"true\" nor \"false\". Use one of them"))
     })
 }
 
 fn parse(text: &str) -> Result<Json, String> {
     if text.len() > MAX_SPEC {
         return Err(format!(
-            "The external spec is {} bytes long, of which at most {MAX_SPEC} are taken. Shorten it.",
+            "The external spec is {} bytes long, more than the allowed {MAX_SPEC}. Shorten it.",
             text.len()
         ));
     }
@@ -114,16 +114,18 @@ fn parse(text: &str) -> Result<Json, String> {
         let read_as = folded(key);
         if KEYS.contains(&read_as.as_str()) && read_as != *key {
             return Err(format!(
-                "The external spec has the key {}, which one part of Milvus reads as {read_as} and another ignores. Write {read_as}.",
+                "The external spec has the key {}, which one part of Milvus reads as {read_as} and another ignores. Use {read_as}.",
                 shown(key)
             ));
         }
         let texts =
             |value: &Json| matches!(value, Json::Object(all) if all.iter().all(|(_, v)| matches!(v, Json::Text(_))));
         if key == "extfs" && !texts(value) {
-            return Err("The external spec's extfs must be an object whose values are all in quotes, numbers and \
-                        true or false, too. Correct it."
-                .to_owned());
+            return Err(
+                "The external spec's extfs must be an object whose values are all strings: put numbers, true and \
+                        false in quotes."
+                    .to_owned(),
+            );
         }
     }
     Ok(spec)
@@ -266,7 +268,7 @@ impl<'de> Visitor<'de> for Reader {
         let mut seen = HashSet::new();
         while let Some((key, value)) = entries.next_entry::<String, Json>()? {
             if !seen.insert(folded(&key)) {
-                return Err(A::Error::custom(format_args!("the key {} stands there twice", shown(&key))));
+                return Err(A::Error::custom(format_args!("the key {} occurs twice", shown(&key))));
             }
             members.push((key, value));
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{
     Connection, Fact, FailureClass, JobRecord, Reason, Run,
     decide::{Effect, Outcome, Step, Wake},
-    limits::{FIRST_WORD, LONGEST_SLEEP, bounded},
+    limits::{FIRST_WORD, GRACE, LONGEST_SLEEP, bounded},
     record::{elapsed, whole_second},
 };
 use crate::milvus::{Answer, Job, JobId, JobState};
@@ -48,7 +48,8 @@ impl Step<'_> {
             let limit = self.want.active_deadline.as_secs();
             let progress = self.next.job.progress;
             let message = format!(
-                "Job {job} has taken longer than the {limit} s that spec.activeDeadlineSeconds allows, at {progress}% when it was last seen; it is no longer tracked and may still finish."
+                "Job {job} took longer than {limit} s (spec.activeDeadlineSeconds) and was last seen at {progress}%. It is no \
+                 longer tracked and may still finish."
             );
             return self.fail(run, FailureClass::DeadlineExceeded, &message);
         }
@@ -60,7 +61,7 @@ impl Step<'_> {
 
     fn running(&mut self, run: Run, job: JobId) -> Outcome {
         let message = if run.adopted {
-            format!("Job {job} refreshes collection {}; it was found in Milvus' list.", self.want.collection)
+            format!("Job {job} refreshes collection {}; it was found in Milvus' job list.", self.want.collection)
         } else {
             format!("Job {job} refreshes collection {}.", self.want.collection)
         };
@@ -113,7 +114,8 @@ impl Step<'_> {
     fn vanished(&mut self, mut run: Run, job: JobId) -> Outcome {
         if run.job_seen {
             let message = format!(
-                "Milvus no longer knows job {job}, whose end was not seen (it forgets jobs 24 h after their end)."
+                "Milvus no longer knows job {job}, and the operator has not seen its end (Milvus forgets jobs 24 h after they \
+                 end)."
             );
             return self.fail(run, FailureClass::JobLost, &message);
         }
@@ -122,7 +124,9 @@ impl Step<'_> {
         let JobRecord { collection, source, .. } = std::mem::take(&mut self.next.job);
         self.next.job = JobRecord { state: Some(JobState::Pending), collection, source, ..JobRecord::default() };
         let message = format!(
-            "Milvus accepted the start as job {job} and does not know that job; looking for what became of it."
+            "Milvus accepted the start as job {job} but does not know that job. The operator looks for it for at least {} s \
+             before it starts another.",
+            GRACE.as_secs()
         );
         self.notice(true, "OutcomeUnknown", message.clone());
         self.sum_up(run, Reason::OutcomeUnknown, message);

@@ -11,7 +11,7 @@ use super::{
 };
 
 /// What `Suspended` says while starts are held.
-pub(super) const HELD: &str = "Starts are held by spec.suspend; set it to false to go on.";
+pub(super) const HELD: &str = "spec.suspend holds all starts; set it to false to continue.";
 
 impl Step<'_> {
     /// Holds the start for as long as the spec says so.
@@ -42,7 +42,7 @@ impl Step<'_> {
             run.suspended_seconds = run.suspended_seconds.saturating_add(held);
         }
         if since.is_some() || self.next.suspended.is_some() {
-            self.notice(false, "Resumed", "Starts are no longer held.".to_owned());
+            self.notice(false, "Resumed", "spec.suspend is false; starts are no longer held.".to_owned());
         }
         self.next.summary.take_if(|summary| summary.reason == Reason::Suspended);
     }
@@ -92,12 +92,7 @@ impl Step<'_> {
         if self.summarised(Reason::Retrying(class)) {
             self.next.run = Some(run);
         } else {
-            let message = format!(
-                "The last attempt failed ({}). It is tried again by itself, retry {} of {}.",
-                class.as_str(),
-                run.failures,
-                self.want.backoff_limit
-            );
+            let message = format!("The last attempt failed ({}). {}", class.as_str(), self.retries(&run));
             self.sum_up(run, Reason::Retrying(class), message);
         }
         (Effect::None, Wake::After(pause.min(LONGEST_WAIT)))
@@ -121,10 +116,9 @@ impl Step<'_> {
     fn miss_the_start(&mut self, mut run: Run) -> Outcome {
         let limit = self.want.starting_deadline.unwrap_or_default().as_secs();
         let last = self.next.summary.take().map(|summary| summary.message).unwrap_or_default();
-        let message = format!(
-            "The refresh could not be started within the {limit} s that spec.startingDeadlineSeconds allows. {last}"
-        );
+        let last = if last.is_empty() { last } else { format!(" Its last status was: {last}") };
+        let message = format!("The refresh did not start within {limit} s (spec.startingDeadlineSeconds).{last}");
         self.capture(&mut run);
-        self.fail(run, FailureClass::StartingDeadlineExceeded, message.trim_end())
+        self.fail(run, FailureClass::StartingDeadlineExceeded, &message)
     }
 }

@@ -188,8 +188,8 @@ async fn a_spec_that_milvus_would_refuse_or_misread_is_not_sent() {
         ("list", b"[]".to_vec(), "JSON, but not an object"),
         ("number", b"7".to_vec(), "JSON, but not an object"),
         ("broken", br#"{"extfs":{"access_key_value":"hunter2"}"#.to_vec(), "cannot be used"),
-        ("twice", br#"{"format":"parquet","format":"hunter2"}"#.to_vec(), "stands there twice"),
-        ("long", padded(65_537).into_bytes(), "of which at most 65536 are taken"),
+        ("twice", br#"{"format":"parquet","format":"hunter2"}"#.to_vec(), "occurs twice"),
+        ("long", padded(65_537).into_bytes(), "more than the allowed 65536"),
     ];
     for (name, content, _) in &table {
         let data = json!({ "spec.json": ByteString(content.clone()) });
@@ -202,8 +202,8 @@ async fn a_spec_that_milvus_would_refuse_or_misread_is_not_sent() {
     let umlauts = format!(r#"{{"columns":["{}"]}}"#, "ü".repeat(40_000));
     let escaped = PLAIN.replace("use_iam\":\"true", "access_key\\u005fvalue\":\"hunter2");
     let plain = [
-        ("characters", inline(&umlauts), "of which at most 65536 are taken"),
-        ("escaped", inline(&escaped), "holds the credential key \"access_key_value\""),
+        ("characters", inline(&umlauts), "more than the allowed 65536"),
+        ("escaped", inline(&escaped), "contains the credential key \"access_key_value\""),
         ("text", inline("hunter2"), "cannot be used"),
     ];
     for (name, overrides, _) in &plain {

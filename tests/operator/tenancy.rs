@@ -47,7 +47,7 @@ async fn credentials_go_to_the_address_of_the_connection_and_nowhere_else() {
     let endpoint = with(&format!(r#","endpoint_url":"http://{address}""#));
     for (name, connection, source, spec, why) in [
         ("nowhere", "default", "s3://bucket/path", with(""), Some("allowedSources is empty")),
-        ("elsewhere", "allowing", &elsewhere, with(""), Some("externalSource is outside of what")),
+        ("elsewhere", "allowing", &elsewhere, with(""), Some("externalSource matches no prefix")),
         ("detour", "allowing", "s3://bucket/path", endpoint, Some("the spec's key \"endpoint_url\"")),
         // It is for the one key alone that the detour is refused.
         ("straight", "allowing", "s3://bucket/path", with(""), None),

@@ -76,7 +76,7 @@ async fn a_late_claim_on_one_that_cannot_be_written_is_met_by_the_read() {
     }
     assert!(!claimed(&world.api.object("b").unwrap()), "two runs of one collection");
     let (_, message) = says(&world, "b");
-    assert!(message.contains("default/a goes first"), "{message}");
+    assert!(message.contains("default/a of collection"), "{message}");
 }
 
 #[tokio::test(start_paused = true)]

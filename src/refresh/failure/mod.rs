@@ -34,33 +34,33 @@ complete! {
         NotExternalCollection,
         /// The operator's account lacks a privilege in Milvus.
         PermissionDenied,
-        /// Milvus refused the request or the spec as wrong.
+        /// The request or the spec is invalid.
         InvalidSpec,
-        /// The connection does not allow the source that the refresh asks for.
+        /// The connection does not allow the source of the refresh.
         SourceNotAllowed,
         /// The source or its bucket does not exist.
         SourceNotFound,
-        /// Milvus may not read the source.
+        /// Milvus is not allowed to read the source.
         SourceAccessDenied,
-        /// The source holds no files or no rows, or would leave the collection empty.
+        /// The source has no files or no rows, or would leave the collection empty.
         SourceEmpty,
-        /// The files do not fit the collection's schema.
+        /// The files do not match the collection's schema.
         SchemaMismatch,
-        /// Milvus failed inside.
+        /// Milvus reported an internal error.
         ServerInternal,
-        /// The job ran into Milvus' own time limit.
+        /// The job exceeded Milvus' own time limit.
         JobTimeout,
-        /// The data is live, only the wait for its indexes ran out.
+        /// The new data is live, but Milvus' wait for its indexes timed out.
         IndexWaitTimeout,
         /// The attempt ran longer than the refresh allows.
         DeadlineExceeded,
-        /// The run was not started in the time that the refresh allows.
+        /// The run did not start within the time that the refresh allows.
         StartingDeadlineExceeded,
-        /// The job vanished, or the collection it belonged to is another one now.
+        /// The job vanished, or its collection was replaced.
         JobLost,
-        /// Whether a start was accepted could not be found out.
+        /// It is unknown whether Milvus accepted the start.
         OutcomeUnknown,
-        /// A reason that this version does not know; Milvus' words are kept.
+        /// The job failed for a reason that this version does not know.
         Unknown,
     }
 }

@@ -9,38 +9,37 @@ const HEAD: &str = "\
 
 # When a refresh has failed
 
-Look at what it says first:
+Check its status first:
 
 ```
 kubectl get ecrefresh NAME -o jsonpath='{.status.failure}{\"\\n\"}{.status.reason}{\"\\n\"}'
 kubectl describe ecrefresh NAME
 ```
 
-`status.failure.class` is one of the classes below, `status.reason` holds Milvus' own words. Unless the section says
+`status.failure.class` is one of the classes below, `status.reason` is Milvus' own message. Unless the section says
 otherwise, a failed refresh has changed nothing: the collection still serves the data that it had.
 
-A class marked *yes* below may pass without anybody's help. Such a run is tried again by itself, `spec.backoffLimit`
-times (3 unless set); `status.failure` is shown meanwhile, and the reason of `Ready` is the class. Nothing else starts
-by itself again. **To run it again** once the cause is gone, change `spec.trigger` to a value that it never had, in Git
-or by hand:
+The operator retries a class marked *yes* below automatically, up to `spec.backoffLimit` times (3 by default); meanwhile
+`status.failure` is set, and the reason of `Ready` is the class. Nothing else is retried automatically. **To run it
+again** once the cause is resolved, set `spec.trigger` to a new value, in Git or by hand:
 
 ```
 kubectl patch ecrefresh NAME --type=merge -p '{\"spec\":{\"trigger\":\"'\"$(date -u +%FT%TZ)\"'\"}}'
 ```
 
-Where Git owns the spec and a commit takes too long, annotate the object instead:
+If Git owns the spec and a commit takes too long, annotate the object instead:
 
 ```
 kubectl annotate --overwrite ecrefresh NAME milvus-refresh.dev/requestedAt=\"$(date -u +%FT%TZ)\"
 ```
 
-A login that Milvus refuses, a Milvus that is down and one that is too old are no failures of a refresh: it waits with
-the reason `ConnectionNotReady`, and `kubectl describe milvusconn` says what is wrong.
+If Milvus refuses the login, is down or is too old, the refresh does not fail: it waits with the reason
+`ConnectionNotReady`, and `kubectl describe milvusconn` says why.
 ";
 
 /// The page, as Markdown. Each class has a section of its name, to whose anchor its remedy points.
 pub fn page() -> String {
-    let mut out = format!("{HEAD}\n| class | tried again | meaning |\n|---|---|---|\n");
+    let mut out = format!("{HEAD}\n| class | retried | meaning |\n|---|---|---|\n");
     for class in FailureClass::ALL {
         let entry = class.entry();
         let again = if entry.retryable { "yes" } else { "no" };
@@ -57,13 +56,13 @@ pub fn page() -> String {
 fn section(out: &mut String, class: FailureClass) {
     let entry = class.entry();
     let again = if entry.retryable {
-        "Tried again by itself, as far as `spec.backoffLimit` lets it."
+        "Retried automatically, up to `spec.backoffLimit` times."
     } else {
-        "Not tried again by itself."
+        "Not retried automatically."
     };
     let _ = write!(out, "\n## {}\n\n{} {}\n\n{again}\n", entry.name, entry.meaning, entry.happened);
     if !entry.words.is_empty() {
-        out.push_str("\nTypical words of Milvus:\n\n```\n");
+        out.push_str("\nTypical messages of Milvus:\n\n```\n");
         for words in entry.words {
             let _ = match words {
                 Words::Reason(text) => writeln!(out, "{text}"),

@@ -34,7 +34,7 @@ pub(crate) enum Words {
 
 use Words::{Code, Grpc, Reason};
 
-const RUN_AGAIN: &str = "Run it again: set a new `spec.trigger`.";
+const RUN_AGAIN: &str = "Set a new `spec.trigger` to run it again.";
 
 impl FailureClass {
     /// All that is known of the class.
@@ -43,11 +43,11 @@ impl FailureClass {
             Self::CollectionNotFound => &Entry {
                 name: "CollectionNotFound",
                 retryable: true,
-                remedy: "Create the external collection in Milvus; with another spec.collectionName it takes a new \
-                         refresh. More: docs/failures.md#collectionnotfound",
+                remedy: "Create the external collection in Milvus, or a new refresh with the right spec.collectionName. \
+                         More: docs/failures.md#collectionnotfound",
                 meaning: "The collection does not exist.",
-                happened: "Milvus knows no collection or alias of that name in that database, or it was dropped while \
-                           its job ran.",
+                happened: "Milvus has no collection or alias of that name in that database, or it was dropped while its \
+                           job ran.",
                 words: &[
                     Code(100, "collection not found[database=default][collection=products]"),
                     Code(1600, "alias not found[database=default][alias=products]"),
@@ -55,41 +55,39 @@ impl FailureClass {
                 ],
                 steps: &[
                     "Compare `spec.databaseName` and `spec.collectionName` with what Milvus lists.",
-                    "If it is to come yet, create it: the next try finds it. When all tries are used up, set a new \
-                     `spec.trigger`.",
-                    "If the name is wrong, delete the refresh and create one with the right name: it cannot be edited.",
+                    "If it is missing, create it: the next retry finds it. After the last retry, set a new `spec.trigger`.",
+                    "If the name is wrong, delete the refresh and create one with the right name: it is immutable.",
                 ],
             },
             Self::DatabaseNotFound => &Entry {
                 name: "DatabaseNotFound",
                 retryable: true,
-                remedy: "Create the database in Milvus; with another spec.databaseName it takes a new refresh. \
+                remedy: "Create the database in Milvus, or a new refresh with the right spec.databaseName. \
                          More: docs/failures.md#databasenotfound",
                 meaning: "The database does not exist.",
-                happened: "Milvus has no database of the name `spec.databaseName`, or refuses the name as invalid.",
+                happened: "Milvus has no database called `spec.databaseName`, or refuses the name as invalid.",
                 words: &[
                     Code(800, "database not found[database=sales]"),
                     Code(802, "invalid database name[database=1st]"),
                 ],
                 steps: &[
                     "List the databases in Milvus and compare.",
-                    "If it is to come yet, create it: the next try finds it. When all tries are used up, set a new \
-                     `spec.trigger`.",
-                    "If the name is wrong, delete the refresh and create one with the right name: it cannot be edited.",
+                    "If it is missing, create it: the next retry finds it. After the last retry, set a new `spec.trigger`.",
+                    "If the name is wrong, delete the refresh and create one with the right name: it is immutable.",
                 ],
             },
             Self::NotExternalCollection => &Entry {
                 name: "NotExternalCollection",
                 retryable: false,
-                remedy: "Only collections over external files can be refreshed; create a refresh for one of those. \
+                remedy: "Only external collections can be refreshed; create a refresh for one of those. \
                          More: docs/failures.md#notexternalcollection",
-                meaning: "The collection holds its own data, so there is nothing to refresh.",
+                meaning: "The collection is not external: it holds its own data, so there is nothing to refresh.",
                 happened: "None of its fields is mapped to a column of external files.",
                 words: &[Code(1100, "collection products is not an external collection: invalid parameter")],
                 steps: &[
                     "Describe the collection in Milvus: an external one has fields with `external_field`.",
                     "If the name is wrong, delete the refresh and create one for the right collection.",
-                    "If the collection was re-created as an external one meanwhile, set a new `spec.trigger`.",
+                    "If the collection has been recreated as an external one, set a new `spec.trigger`.",
                 ],
             },
             Self::PermissionDenied => &Entry {
@@ -98,27 +96,27 @@ impl FailureClass {
                 remedy: "Grant the connection's Milvus account RefreshExternalCollection and DescribeCollection on the \
                          collection, then set a new spec.trigger. More: docs/failures.md#permissiondenied",
                 meaning: "The operator's account lacks a privilege in Milvus.",
-                happened: "The login was accepted, the call was not. What Milvus may do in the storage is another \
-                           matter: that is SourceAccessDenied.",
+                happened: "Milvus accepted the login and refused the call. If Milvus itself lacks access to the storage, \
+                           the class is SourceAccessDenied.",
                 words: &[
                     Grpc(7, "PrivilegeRefreshExternalCollection: permission deny to refresh in the `default` database"),
                     Code(1401, "not permitted[privilege=RefreshExternalCollection]"),
                 ],
                 steps: &[
-                    "Find the account: the user in the Secret that the MilvusConnection's `spec.auth.secretRef` names.",
-                    "Grant its role `RefreshExternalCollection` and `DescribeCollection` on the collection. Where the \
-                     refresh names an alias, some versions of Milvus want the grant for the alias as well.",
+                    "Find the account: the user in the Secret of the MilvusConnection's `spec.auth.secretRef`.",
+                    "Grant its role `RefreshExternalCollection` and `DescribeCollection` on the collection. If the refresh \
+                     uses an alias, some versions of Milvus also need the grant for the alias.",
                     RUN_AGAIN,
                 ],
             },
             Self::InvalidSpec => &Entry {
                 name: "InvalidSpec",
                 retryable: false,
-                remedy: "Correct what Milvus' reason names in the external source or spec, then set a new spec.trigger. \
+                remedy: "Correct the external source or spec as the message says, then set a new spec.trigger. \
                          More: docs/failures.md#invalidspec",
-                meaning: "Milvus refused the request or the spec as wrong.",
-                happened: "It checks source and spec when a refresh is started, and once more when the job begins, with \
-                           the rules of its present version.",
+                meaning: "The request or the spec is invalid.",
+                happened: "Milvus checks source and spec when a refresh starts, and again when the job begins, by the \
+                           rules of its current version.",
                 words: &[
                     Code(1100, "collection products has no persisted external_source/external_spec: invalid parameter"),
                     Code(65535, "invalid external spec JSON: unexpected end of JSON input"),
@@ -127,27 +125,28 @@ impl FailureClass {
                     Reason("failed to explore external files: failed to parse external spec: invalid parameter"),
                 ],
                 steps: &[
-                    "Read the reason: it names the key or the rule.",
-                    "If the refresh has an `externalSource`, correct it and its spec: the edit runs it again.",
-                    "Else source and spec are the collection's own, which Milvus lets nobody alter: refresh it once with \
-                     a correct `externalSource` and spec, which it keeps when that succeeds, or create it anew.",
-                    "Credentials in a spec that was in Git or in an object are known by now: replace them.",
+                    "Read the message: it names the key or the rule.",
+                    "If the refresh has an `externalSource`, correct it and its spec: the edit starts a new run.",
+                    "Otherwise source and spec are those that Milvus stores for the collection, and they cannot be \
+                     edited. Refresh once with a correct `externalSource` and spec, which Milvus stores when the run \
+                     completes, or recreate the collection.",
+                    "If credentials were in a spec in Git or in an object, rotate them.",
                 ],
             },
             Self::SourceNotAllowed => &Entry {
                 name: "SourceNotAllowed",
                 retryable: false,
-                remedy: "Have the connection's owner add the source to its spec.allowedSources and set a new \
-                         spec.trigger, or use a source that it allows. More: docs/failures.md#sourcenotallowed",
-                meaning: "The connection does not allow the source that the refresh asks for.",
-                happened: "The operator found this before it sent anything. A connection without `allowedSources` \
-                           allows no `externalSource` at all.",
+                remedy: "Ask the connection's owner to add the source to spec.allowedSources and set a new spec.trigger, \
+                         or use a source that it allows. More: docs/failures.md#sourcenotallowed",
+                meaning: "The connection does not allow the source of the refresh.",
+                happened: "The operator sent nothing to Milvus. A connection without `allowedSources` allows no \
+                           `externalSource` at all.",
                 words: &[],
                 steps: &[
                     "Compare `spec.externalSource` with `kubectl get milvusconn NAME -o jsonpath='{.spec.allowedSources}'`: \
-                     it must begin with one of these, whole path segments.",
-                    "If the message names a key of the spec, correct that: the spec must not lead elsewhere.",
-                    "Change the source, which runs it again; or have the connection changed and set a new `spec.trigger`.",
+                     it must begin with one of these, in whole path segments.",
+                    "If the message names a key of the spec, correct that key: the spec must not lead to another place.",
+                    "Change the source, which starts a new run. Or have the connection changed and set a new `spec.trigger`.",
                 ],
             },
             Self::SourceNotFound => &Entry {
@@ -156,7 +155,7 @@ impl FailureClass {
                 remedy: "Check that the bucket and the path of the external source exist. \
                          More: docs/failures.md#sourcenotfound",
                 meaning: "The source or its bucket does not exist.",
-                happened: "The storage answered, and knows no such bucket or object.",
+                happened: "The storage answered that it has no such bucket or object.",
                 words: &[
                     Reason(
                         "explore external files failed: loon FFI transient error: AWS Error NO_SUCH_BUCKET during \
@@ -165,12 +164,12 @@ impl FailureClass {
                     Reason("query task failed: key not found[key=products/a.parquet]"),
                 ],
                 steps: &[
-                    "Look at `status.externalSource`, and at the region and endpoint in the collection's spec: the same \
-                     name may exist elsewhere.",
+                    "Check `status.externalSource`, and the region and endpoint in the collection's spec: the same name \
+                     may exist elsewhere.",
                     "List it with the storage's own tool.",
-                    "Once it is there, the next try finds it. When all tries are used up, set a new `spec.trigger`.",
-                    "If files vanish while a job reads them, have the producer write new names and delete old ones \
-                     only after a refresh.",
+                    "Once it exists, the next retry finds it. After the last retry, set a new `spec.trigger`.",
+                    "If files vanish while a job reads them, let the producer write new names and delete old files only \
+                     after a refresh.",
                 ],
             },
             Self::SourceAccessDenied => &Entry {
@@ -178,9 +177,9 @@ impl FailureClass {
                 retryable: false,
                 remedy: "Give Milvus read access to the source (credentials, role, bucket policy), then set a new \
                          spec.trigger. More: docs/failures.md#sourceaccessdenied",
-                meaning: "Milvus may not read the source.",
-                happened: "The storage refused the credentials that Milvus used, or what they may do. The operator itself \
-                           never reads the source.",
+                meaning: "Milvus is not allowed to read the source.",
+                happened: "The storage refused Milvus' credentials, or they lack a permission. The operator itself never \
+                           reads the source.",
                 words: &[
                     Reason(
                         "explore external files failed: loon FFI transient error: AWS Error ACCESS_DENIED during \
@@ -195,12 +194,12 @@ impl FailureClass {
                     ),
                 ],
                 steps: &[
-                    "Find the credentials in use: those of the refresh's own spec if it has one, else those that the \
+                    "Find the credentials in use: those in the refresh's own spec if it has one, otherwise those that the \
                      collection was created with.",
                     "Check that they are valid (not expired, not rotated) and may list the bucket and read its objects.",
-                    "Where a role is assumed, check its trust policy and the external id.",
-                    "After a change of permissions set a new `spec.trigger`. New keys have to reach Milvus: refresh once \
-                     with an `externalSource` and a spec in a Secret, which the collection keeps when that succeeds.",
+                    "If Milvus assumes a role, check its trust policy and the external id.",
+                    "After you change permissions, set a new `spec.trigger`. To give Milvus new keys, refresh once with an \
+                     `externalSource` and a spec in a Secret; Milvus stores them when the run completes.",
                 ],
             },
             Self::SourceEmpty => &Entry {
@@ -208,29 +207,29 @@ impl FailureClass {
                 retryable: false,
                 remedy: "Put files under the source path, then set a new spec.trigger; Milvus refuses to refresh a \
                          collection to zero rows. More: docs/failures.md#sourceempty",
-                meaning: "The source holds no files or no rows, or would leave the collection empty.",
-                happened: "Milvus takes this for a mistake and keeps the data that it had.",
+                meaning: "The source has no files or no rows, or would leave the collection empty.",
+                happened: "Milvus treats this as a mistake and keeps the data that it had.",
                 words: &[
                     Reason("no files found in external source: s3://bucket/products/"),
                     Reason("external source has 3 fragments but zero total rows: invalid parameter"),
                     Reason("safety check failed: refusing to drop all segments without replacement"),
                 ],
                 steps: &[
-                    "List the path in `status.externalSource`; a prefix that lacks its last slash or a file ending that \
-                     does not fit the format are usual.",
-                    "If the producer is late or has failed, see to it first.",
+                    "List the path in `status.externalSource`. Common causes: the prefix lacks its last slash, or the file \
+                     extension does not match the format.",
+                    "If the producer is late or has failed, resolve that first.",
                     RUN_AGAIN,
-                    "If the collection is really to be empty, drop it in Milvus.",
+                    "If the collection should really be empty, drop it in Milvus.",
                 ],
             },
             Self::SchemaMismatch => &Entry {
                 name: "SchemaMismatch",
                 retryable: false,
-                remedy: "Make the files' columns and types fit the collection's schema, then set a new spec.trigger. \
+                remedy: "Make the files' columns and types match the collection's schema, then set a new spec.trigger. \
                          More: docs/failures.md#schemamismatch",
-                meaning: "The files do not fit the collection's schema.",
-                happened: "A column is missing (upper and lower case count) or has another type. Older \
-                           versions of Milvus do not name it; the log of the data node does.",
+                meaning: "The files do not match the collection's schema.",
+                happened: "A column is missing (names are case-sensitive) or has another type. Older versions of Milvus do \
+                           not name the column; the log of the data node does.",
                 words: &[
                     Reason(
                         "external field size sampling failed for all 1 segment(s): Invalid: Column 'price' not found \
@@ -245,27 +244,27 @@ impl FailureClass {
                 ],
                 steps: &[
                     "Compare the schema of the newest files with the `external_field` names and types of the collection.",
-                    "Have the producer write files that fit, under new names: a file that is overwritten in place is \
-                     not read again.",
+                    "Let the producer write matching files under new names: Milvus does not reread a file that is \
+                     overwritten in place.",
                     RUN_AGAIN,
                 ],
             },
             Self::ServerInternal => &Entry {
                 name: "ServerInternal",
                 retryable: true,
-                remedy: "Look into Milvus' own logs for the job; set a new spec.trigger to run again. \
+                remedy: "Search Milvus' logs for the job; set a new spec.trigger to run again. \
                          More: docs/failures.md#serverinternal",
-                meaning: "Milvus failed inside.",
-                happened: "Often one of its nodes was restarted while it worked on the job.",
+                meaning: "Milvus reported an internal error.",
+                happened: "Often one of its nodes was restarted during the job.",
                 words: &[
                     Reason("query task failed: rpc error: code = Unavailable desc = node offline"),
                     Reason("worker requested retry"),
                     Reason("task result not found"),
                 ],
                 steps: &[
-                    "If the next try succeeds, nothing is to be done.",
-                    "Else look for restarts and for lack of memory among Milvus' pods, data nodes first, and search their \
-                     logs for `status.jobID`.",
+                    "If the next retry succeeds, you need to do nothing.",
+                    "Otherwise check Milvus' pods, data nodes first, for restarts and lack of memory, and search their logs \
+                     for `status.jobID`.",
                     RUN_AGAIN,
                 ],
             },
@@ -274,17 +273,17 @@ impl FailureClass {
                 retryable: false,
                 remedy: "Raise dataCoord.externalCollectionJobTimeout in Milvus or refresh fewer files at a time, then \
                          set a new spec.trigger. More: docs/failures.md#jobtimeout",
-                meaning: "The job ran into Milvus' own time limit.",
-                happened: "The limit is `dataCoord.externalCollectionJobTimeout`, one hour unless set.",
+                meaning: "The job exceeded Milvus' own time limit.",
+                happened: "The limit is `dataCoord.externalCollectionJobTimeout`, one hour by default.",
                 words: &[
                     Reason("timeout"),
                     Reason("timeout, last failure: failed to explore external files: AWS Error NETWORK_CONNECTION"),
                 ],
                 steps: &[
-                    "If the reason names a last failure, put that right first.",
-                    "See in the logs of Milvus' data nodes whether the job got on at all; if not, look at the network \
-                     to the storage, and whether a snapshot's metadata is complete.",
-                    "If it only needs longer, raise the limit in Milvus, and `spec.activeDeadlineSeconds` above it.",
+                    "If the reason names a last failure, resolve that first.",
+                    "Check in the logs of Milvus' data nodes whether the job made progress. If not, check the network to \
+                     the storage, and whether a snapshot's metadata is complete.",
+                    "If the job only needs more time, raise the limit in Milvus, and `spec.activeDeadlineSeconds` above it.",
                     RUN_AGAIN,
                 ],
             },
@@ -293,8 +292,8 @@ impl FailureClass {
                 retryable: false,
                 remedy: "The new data is live. Check the index build in Milvus; another refresh only waits again. \
                          More: docs/failures.md#indexwaittimeout",
-                meaning: "The data is live, only the wait for its indexes ran out.",
-                happened: "Milvus is set to wait for indexes (`refreshWaitForIndex`) and goes on to build them.",
+                meaning: "The new data is live, but Milvus' wait for its indexes timed out.",
+                happened: "Milvus is configured to wait for indexes (`refreshWaitForIndex`) and continues to build them.",
                 words: &[Reason(
                     "timeout waiting for indexes: the refreshed data is applied and serving, but its indexes did not \
                      finish within dataCoord.externalCollectionJobTimeout",
@@ -302,37 +301,37 @@ impl FailureClass {
                 steps: &[
                     "Searches may be slow for a while; no data is missing.",
                     "Describe the index in Milvus: the number of pending rows should fall.",
-                    "If it does not, look at the logs of the nodes that build indexes.",
+                    "If it does not, check the logs of the nodes that build indexes.",
                 ],
             },
             Self::DeadlineExceeded => &Entry {
                 name: "DeadlineExceeded",
                 retryable: false,
-                remedy: "The job may still finish in Milvus: look there, then raise spec.activeDeadlineSeconds and set a \
+                remedy: "The job may still finish in Milvus: check there, then raise spec.activeDeadlineSeconds and set a \
                          new spec.trigger. More: docs/failures.md#deadlineexceeded",
                 meaning: "The attempt ran longer than the refresh allows.",
-                happened: "The operator stopped following the job after `spec.activeDeadlineSeconds`. Milvus cannot \
-                           cancel a job, so it may still run, and put new data in place when it ends.",
+                happened: "The operator stopped tracking the job after `spec.activeDeadlineSeconds`. Milvus cannot cancel \
+                           a job, so it may still run and make new data live when it ends.",
                 words: &[],
                 steps: &[
                     "Ask Milvus for the progress of the job in `status.jobID`.",
-                    "While it is active, another refresh of the collection waits for its end.",
-                    "If it only needs longer, raise `spec.activeDeadlineSeconds`; that alone starts nothing.",
+                    "While it is active, other refreshes of the collection wait until it has ended.",
+                    "If the job only needs more time, raise `spec.activeDeadlineSeconds`; that alone starts nothing.",
                     RUN_AGAIN,
                 ],
             },
             Self::StartingDeadlineExceeded => &Entry {
                 name: "StartingDeadlineExceeded",
                 retryable: false,
-                remedy: "Find out what held the start back, or raise spec.startingDeadlineSeconds; then set a new \
+                remedy: "Resolve what delayed the start, or raise spec.startingDeadlineSeconds; then set a new \
                          spec.trigger. More: docs/failures.md#startingdeadlineexceeded",
-                meaning: "The run was not started in the time that the refresh allows.",
-                happened: "`spec.startingDeadlineSeconds` passed before Milvus accepted a start; nothing of this run was started.",
+                meaning: "The run did not start within the time that the refresh allows.",
+                happened: "`spec.startingDeadlineSeconds` passed before Milvus accepted a start. This run started nothing.",
                 words: &[],
                 steps: &[
-                    "The message says what it waited for last: another refresh of the collection, a job that is active in \
+                    "The message says what the run waited for last: another refresh of the collection, an active job in \
                      Milvus, its Secret, or its connection.",
-                    "See to that, or raise `spec.startingDeadlineSeconds`.",
+                    "Resolve that, or raise `spec.startingDeadlineSeconds`.",
                     RUN_AGAIN,
                 ],
             },
@@ -341,38 +340,40 @@ impl FailureClass {
                 retryable: false,
                 remedy: "Check in Milvus whether the collection has the data; set a new spec.trigger to run again. \
                          More: docs/failures.md#joblost",
-                meaning: "The job vanished, or the collection it belonged to is another one now.",
-                happened: "Milvus forgets a job 24 hours after its end; if the operator was away for so long, or Milvus \
-                           was restored from a backup, or the collection was re-created, the job's end cannot be known.",
+                meaning: "The job vanished, or its collection was replaced.",
+                happened: "The result of the job cannot be known: the operator was down for 24 hours after the job's end, \
+                           when Milvus forgets it, or Milvus was restored from a backup, or the collection was recreated.",
                 words: &[],
                 steps: &[
-                    "The message says which of these it was.",
-                    "Look at the collection: the number of rows, or a record that only the newest files hold.",
+                    "The message says which of these happened.",
+                    "Check the collection: the number of rows, or a record that only the newest files have.",
                     "If the data is old, set a new `spec.trigger`.",
                 ],
             },
             Self::OutcomeUnknown => &Entry {
                 name: "OutcomeUnknown",
                 retryable: false,
-                remedy: "Check Milvus' job list for the collection; if it did not run, set a new spec.trigger. \
+                remedy: "Check Milvus' job list for the collection; if no job ran, set a new spec.trigger. \
                          More: docs/failures.md#outcomeunknown",
-                meaning: "Whether a start was accepted could not be found out.",
-                happened: "The reply to a start was lost and no job of it was found, or its traces are too old. The \
-                           operator does not guess, because starting again could refresh twice.",
+                meaning: "It is unknown whether Milvus accepted the start.",
+                happened: "The reply to a start was lost, and the operator found no job of it or looked too late. It does \
+                           not guess, because another start could refresh twice.",
                 words: &[],
                 steps: &[
-                    "List the refresh jobs of the collection in Milvus and compare their start with `status.run.submitTime`.",
-                    "If one of them is recent and ours, wait for its end: the data is then refreshed.",
+                    "List the refresh jobs of the collection in Milvus and compare their start times with \
+                     `status.run.submitTime`.",
+                    "If one of them matches, wait for its end: the data is then refreshed.",
                     "Otherwise set a new `spec.trigger`.",
-                    "If it happens again, look at what lies between the operator and Milvus: proxies, network, restarts.",
+                    "If this happens again, check what is between the operator and Milvus: proxies, network, restarts.",
                 ],
             },
             Self::Unknown => &Entry {
                 name: "Unknown",
                 retryable: true,
                 remedy: "Read Milvus' reason; set a new spec.trigger to run again. More: docs/failures.md#unknown",
-                meaning: "A reason that this version does not know; Milvus' words are kept.",
-                happened: "Troubles of the network and the storage are here too, since they have many names.",
+                meaning: "The job failed for a reason that this version does not know.",
+                happened: "The status quotes Milvus' message. Network and storage problems can be here too, since their \
+                           messages vary.",
                 words: &[
                     Reason(
                         "explore external files failed: AWS Error NETWORK_CONNECTION during ListObjectsV2 operation: \
@@ -381,9 +382,9 @@ impl FailureClass {
                     Reason("explore external files failed: AWS Error SLOW_DOWN during GetObject operation"),
                 ],
                 steps: &[
-                    "Read `status.reason`. If it is cut off, search Milvus' logs for `status.jobID`.",
-                    "If the next try succeeds, nothing is to be done.",
-                    "Once the cause is gone, set a new `spec.trigger`.",
+                    "Read `status.reason`. If it is truncated, search Milvus' logs for `status.jobID`.",
+                    "If the next retry succeeds, you need to do nothing.",
+                    "Once the cause is resolved, set a new `spec.trigger`.",
                 ],
             },
         }

@@ -172,7 +172,7 @@ fn at_most_two_claims_are_given_up_for_want_of_a_job() {
     let decision = scene.play(looked(vec![old()]));
     assert_eq!(decision.reason(), Reason::Failed(FailureClass::OutcomeUnknown));
     assert_eq!(decision.wake, Wake::OnChange);
-    assert!(decision.message().starts_with("3 starts in a row left no job behind."), "{}", decision.message());
+    assert!(decision.message().starts_with("No job was found for 3 starts in a row."), "{}", decision.message());
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::{
     refresh::{Effect, Fact, Reason, Wake, is_due, rests},
 };
 
-const HELD: &str = "Starts are held by spec.suspend; set it to false to go on.";
+const HELD: &str = "spec.suspend holds all starts; set it to false to continue.";
 
 fn condition<'a>(scene: &'a Scene, type_: &str) -> &'a Condition {
     scene.status.conditions.iter().find(|condition| condition.type_ == type_).unwrap()

@@ -17,7 +17,11 @@ fn fail(scene: &mut Scene, attempt: i64) -> Duration {
         decision.run().next_attempt_time,
         scene.status.run.as_ref().unwrap().next_attempt_time.as_ref().map(|time| time.0)
     );
-    assert!(decision.message().ends_with(&format!("retry {} of 20.", attempt + 1)), "{}", decision.message());
+    assert!(
+        decision.message().contains(&format!(" Retry {} of 20 starts automatically at 20", attempt + 1)),
+        "{}",
+        decision.message()
+    );
 
     scene.pass(pause - Duration::from_secs(1));
     assert_eq!(scene.play(Fact::Nothing).wake, Wake::After(Duration::from_secs(1)), "it is not early");

@@ -108,7 +108,7 @@ fn a_run_in_line_names_who_goes_first_and_a_change_of_that_is_no_news() {
     let decision = scene.play(Fact::Nothing);
     assert_eq!(
         decision.message(),
-        "Refresh theirs/a goes first on collection products; this one starts when that has ended."
+        "Refresh theirs/a of collection products runs first; this one starts after it has ended."
     );
     assert_eq!(decision.events(), ["Queued"]);
     scene.ahead = ahead("ours/b");
