@@ -17,16 +17,17 @@ dev: programs ## the same, but keeps running for kubectl until Ctrl-C
 
 programs:
 	@echo "== Building the operator, the simulator and the demo (the first time takes some minutes)"
-	cargo build --features simulator --bins
+	cargo build --bin milvus-refresh-operator
+	cargo build -p milvus-simulator
 	cargo build -p controlplane
 
 check: fmt-check ## what to run after each change: formatting, clippy and the unit tests, under a minute when warm
 	@echo "== Lints and unit tests"
-	cargo clippy --features simulator --all-targets -- -D warnings
-	MODEL_HISTORIES=$(or $(MODEL_HISTORIES),1000) cargo test --features simulator --lib --quiet
+	cargo clippy --all-targets -- -D warnings
+	MODEL_HISTORIES=$(or $(MODEL_HISTORIES),1000) cargo test --lib --quiet
 
 e2e: ## one test of the whole operator against a real API server, e.g. NAME=a_deleted_object_frees_its_collection
-	cargo test --features simulator --test operator -- --nocapture $(NAME)
+	cargo test --test operator -- --nocapture $(NAME)
 
 test: fmt-check lint deny all-tests ## everything: formatting, lints, dependencies, all tiers of tests
 
@@ -39,7 +40,7 @@ fmt-check:
 
 lint: ## clippy, without a warning
 	@echo "== Lints"
-	cargo clippy --workspace --all-targets --features simulator -- -D warnings
+	cargo clippy --workspace --all-targets -- -D warnings
 
 deny: $(filter /%,$(CARGO_DENY)) ## dependencies: bans, licenses, sources, known vulnerabilities
 	@echo "== Dependencies"
@@ -57,10 +58,10 @@ $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny:
 all-tests:
 	@echo "== Tests, also against a real etcd and kube-apiserver (built once, into the user's cache)"
 	@# Most of the long tests wait for the protocol's own times, not for a core.
-	RUST_TEST_THREADS=8 cargo test --workspace --features simulator
+	RUST_TEST_THREADS=8 cargo test --workspace
 
 chaos: ## the chaos run alone, e.g. SEED=7 N=500; prints its seed
-	CHAOS_SEED=$(or $(SEED),$$RANDOM) CHAOS_N=$(or $(N),500) cargo test --features simulator --test chaos -- --nocapture
+	CHAOS_SEED=$(or $(SEED),$$RANDOM) CHAOS_N=$(or $(N),500) cargo test --test chaos -- --nocapture
 
 CARGO_MUTANTS_VERSION := 27.1.0
 CARGO_MUTANTS := $(TOOLS)/cargo-mutants-$(CARGO_MUTANTS_VERSION)/bin/cargo-mutants

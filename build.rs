@@ -3,10 +3,6 @@
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");
     let descriptors = protox::compile(["milvus.proto"], ["proto"])?;
-    tonic_prost_build::configure()
-        // The service has a call named `Connect`, which would clash with the generated constructor of that name.
-        .build_transport(false)
-        .build_server(std::env::var_os("CARGO_FEATURE_SIMULATOR").is_some())
-        .compile_fds(descriptors)?;
+    tonic_prost_build::configure().build_client(false).build_server(false).compile_fds(descriptors)?;
     Ok(())
 }

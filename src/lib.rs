@@ -30,7 +30,6 @@
 //! * [`metrics`]: what is counted.
 //! * [`telemetry`]: how log lines look and which there are.
 //! * [`shutdown`]: an orderly end on SIGTERM and Ctrl-C.
-//! * `simulator` (feature of that name): an in-process Milvus for the demo and the tests.
 
 pub mod api;
 pub mod backoff;
@@ -47,7 +46,5 @@ pub mod object;
 pub mod refresh;
 pub mod requeue;
 pub mod shutdown;
-#[cfg(feature = "simulator")]
-pub mod simulator;
 pub mod telemetry;
 pub mod turns;

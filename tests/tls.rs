@@ -1,20 +1,17 @@
 //! The client of Milvus against a simulator with real TLS: what is trusted, what is not, and what a person is told.
-#![cfg(feature = "simulator")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::time::Duration;
 
-use milvus_refresh_operator::{
-    milvus::{
-        ErrorKind, Milvus,
-        grpc::{
-            GrpcMilvus,
-            connect::{ConnectError, ConnectOptions},
-            tls::{ClientCertificate, Tls},
-        },
+use milvus_refresh_operator::milvus::{
+    ErrorKind, Milvus,
+    grpc::{
+        GrpcMilvus,
+        connect::{ConnectError, ConnectOptions},
+        tls::{ClientCertificate, Tls},
     },
-    simulator::{ServerTls, Settings, Simulator},
 };
+use milvus_simulator::{ServerTls, Settings, Simulator};
 
 #[path = "operator/certificates.rs"]
 mod certificates;

@@ -1,7 +1,7 @@
 //! Milvus as this operator sees it: the port ([`Milvus`]) with its types, the gRPC adapter behind it, the poller of running
 //! jobs, and what keeps credentials out of Milvus' own words.
 //!
-//! No protobuf type leaves this module (the simulator, which is the other end of the same wire, is the one exception).
+//! No protobuf type leaves this module.
 
 pub mod grpc;
 pub mod poller;

@@ -21,11 +21,8 @@ use std::{
 
 use harness::{Cluster, World, condition, refresh};
 use kube::api::{ListParams, PostParams};
-use milvus_refresh_operator::{
-    api::ExternalCollectionRefresh,
-    milvus::JobId,
-    simulator::{Ids, Plan, Settings},
-};
+use milvus_refresh_operator::api::ExternalCollectionRefresh;
+use milvus_simulator::{Ids, JobId, Plan, Settings};
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
 use replicas::Replicas;
 use serde_json::json;

@@ -6,11 +6,8 @@ use std::{
 };
 
 use kube::ResourceExt;
-use milvus_refresh_operator::{
-    api::{ExternalCollectionRefresh, RefreshStatus},
-    milvus::JobId,
-    simulator::{Call, Method, Outcome, Simulator, Verdict as Did},
-};
+use milvus_refresh_operator::api::{ExternalCollectionRefresh, RefreshStatus};
+use milvus_simulator::{Call, JobId, Method, Outcome, Simulator, Verdict as Did};
 
 use crate::{Collections, ended};
 
@@ -213,7 +210,7 @@ impl Scene<'_> {
 
 #[cfg(test)]
 mod tests {
-    use milvus_refresh_operator::simulator::{Plan, Settings};
+    use milvus_simulator::{Plan, Settings};
     use serde_json::json;
 
     use super::*;

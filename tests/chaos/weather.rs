@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use milvus_refresh_operator::simulator::{Fault, Method, Plan, Simulator, When};
+use milvus_simulator::{Fault, Method, Plan, Simulator, When};
 use rand::{RngExt, rngs::StdRng};
 
 use crate::Collections;

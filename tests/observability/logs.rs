@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs};
 
-use milvus_refresh_operator::simulator::Plan;
+use milvus_simulator::Plan;
 use serde_json::Value;
 use tokio::task::block_in_place;
 

@@ -3,7 +3,7 @@
 use std::{fs, path::Path, time::Duration};
 
 use kube::api::PostParams;
-use milvus_refresh_operator::simulator::Plan;
+use milvus_simulator::Plan;
 use serde_json::{Value, json};
 use tokio::task::block_in_place;
 

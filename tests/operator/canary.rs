@@ -18,11 +18,8 @@ use kube::{
     api::{Patch, PatchParams, PostParams},
     runtime::{WatchStreamExt, watcher},
 };
-use milvus_refresh_operator::{
-    api::{ExternalCollectionRefresh, MilvusConnection},
-    milvus::JobId,
-    simulator::{Fault, Login, Method, Outcome, Plan, Simulator, When},
-};
+use milvus_refresh_operator::api::{ExternalCollectionRefresh, MilvusConnection};
+use milvus_simulator::{Fault, JobId, Login, Method, Outcome, Plan, Simulator, When};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 

@@ -11,7 +11,7 @@ use kube::{
     Api, Resource,
     api::{ListParams, Patch, PatchParams, PostParams},
 };
-use milvus_refresh_operator::simulator::{Fault, Method, ServerTls, Settings, Simulator};
+use milvus_simulator::{Fault, Method, ServerTls, Settings, Simulator};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt, stream};
-use milvus_refresh_operator::simulator::{Method, Plan};
+use milvus_simulator::{Method, Plan};
 
 use crate::harness::World;
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use milvus_refresh_operator::simulator::{Fault, Method, Plan};
+use milvus_simulator::{Fault, Method, Plan};
 
 use crate::harness::{LONG, World, status};
 

@@ -7,7 +7,7 @@ use kube::{
     Api,
     api::{DeleteParams, Patch, PatchParams, PostParams},
 };
-use milvus_refresh_operator::simulator::{Method, Plan};
+use milvus_simulator::{Method, Plan};
 use serde_json::json;
 
 use crate::harness::{World, ready, refresh, status};

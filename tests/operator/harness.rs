@@ -21,10 +21,8 @@ use kube::{
     config::{KubeConfigOptions, Kubeconfig},
     runtime::wait::await_condition,
 };
-use milvus_refresh_operator::{
-    api::{ExternalCollectionRefresh, MilvusConnection},
-    simulator::{Settings, Simulator},
-};
+use milvus_refresh_operator::api::{ExternalCollectionRefresh, MilvusConnection};
+use milvus_simulator::{Settings, Simulator};
 use serde_json::{Value, json};
 
 /// Far more than anything here takes, on a machine that is busy with something else.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kube::api::PostParams;
-use milvus_refresh_operator::simulator::{Outcome, Plan};
+use milvus_simulator::{Outcome, Plan};
 use serde_json::json;
 
 use crate::harness::{World, refresh, status};

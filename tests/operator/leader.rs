@@ -8,7 +8,7 @@ use kube::{
     Api,
     api::{DeleteParams, Patch, PatchParams},
 };
-use milvus_refresh_operator::simulator::{Outcome, Plan};
+use milvus_simulator::{Outcome, Plan};
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

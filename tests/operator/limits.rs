@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use kube::api::{Patch, PatchParams, PostParams};
-use milvus_refresh_operator::simulator::{Fault, Method, Outcome, Plan, When};
+use milvus_simulator::{Fault, Method, Outcome, Plan, When};
 use serde_json::json;
 
 use crate::harness::{World, refresh, status};

@@ -18,7 +18,7 @@ use kube::{
     Api,
     api::{Patch, PatchParams},
 };
-use milvus_refresh_operator::simulator::{Fault, Method, Plan};
+use milvus_simulator::{Fault, Method, Plan};
 use serde_json::json;
 use tokio::{
     io::AsyncReadExt,

@@ -8,7 +8,7 @@ use kube::{
     Api,
     api::{DeleteParams, ListParams, Patch, PatchParams},
 };
-use milvus_refresh_operator::simulator::{Fault, Method, Outcome, Plan};
+use milvus_simulator::{Fault, Method, Outcome, Plan};
 use serde_json::json;
 use tokio::{
     net::TcpListener,

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use kube::api::{Patch, PatchParams, PostParams};
-use milvus_refresh_operator::simulator::{Outcome, Plan};
+use milvus_simulator::{Outcome, Plan};
 use serde_json::json;
 
 use crate::harness::{Cluster, World, refresh, status};

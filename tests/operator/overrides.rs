@@ -7,10 +7,8 @@ use kube::{
     Api, ResourceExt,
     api::{Patch, PatchParams, PostParams},
 };
-use milvus_refresh_operator::{
-    api::ExternalCollectionRefresh,
-    simulator::{Method, Plan},
-};
+use milvus_refresh_operator::api::ExternalCollectionRefresh;
+use milvus_simulator::{Method, Plan};
 use serde_json::{Value, json};
 
 use crate::harness::{World, condition, ready, refresh, status};

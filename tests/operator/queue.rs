@@ -4,11 +4,8 @@ use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use kube::api::{ListParams, PostParams};
-use milvus_refresh_operator::{
-    api::ExternalCollectionRefresh,
-    milvus::JobId,
-    simulator::{CollectionSpec, Method, Outcome, Plan, Simulator, Verdict},
-};
+use milvus_refresh_operator::api::ExternalCollectionRefresh;
+use milvus_simulator::{CollectionSpec, JobId, Method, Outcome, Plan, Simulator, Verdict};
 use serde_json::json;
 
 use crate::harness::{World, ready, refresh, status};

@@ -6,7 +6,8 @@ use std::{collections::BTreeSet, process::Command, time::Duration};
 use chart::{Helm, RELEASE, manifests};
 use controlplane::{AuditLine, ControlPlane, Process};
 use kube::runtime::wait::await_condition;
-use milvus_refresh_operator::{api::MilvusConnection, simulator::Plan};
+use milvus_refresh_operator::api::MilvusConnection;
+use milvus_simulator::Plan;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 

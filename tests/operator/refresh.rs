@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kube::Resource;
-use milvus_refresh_operator::simulator::{CollectionSpec, Method, Plan};
+use milvus_simulator::{CollectionSpec, Method, Plan};
 
 use crate::harness::{World, condition, ready, status};
 
@@ -75,7 +75,7 @@ async fn a_job_of_somebody_else_is_waited_for_and_then_ours_starts() {
     assert!(ready(&waiting).unwrap().message.contains(&foreign.to_string()));
     assert_eq!(status(&waiting).job_id, None);
     world.milvus.set_plan("default", "shared", Plan::completes_in(Duration::ZERO));
-    world.milvus.finish_job(foreign, milvus_refresh_operator::simulator::Outcome::Complete);
+    world.milvus.finish_job(foreign, milvus_simulator::Outcome::Complete);
     let done = world.until_ended("shared").await;
     assert_eq!(status(&done).state.as_deref(), Some("RefreshCompleted"));
     assert_ne!(status(&done).job_id, Some(foreign.to_string()));

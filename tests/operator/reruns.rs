@@ -3,10 +3,8 @@
 use futures::{FutureExt, future::join_all};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{Patch, PatchParams, PostParams};
-use milvus_refresh_operator::{
-    api::{ExternalCollectionRefresh, RunStatus},
-    simulator::{Outcome, Plan},
-};
+use milvus_refresh_operator::api::{ExternalCollectionRefresh, RunStatus};
+use milvus_simulator::{Outcome, Plan};
 use serde_json::{Value, json};
 
 use crate::harness::{World, condition, ready, refresh, status};

@@ -6,10 +6,8 @@ use kube::{
     ResourceExt,
     api::{DeleteParams, Patch, PatchParams},
 };
-use milvus_refresh_operator::{
-    api::RefreshStatus,
-    simulator::{Fault, Method, Outcome, Plan},
-};
+use milvus_refresh_operator::api::RefreshStatus;
+use milvus_simulator::{Fault, Method, Outcome, Plan};
 use serde_json::json;
 
 use crate::harness::{World, refresh, status};

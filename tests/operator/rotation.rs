@@ -7,7 +7,7 @@ use kube::{
     Api,
     api::{Patch, PatchParams},
 };
-use milvus_refresh_operator::simulator::{Outcome, Plan, Simulator};
+use milvus_simulator::{Outcome, Plan, Simulator};
 use serde_json::json;
 
 use crate::{

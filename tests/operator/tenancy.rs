@@ -7,7 +7,7 @@ use kube::{
     Api,
     api::{ObjectMeta, PostParams},
 };
-use milvus_refresh_operator::simulator::{Method, Plan, Settings, Simulator};
+use milvus_simulator::{Method, Plan, Settings, Simulator};
 use serde_json::{Value, json};
 
 use crate::harness::{World, ready, refresh, status};

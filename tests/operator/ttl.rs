@@ -7,7 +7,7 @@ use kube::{
     api::{Patch, PatchParams, PostParams},
     runtime::{conditions::is_deleted, wait::await_condition},
 };
-use milvus_refresh_operator::simulator::Plan;
+use milvus_simulator::Plan;
 use serde_json::{Value, json};
 
 use crate::harness::{LONG, World, refresh, status};

@@ -8,11 +8,11 @@ use kube::api::{Patch, PatchParams, PostParams};
 use milvus_refresh_operator::{
     api::{ExternalCollectionRefresh, FIELD_MANAGER},
     milvus::{
-        Job, Milvus as _,
+        Job, JobId, Milvus as _,
         grpc::{GrpcMilvus, connect::ConnectOptions},
     },
-    simulator::{Method, Outcome, Plan},
 };
+use milvus_simulator::{Method, Outcome, Plan};
 use serde_json::{Value, json};
 
 use crate::harness::{Cluster, World, refresh, status};
@@ -34,7 +34,8 @@ async fn left_behind(world: &World<'_>, name: &str) -> Job {
     let (address, request_timeout) = (milvus.url(), Duration::from_secs(60));
     let client = GrpcMilvus::connect(ConnectOptions { address, tls: None, login: None, request_timeout }).unwrap();
     let described = client.describe("default", &collection).await.unwrap();
-    let (before, ours) = (client.progress(before).await.unwrap(), client.progress(ours).await.unwrap());
+    let (before, ours) =
+        (client.progress(JobId(before.0)).await.unwrap(), client.progress(JobId(ours.0)).await.unwrap());
 
     let mut left = released(name);
     let run = &mut left["run"];
@@ -63,7 +64,7 @@ async fn an_upgrade_follows_the_jobs_in_flight_and_starts_nothing_a_second_time(
     let in_flight = ["running", "connection-not-ready-while-running", "submitting", "outcome-unknown"];
     for name in ended {
         let job = left_behind(&world, name).await;
-        world.milvus.finish_job(job.id, Outcome::Complete);
+        world.milvus.finish_job(milvus_simulator::JobId(job.id.0), Outcome::Complete);
     }
     let mut jobs = Vec::new();
     for name in in_flight {
@@ -76,7 +77,7 @@ async fn an_upgrade_follows_the_jobs_in_flight_and_starts_nothing_a_second_time(
         let id = job.id.to_string();
         let found = world.until(name, "followed", |object| status(object).job_id.as_deref() == Some(&id)).await;
         assert!(status(&found).completion_time.is_none(), "{name}: its job is active");
-        assert!(world.milvus.finish_job(job.id, Outcome::Complete));
+        assert!(world.milvus.finish_job(milvus_simulator::JobId(job.id.0), Outcome::Complete));
         let done = world.until_ended(name).await;
         assert_eq!(status(&done).state.as_deref(), Some("RefreshCompleted"), "{name}");
         assert_eq!(status(&done).run.as_ref().unwrap().number, 1, "{name}");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use milvus_refresh_operator::simulator::{Fault, Login, Method, Outcome, Plan, Settings, Simulator, Verdict, When};
+use milvus_simulator::{Fault, Login, Method, Outcome, Plan, Settings, Simulator, Verdict, When};
 
 use crate::harness::{LONG, World, ready, status};
 

@@ -18,7 +18,6 @@ mod letting_go;
 mod outcome;
 mod proof;
 mod properties;
-#[cfg(feature = "simulator")]
 mod refusals;
 mod rest;
 mod retries;

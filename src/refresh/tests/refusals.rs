@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use milvus_simulator::{Fault, Method, Settings, Simulator, When};
+
 use super::scene::{Scene, looked, old};
 use crate::{
     milvus::{
@@ -9,7 +11,6 @@ use crate::{
         grpc::{GrpcMilvus, connect::ConnectOptions},
     },
     refresh::{Decision, Fact, FailureClass, Reason, Submission, failure::Words, limits::GRACE},
-    simulator::{Fault, Method, Settings, Simulator, When},
 };
 
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -16,7 +16,7 @@ use kube::runtime::wait::await_condition;
 use kube::{Api, Client, Config, ResourceExt};
 use milvus_refresh_operator::api::{ExternalCollectionRefresh, MilvusConnection};
 use milvus_refresh_operator::milvus::Milvus as _;
-use milvus_refresh_operator::simulator::{Plan, Settings, Simulator};
+use milvus_simulator::{Plan, Settings, Simulator};
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 

@@ -8,10 +8,7 @@ use milvus::v2::prelude::{
     ListRefreshExternalCollectionJobsRequest, RefreshExternalCollectionJobInfo, RefreshExternalCollectionRequest,
     RefreshExternalCollectionStateCode as State, TelemetryConfig,
 };
-use milvus_refresh_operator::{
-    milvus::JobId,
-    simulator::{Login, Method, Plan, Settings, Simulator},
-};
+use milvus_simulator::{JobId, Login, Method, Plan, Settings, Simulator};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use futures::FutureExt;
-use milvus_refresh_operator::simulator::Plan;
+use milvus_simulator::Plan;
 use tokio::time::sleep;
 
 use crate::operator::cpu;

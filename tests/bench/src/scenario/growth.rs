@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
-use milvus_refresh_operator::simulator::{Fault, Method, Plan};
+use milvus_simulator::{Fault, Method, Plan};
 
 use crate::bare;
 use crate::results::{Curve, Findings, Row, Series};

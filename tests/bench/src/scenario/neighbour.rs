@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use milvus_refresh_operator::simulator::{Fault, Method, Plan};
+use milvus_simulator::{Fault, Method, Plan};
 use tokio::time::timeout;
 
 use crate::results::{Findings, Row, percentile};

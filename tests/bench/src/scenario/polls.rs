@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use milvus_refresh_operator::simulator::{Method, Plan, Simulator};
+use milvus_simulator::{Method, Plan, Simulator};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 

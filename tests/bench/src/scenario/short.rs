@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use futures::future;
-use milvus_refresh_operator::simulator::Plan;
+use milvus_simulator::Plan;
 use tokio::time::sleep;
 
 use crate::bare;

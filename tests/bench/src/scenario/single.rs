@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use milvus_refresh_operator::simulator::Plan;
+use milvus_simulator::Plan;
 
 use crate::results::{Findings, Row};
 use crate::world::{Bench, LONG, names};

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::Result;
-use milvus_refresh_operator::simulator::Plan;
+use milvus_simulator::Plan;
 use tokio::time::sleep;
 
 use crate::results::{Findings, Row, mib, percentile};

@@ -1,5 +1,4 @@
 //! The binary `milvus-simulator` as other programs start and stop it.
-#![cfg(feature = "simulator")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::{

@@ -17,9 +17,9 @@ use super::{
     transport::{Connection, Garbage},
     world::{Collection, Submit},
 };
-use crate::milvus::{
+use crate::{
     JobId,
-    grpc::wire::{
+    wire::{
         common::ServerInfo,
         milvus::{
             ConnectRequest, ConnectResponse, DescribeCollectionRequest, DescribeCollectionResponse,

@@ -1,9 +1,9 @@
 //! What requests ask for and how answers carry errors and show faults.
 
 use super::{fault::Fault, journal::Method, refusal::Refusal};
-use crate::milvus::{
+use crate::{
     JobId,
-    grpc::wire::{
+    wire::{
         common,
         milvus::{
             ConnectRequest, ConnectResponse, DescribeCollectionRequest, DescribeCollectionResponse,

@@ -28,6 +28,7 @@ mod spec;
 mod tests;
 mod tls;
 mod transport;
+mod wire;
 mod world;
 
 pub use fault::{Armed, Fault, When};
@@ -37,10 +38,19 @@ pub use plan::{Outcome, Plan};
 pub use settings::{CollectionSpec, DuplicateWording, Ids, Settings};
 pub use tls::ServerTls;
 
-use crate::milvus::JobId;
 use clock::Clock;
 use transport::Running;
 use world::{Submit, World};
+
+/// The id of a refresh job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobId(pub i64);
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 /// A running server. Clones are handles to the same one; it ends with [`Simulator::stop`] or with its runtime.
 #[derive(Clone)]

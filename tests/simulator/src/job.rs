@@ -7,7 +7,7 @@ use super::{
     plan::{Outcome, Plan},
     spec,
 };
-use crate::milvus::grpc::wire::milvus::{RefreshExternalCollectionJobInfo, RefreshExternalCollectionState as State};
+use crate::wire::milvus::{RefreshExternalCollectionJobInfo, RefreshExternalCollectionState as State};
 
 /// An accepted refresh.
 pub(super) struct Job {

@@ -6,7 +6,7 @@ use std::{fs, io::Write, net::SocketAddr, path::PathBuf, str::FromStr, time::Dur
 use anyhow::{Context, bail};
 use clap::Parser;
 use jiff::SignedDuration;
-use milvus_refresh_operator::simulator::{CollectionSpec, Login, Outcome, Plan, ServerTls, Settings, Simulator};
+use milvus_simulator::{CollectionSpec, Login, Outcome, Plan, ServerTls, Settings, Simulator};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 

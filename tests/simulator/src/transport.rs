@@ -25,7 +25,7 @@ use tonic::{
 };
 
 use super::{Shared, service::Server};
-use crate::milvus::grpc::wire::milvus::milvus_service_server::MilvusServiceServer;
+use crate::wire::milvus::milvus_service_server::MilvusServiceServer;
 
 /// Marks a response whose message is to be replaced by bytes that are none.
 #[derive(Clone)]

@@ -16,7 +16,7 @@ use super::{
     settings::{CollectionSpec, DuplicateWording, Ids},
     spec,
 };
-use crate::milvus::{JobId, grpc::wire::milvus::RefreshExternalCollectionJobInfo};
+use crate::{JobId, wire::milvus::RefreshExternalCollectionJobInfo};
 
 /// Milvus' defaults: a job fails after an hour and is forgotten a day after its end.
 const JOB_TIMEOUT: Duration = Duration::from_secs(3600);

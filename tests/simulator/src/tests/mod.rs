@@ -10,7 +10,7 @@ use tonic::{
 };
 
 use super::*;
-use crate::milvus::grpc::wire::{
+use crate::wire::{
     common,
     milvus::{
         ConnectRequest, ConnectResponse, DescribeCollectionRequest, DescribeCollectionResponse,

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::fault::Fault;
-use crate::milvus::JobId;
+use crate::JobId;
 
 /// The calls that the simulator serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::milvus::grpc::wire::common::{ErrorCode, Status};
+use crate::wire::common::{ErrorCode, Status};
 
 /// An error that travels inside an OK answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
