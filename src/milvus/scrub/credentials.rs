@@ -26,7 +26,7 @@ pub const CREDENTIAL_KEYS: [&str; 10] = [
 /// What people write in their place, or inside a key file.
 const RELATIVES: [&str; 3] = ["client_secret", "private_key", "secret_key"];
 
-fn keys() -> impl Iterator<Item = &'static str> {
+pub(super) fn keys() -> impl Iterator<Item = &'static str> {
     CREDENTIAL_KEYS.into_iter().chain(RELATIVES)
 }
 
@@ -65,6 +65,10 @@ fn collect(value: &Value, secret: bool, secrets: &mut Vec<SecretString>) {
 
 /// `text` with the values of credential keys and the logins in URIs masked.
 pub(super) fn mask(text: &str) -> String {
+    // Each key has an underscore, which may be escaped; most texts are done with here.
+    if !text.contains(['_', '\\']) && !text.contains("://") {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((c, after)) = next(rest, 0) {

@@ -89,6 +89,11 @@ impl Known {
         }
     }
 
+    /// Whether there is nothing to look for.
+    pub fn is_empty(&self) -> bool {
+        self.by_first.is_empty()
+    }
+
     /// The secrets that begin with this character.
     pub fn beginning_with(&self, first: char) -> impl Iterator<Item = &str> {
         let places = self.by_first.get(&first).into_iter().flatten();

@@ -305,3 +305,11 @@ fn the_same_texts_stay_known_for_as_long_as_one_of_those_who_hold_them() {
     assert_eq!(scrubber.message("shared"), "shared", "another scrubber that knows them does not use them");
     assert_eq!(another.message("shared"), "***");
 }
+
+#[test]
+fn a_text_is_searched_for_a_key_by_its_underscore() {
+    assert!(credentials::keys().all(|key| key.contains('_')));
+    for text in [r"sas\u005ftoken=hunter2", "sas_token=hunter2", "s3://u:hunter2@host/path"] {
+        assert!(!Scrubber::default().message(text).contains("hunter2"), "{text}");
+    }
+}
