@@ -72,7 +72,7 @@ impl Step<'_> {
     /// this one is claimed.
     pub(super) fn open_run(&mut self, last: Option<&Run>) -> Run {
         self.next.observed_generation = Some(self.want.generation);
-        self.next.job = JobRecord { state: Some(JobState::Pending), ..JobRecord::default() };
+        self.next.job = JobRecord::default();
         self.next.failure = None;
         self.next.summary = None;
         let captured = last.cloned().unwrap_or_default();

@@ -59,7 +59,7 @@ impl Step<'_> {
         run.adopted = false;
         run.next_attempt_time = self.now.checked_add(pause).ok().map(whole_second);
         let reason = std::mem::take(&mut self.next.job.reason);
-        self.next.job = JobRecord { state: Some(JobState::Pending), reason, ..JobRecord::default() };
+        self.next.job = JobRecord { reason, ..JobRecord::default() };
         let message = with_advice(message, &self.retries(&run));
         self.notice(true, class.as_str(), message.clone());
         // What came meanwhile does not wait for what failed.

@@ -174,11 +174,7 @@ fn is_candidate(run: &Run, look: &Look, job: &Job) -> bool {
 fn is_above_watermarks(run: &Run, job: &Job) -> bool {
     let Some(id_watermark) = run.job_id_watermark else { return false };
     // Ids come from one allocator but are not proven to rise over a restore of Milvus, so a newer start counts as well.
-    let newer_start = match (job.start_time, run.start_time_watermark) {
-        (Some(start), Some(watermark)) => start > watermark,
-        (Some(_), None) => id_watermark.0 == 0,
-        (None, _) => false,
-    };
+    let newer_start = job.start_time.zip(run.start_time_watermark).is_some_and(|(start, watermark)| start > watermark);
     job.id > id_watermark || newer_start
 }
 

@@ -122,7 +122,7 @@ impl Step<'_> {
         // Milvus can accept a start and then create nothing. The claim stands until a find after the grace proves it.
         run.end_job(job);
         let JobRecord { collection, source, .. } = std::mem::take(&mut self.next.job);
-        self.next.job = JobRecord { state: Some(JobState::Pending), collection, source, ..JobRecord::default() };
+        self.next.job = JobRecord { collection, source, ..JobRecord::default() };
         let message = format!(
             "Milvus accepted the start as job {job} but does not know that job. The operator looks for it for at least {} s \
              before it starts another.",

@@ -174,6 +174,7 @@ fn values_are_masked_and_the_rest_stays_readable() {
         ("s3://bucket/a@b and c@d", "s3://bucket/a@b and c@d"),
         (r#"{"access_key_value":"cut in the mid"#, r#"{"access_key_value":"***"#),
         (r#"{"credential_json":{"private_key":"x"}}"#, r#"{"credential_json":***"#),
+        ("access_key_value:, region: eu", "access_key_value:, region: eu"),
         (
             "extfs.access_key_id and extfs.access_key_value must be set together",
             "extfs.access_key_id and extfs.access_key_value must be set together",
@@ -185,6 +186,21 @@ fn values_are_masked_and_the_rest_stays_readable() {
 }
 
 #[test]
+fn every_escape_sequence_of_go_and_json_is_read() {
+    let secret = "p\u{7}\u{8}\u{c}\n\r\t\u{b}w/7q9Z";
+    for form in [inner(&go_quoted(secret)), inner(&json_quoted(secret)), r"p\a\b\f\n\r\t\v\u0077/7q9Z"] {
+        assert_eq!(scrubber(&[secret]).message(&format!("bad login {form}")), "bad login ***", "{form}");
+    }
+}
+
+#[test]
+fn a_text_that_ends_as_a_secret_begins_stays_until_that_tells_enough() {
+    let scrubber = scrubber(&["hunter2000"]);
+    assert_eq!(scrubber.message("the end of the hun"), "the end of the hun");
+    assert_eq!(scrubber.message("the end of the hunt"), "the end of the ***");
+}
+
+#[test]
 fn the_longest_secret_wins() {
     assert_eq!(scrubber(&["abcd", "abcdefgh"]).message("<abcdefgh>"), "<***>");
 }
@@ -192,6 +208,11 @@ fn the_longest_secret_wins() {
 #[test]
 fn short_secrets_are_removed_where_they_stand_alone() {
     assert_eq!(scrubber(&["ab", ""]).message("about ab, (ab)"), "about ***, (***)");
+    assert_eq!(
+        scrubber(&["abc", "wxyz"]).message("xabcx vwxyzv"),
+        "xabcx v***v",
+        "four characters are no longer short"
+    );
 }
 
 #[test]
@@ -217,6 +238,7 @@ fn debug_output_shows_no_secret() {
 fn keys_and_separators_may_be_escaped_in_any_way() {
     let table = [
         r#"{"access\u005fkey_value":"7q9Z"}"#,
+        r#"{"\u0061ccess_key_value":"7q9Z"}"#,
         r#"{"ACCESS_KEY_VALUE" :\n\t"7q9Z"}"#,
         r#"{\"access_key_value\"\u003a\"7q9Z\"}"#,
         r#"{\\\"sas_token\\\":\\\"sv=1&sig=7q9Z\\\"}"#,
@@ -285,6 +307,18 @@ fn what_is_in_use_is_never_forgotten_and_what_was_is_the_oldest_first() {
         scrubber.learn(&secrets(&[&format!("later {number:04}")]));
     }
     assert_eq!(scrubber.message("the login"), "the login");
+}
+
+#[test]
+fn what_is_learned_again_and_again_takes_no_room_from_others() {
+    let scrubber = scrubber(&["the former login"]);
+    let login = secrets(&["the login"]);
+    for _ in 0..1000 {
+        scrubber.learn(&login);
+    }
+    drop(login);
+    scrubber.learn(&secrets(&["something new"]));
+    assert_eq!(scrubber.message("the former login"), "***");
 }
 
 #[test]

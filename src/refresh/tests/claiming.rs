@@ -6,7 +6,10 @@ use super::scene::{
 };
 use crate::{
     milvus::{Collection, ErrorKind, Job, JobId, JobState},
-    refresh::{Effect, Fact, FailureClass, Look, Reason, Submission, Wake, limits::LOOK_AGAIN},
+    refresh::{
+        Effect, Fact, FailureClass, Look, OwnSourceCheck, Reason, Submission, Turn, Wake,
+        limits::{LOOK_AGAIN, LOOK_FOR_SECRET},
+    },
 };
 
 #[test]
@@ -174,6 +177,83 @@ fn a_follow_up_run_never_shows_the_result_of_the_last_one() {
     let ready = scene.status.conditions.iter().find(|condition| condition.type_ == "Ready").unwrap();
     assert_eq!(ready.status, "Unknown");
     assert_eq!(ready.observed_generation, Some(2));
+}
+
+/// Completed for the token `one` and the request `morning`; asked again with `two` and `noon`, and in line.
+fn asked_again() -> Scene {
+    let mut scene = Scene::new();
+    scene.want.trigger = Some("one".into());
+    scene.want.requested_at = Some("morning".into());
+    scene.play(looked(vec![old()]));
+    scene.play(accepted(NEW));
+    scene.play(sighted(job(NEW, JobState::Completed)));
+    scene.want.trigger = Some("two".into());
+    scene.want.requested_at = Some("noon".into());
+    scene.turn = Turn::Behind { position: None };
+    scene.play(Fact::Nothing);
+    scene
+}
+
+/// The run, and what it was asked for as far as it says so.
+fn answers(scene: &Scene) -> (i64, Option<String>, Option<String>) {
+    let run = scene.run();
+    (run.number, run.trigger, run.requested_at)
+}
+
+#[test]
+fn a_run_shows_what_the_last_one_was_asked_for_until_it_is_claimed() {
+    let asked = |number, trigger: &str, request: &str| (number, Some(trigger.to_owned()), Some(request.to_owned()));
+    let mut claimed = asked_again();
+    assert_eq!(answers(&claimed), asked(2, "one", "morning"));
+    claimed.turn = Turn::Mine;
+    claimed.play(looked(vec![job(NEW, JobState::Completed)]));
+    assert_eq!(answers(&claimed), asked(2, "two", "noon"));
+
+    let mut taken_back = asked_again();
+    taken_back.want.trigger = Some("one".into());
+    taken_back.want.requested_at = Some("morning".into());
+    assert_eq!(taken_back.play(Fact::Nothing).reason(), Reason::RefreshCompleted);
+    assert_eq!(answers(&taken_back), asked(1, "one", "morning"));
+}
+
+#[test]
+fn a_run_that_was_claimed_is_not_taken_back_when_what_asked_for_it_is() {
+    let mut scene = asked_again();
+    scene.turn = Turn::Mine;
+    scene.play(looked(vec![job(NEW, JobState::Completed)]));
+    scene.play(Fact::Submitted(Submission::Withheld));
+    scene.want.trigger = Some("one".into());
+    assert_eq!((scene.see(Fact::Nothing).effect, scene.run().number), (Effect::Find, 2));
+}
+
+#[test]
+fn a_failure_stands_again_when_the_run_after_it_is_taken_back() {
+    let mut scene = Scene::failed("timeout");
+    let failed = scene.record();
+    let (want, turn) = (scene.want.clone(), scene.turn);
+    scene.want = other_want();
+    scene.turn = Turn::Behind { position: None };
+    assert_eq!(scene.play(Fact::Nothing).run().number, 2);
+    (scene.want, scene.turn) = (want, turn);
+    let decision = scene.play(Fact::Nothing);
+    assert_eq!((decision.reason(), decision.next.failure), (Reason::Failed(FailureClass::JobTimeout), failed.failure));
+    assert_eq!((decision.next.job.id, decision.next.job.progress), (failed.job.id, 0), "it did not get to its end");
+    assert!(decision.next.job.reason.starts_with("timeout"), "{}", decision.next.job.reason);
+}
+
+#[test]
+fn a_secret_that_is_not_there_is_waited_for_and_said_once() {
+    let problem = "Secret spec does not exist.";
+    let look = Look { own_source: OwnSourceCheck::Missing(problem.into()), ..listed(vec![old()]) };
+    let mut scene = Scene::new();
+    let decision = scene.play(Fact::Looked(Ok(look.clone())));
+    assert_eq!((decision.effect, decision.wake), (Effect::None, Wake::After(LOOK_FOR_SECRET)));
+    assert_eq!((decision.reason(), decision.message()), (Reason::SecretNotFound, problem));
+    assert_eq!((decision.events(), decision.next.claim()), (vec!["SecretNotFound"], None));
+    let before = scene.record();
+    let again = scene.play(Fact::Looked(Ok(look)));
+    assert_eq!((again.events(), again.next), (vec![], before));
+    assert_eq!(scene.play(looked(vec![old()])).effect, Effect::Submit, "and starts once it is there");
 }
 
 #[test]

@@ -16,11 +16,14 @@ fn without(mut scene: Scene, connection: Connection) -> Scene {
 #[test]
 fn nothing_is_written_before_the_connection_is_known() {
     for scene in [Scene::new(), Scene::claimed(), Scene::unknown(), Scene::tracked(), Scene::running(40)] {
-        let scene = without(scene, Connection::Unknown);
-        let decision = scene.see(Fact::Nothing);
-        assert_eq!(decision.next, scene.record());
-        assert_eq!((decision.effect, decision.wake), (Effect::None, Wake::After(LONGEST_SLEEP)));
-        assert!(decision.notices.is_empty());
+        let mut scene = without(scene, Connection::Unknown);
+        for generation in 1..=2 {
+            scene.want.generation = generation;
+            let decision = scene.see(Fact::Nothing);
+            assert_eq!(decision.next, scene.record());
+            assert_eq!((decision.effect, decision.wake), (Effect::None, Wake::After(LONGEST_SLEEP)));
+            assert!(decision.notices.is_empty());
+        }
     }
 }
 
@@ -95,9 +98,11 @@ fn a_claim_whose_outcome_is_unknown_outlives_the_loss_of_the_connection() {
 }
 
 #[test]
-fn an_answer_to_the_start_counts_even_when_the_connection_is_reported_lost() {
-    let mut scene = without(Scene::claimed(), down());
-    assert_eq!(scene.play(accepted(NEW)).next.job.id, Some(JobId(NEW)));
+fn an_answer_to_the_start_counts_whatever_is_known_of_the_connection() {
+    for connection in [down(), Connection::Unknown] {
+        let mut scene = without(Scene::claimed(), connection);
+        assert_eq!(scene.play(accepted(NEW)).next.job.id, Some(JobId(NEW)));
+    }
 }
 
 #[test]

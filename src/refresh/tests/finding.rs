@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::scene::{
     COLLECTION, NEW, OLD, SOURCE, Scene, accepted, at, collection, job, listed, look_failed, looked, not_found, old,
-    submit_failed,
+    other_want, submit_failed,
 };
 use crate::{
     milvus::{Collection, ErrorKind, Job, JobId, JobState},
@@ -95,6 +95,31 @@ fn a_lower_id_with_a_newer_start_is_a_candidate_as_after_a_restore_of_milvus() {
     let mut scene = Scene::unknown_after_the_grace();
     let restored = Job { start_time: Some(at(1)), ..job(OLD - 7, JobState::InProgress) };
     assert_eq!(scene.play(looked(vec![old(), restored])).next.job.id, Some(JobId(OLD - 7)));
+}
+
+#[test]
+fn a_job_that_an_earlier_run_of_the_object_had_is_not_taken_and_hides_no_other() {
+    let mut scene = Scene::completed();
+    scene.want = other_want();
+    // Milvus did not list the job of the first run when the second was claimed.
+    assert_eq!(scene.play(looked(vec![old()])).effect, Effect::Submit);
+    scene.play(submit_failed(ErrorKind::Timeout));
+    scene.pass(GRACE);
+    let theirs = job(NEW, JobState::Completed);
+    assert_eq!(scene.see(looked(vec![theirs.clone(), old()])).next.job.id, None);
+    let found = scene.see(looked(vec![job(NEW + 1, JobState::InProgress), theirs, old()]));
+    assert_eq!((found.next.job.id, found.events()), (Some(JobId(NEW + 1)), vec!["RefreshAdopted"]));
+}
+
+#[test]
+fn a_lower_id_is_no_candidate_where_nobody_knows_when_the_jobs_before_the_claim_began() {
+    let timeless = Job { start_time: None, ..old() };
+    let mut scene = Scene::new();
+    scene.play(looked(vec![timeless.clone()]));
+    scene.play(submit_failed(ErrorKind::Timeout));
+    scene.pass(GRACE);
+    let lower = Job { start_time: Some(at(1)), ..job(OLD - 7, JobState::Completed) };
+    assert_eq!(scene.see(looked(vec![timeless, lower])).next.job.id, None);
 }
 
 #[test]
@@ -230,6 +255,7 @@ fn an_accepted_job_that_never_came_into_being_is_looked_for_and_started_again() 
     let vanished = scene.play(not_found());
     assert_eq!(vanished.reason(), Reason::OutcomeUnknown);
     assert_eq!(vanished.next.job.id, None);
+    assert_eq!((&*vanished.next.job.collection, &*vanished.next.job.source), ("products", SOURCE));
     assert_eq!(vanished.run().ended_job_ids, [JobId(NEW)]);
     assert!(vanished.next.claim().is_some() && vanished.at_once());
     assert_eq!(vanished.events(), ["OutcomeUnknown"]);

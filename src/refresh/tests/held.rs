@@ -67,6 +67,18 @@ fn a_suspended_object_for_which_a_run_is_due_rests_and_has_nothing_to_announce()
 }
 
 #[test]
+fn a_run_that_waits_says_once_that_it_is_held() {
+    for scene in [Scene::new(), Scene::retrying(3)] {
+        let mut scene = scene.suspended();
+        let decision = scene.play(Fact::Nothing);
+        assert_eq!((decision.reason(), decision.events()), (Reason::Suspended, vec!["Suspended"]));
+        let before = scene.record();
+        let again = scene.play(Fact::Nothing);
+        assert_eq!((again.events(), again.next), (vec![], before));
+    }
+}
+
+#[test]
 fn what_is_due_becomes_due_when_the_suspension_ends() {
     let mut scene = suspended();
     scene.want.trigger = Some("two".to_owned());

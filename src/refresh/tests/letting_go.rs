@@ -36,7 +36,7 @@ fn an_object_that_is_being_deleted_is_not_started_and_says_so_once() {
         scene.turn = Turn::Mine;
         scene
     };
-    for scene in [Scene::new(), queued, Scene::retrying(3)] {
+    for (scene, generation) in [(Scene::new(), 2), (queued, 2), (Scene::retrying(3), 1)] {
         let mut scene = deleted(scene);
         scene.pass(Duration::from_secs(600));
         let decision = scene.play(looked(vec![old()]));
@@ -45,6 +45,7 @@ fn an_object_that_is_being_deleted_is_not_started_and_says_so_once() {
         assert_eq!(decision.events(), ["Terminating"]);
         assert!(decision.message().contains("metadata.finalizers"), "{}", decision.message());
         assert_eq!(decision.next.queue_position, None);
+        assert_eq!(decision.run().generation, generation, "of a run that was claimed, that of its claim");
         assert_eq!(scene.record().observed_generation, Some(scene.want.generation));
         let before = scene.record();
         let again = scene.play(Fact::Nothing);

@@ -9,7 +9,7 @@ use crate::{
     api::ActiveJobPolicy,
     milvus::{Collection, ErrorKind, Job, JobId, JobState},
     refresh::{
-        Connection, Decision, Effect, Fact, FailureClass, Look, Reason, Submission,
+        ClaimKey, Connection, Decision, Effect, Fact, FailureClass, Look, Reason, Submission,
         limits::{GRACE, LOOK_AGAIN},
     },
 };
@@ -200,6 +200,9 @@ fn a_claim_is_named_by_its_number_its_attempt_and_something_random() {
     let mut scene = Scene::claimed();
     let first = scene.status.run.as_ref().unwrap().claim_id.clone().unwrap();
     assert!(first.starts_with("1-1-"), "{first}");
+    let claim = scene.record().claim().unwrap();
+    assert_eq!(claim.to_string(), first, "the log names it as the status does");
+    assert_eq!(ClaimKey { nonce: None, ..claim }.to_string(), "1-1");
     let other = Scene { nonce: scene.nonce + 1, ..Scene::new() }.play(looked(vec![old()])).next.claim();
     assert_ne!(scene.record().claim(), other, "another process' claim of the same attempt");
     scene.play(Fact::Submitted(Submission::Withheld));

@@ -16,15 +16,17 @@ fn at_progress(progress: u8) -> Fact {
 #[test]
 fn the_first_sighting_is_recorded() {
     let mut scene = Scene::tracked();
-    let seen = Job { collection: "the_alias".into(), ..job(NEW, JobState::InProgress) };
-    let decision = scene.play(sighted(seen));
+    let seen = Job { collection: "the_alias".into(), source: "s3://moved/".into(), ..job(NEW, JobState::InProgress) };
+    let decision = scene.play(sighted(seen.clone()));
     assert!(decision.run().job_seen);
     assert_eq!(decision.next.job.state, Some(JobState::InProgress));
-    assert_eq!(decision.next.job.collection, "the_alias");
+    assert_eq!((&*decision.next.job.collection, &*decision.next.job.source), ("the_alias", "s3://moved/"));
     assert_eq!(decision.next.job.start_time, Some(at(750)), "whole seconds, as they are written");
     assert_eq!(decision.reason(), Reason::RefreshInProgress);
     assert_eq!((decision.effect, decision.wake), (Effect::None, Wake::After(LONGEST_SLEEP)));
     assert!(decision.notices.is_empty());
+    let nameless = scene.play(sighted(Job { source: String::new(), ..seen }));
+    assert_eq!(nameless.next.job.source, "s3://moved/", "what is known of it stays");
 }
 
 #[test]
@@ -146,6 +148,9 @@ fn a_long_reason_is_cut_at_a_character_and_leaves_room_for_the_remedy() {
     assert_eq!(decision.next.job.reason.len(), MESSAGE_BYTES);
     assert!(decision.message().len() <= MESSAGE_BYTES);
     assert!(decision.message().ends_with(FailureClass::Unknown.remedy()), "{}", decision.message());
+    let reason = "u".repeat(4 * MESSAGE_BYTES);
+    let decision = Scene::running(40).play(sighted(Job { reason, ..job(NEW, JobState::Failed) }));
+    assert_eq!(decision.message().len(), MESSAGE_BYTES, "no room is wasted");
 }
 
 #[test]

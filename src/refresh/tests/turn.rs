@@ -197,6 +197,7 @@ fn a_process_that_takes_over_writes_its_name_on_a_due_run_first() {
         assert!(decision.at_once());
         assert_eq!(decision.run().operator.as_deref(), Some(OPERATOR));
         assert_eq!((decision.reason(), decision.next.claim()), (Reason::Queued, None));
+        assert_eq!(decision.run().generation, scene.want.generation);
     }
 }
 
