@@ -217,13 +217,22 @@ fn a_run_shows_what_the_last_one_was_asked_for_until_it_is_claimed() {
 }
 
 #[test]
-fn a_run_that_was_claimed_is_not_taken_back_when_what_asked_for_it_is() {
-    let mut scene = asked_again();
-    scene.turn = Turn::Mine;
-    scene.play(looked(vec![job(NEW, JobState::Completed)]));
-    scene.play(Fact::Submitted(Submission::Withheld));
-    scene.want.trigger = Some("one".into());
-    assert_eq!((scene.see(Fact::Nothing).effect, scene.run().number), (Effect::Find, 2));
+fn a_run_that_was_tried_is_not_taken_back_when_what_asked_for_it_is() {
+    let mut claimed = asked_again();
+    claimed.turn = Turn::Mine;
+    claimed.play(looked(vec![job(NEW, JobState::Completed)]));
+    claimed.play(Fact::Submitted(Submission::Withheld));
+    let mut refused = asked_again();
+    refused.turn = Turn::Mine;
+    refused.want.backoff_limit = 3;
+    refused.play(look_failed(ErrorKind::CollectionNotFound));
+    for (mut scene, reason) in
+        [(claimed, Reason::Submitting), (refused, Reason::Retrying(FailureClass::CollectionNotFound))]
+    {
+        scene.want.trigger = Some("one".into());
+        let decision = scene.see(Fact::Nothing);
+        assert_eq!((decision.reason(), decision.run().number), (reason, 2));
+    }
 }
 
 #[test]

@@ -56,6 +56,16 @@ fn a_failure_class_of_a_later_version_counts_as_unknown() {
 }
 
 #[test]
+fn a_status_that_calls_itself_suspended_and_is_not_says_nothing() {
+    let mut scene = Scene::new().suspended();
+    scene.play(Fact::Nothing);
+    assert_eq!(scene.record().summary.map(|summary| summary.reason), Some(Reason::Suspended));
+    let conditions = json!([{ "type": "Suspended", "status": "False", "reason": "Suspended", "message": "",
+                              "lastTransitionTime": "2026-01-01T00:00:00Z" }]);
+    assert_eq!(edited(scene, "/conditions", conditions).record().summary, None);
+}
+
+#[test]
 fn an_empty_status_is_that_of_an_object_that_never_ran() {
     assert_eq!(Recorded::of(None), Recorded::default());
     assert_eq!(Recorded::of(Some(&RefreshStatus::default())), Recorded::default());

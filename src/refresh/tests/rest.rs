@@ -12,6 +12,7 @@ use crate::{
     refresh::{
         Decision, Desired, Effect, Fact, Permission, Wake,
         limits::{HISTORY_KEPT, PAST_MESSAGE_BYTES},
+        rests,
     },
 };
 
@@ -234,6 +235,29 @@ fn a_token_that_was_answered_before_is_told_once() {
     scene.want.trigger = Some("b".to_owned());
     scene.want.generation += 1;
     assert_eq!(scene.play(Fact::Nothing).events(), [""; 0], "the token of the last run is where it was");
+}
+
+#[test]
+fn an_object_rests_once_its_token_needs_no_run_and_that_is_told() {
+    let at_rest = |scene: &Scene| rests(&scene.want, &scene.record());
+    let mut scene = Scene::completed();
+    for (job, token) in (NEW + 1..).zip(["a", "b"]) {
+        run_again(&mut scene, token, job, JobState::Completed);
+        assert!(at_rest(&scene), "{token}");
+    }
+    let mut removed = scene.clone();
+    removed.want.trigger = None;
+    assert!(at_rest(&removed));
+    let mut reverted = scene.clone();
+    reverted.want.trigger = Some("a".to_owned());
+    assert!(!at_rest(&reverted), "lastHandledTrigger does not say so yet");
+    reverted.play(Fact::Nothing);
+    assert!(at_rest(&reverted));
+    scene.want.trigger = Some("c".to_owned());
+    assert!(!at_rest(&scene), "a run is due");
+    let mut held = scene.suspended();
+    held.play(Fact::Nothing);
+    assert!(at_rest(&held), "and would be due, were starts not held");
 }
 
 /// What is told once the spec, whose token is `token`, is edited.

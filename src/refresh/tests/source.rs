@@ -185,6 +185,7 @@ fn a_value_of_an_allowed_spec_cannot_lead_to_another_host() {
     for name in ["eu-central-1", "us-east-1", "oss-cn-hangzhou", "auto", "EU", "", "a"] {
         assert_eq!(judged(&format!(r#""cloud_provider":"aws","region":"{name}""#)), Ok(()), "{name}");
     }
+    assert_eq!(judged(r#""use_ssl":"true","use_virtual_host":"false""#), Ok(()));
     for moved in [
         "x.attacker.example/#",
         "attacker.example",

@@ -10,7 +10,8 @@ use crate::{
     api::ActiveJobPolicy,
     milvus::{ErrorKind, Job, JobId, JobState},
     refresh::{
-        Ahead, Connection, Effect, Fact, FailureClass, Look, Permission, Reason, Slot, Turn, Wake, is_due,
+        Ahead, Connection, Effect, Fact, FailureClass, Look, OwnSourceCheck, Permission, Reason, Slot, Turn, Wake,
+        is_due,
         limits::{GRACE, HOLD, LONGEST_SLEEP},
     },
 };
@@ -88,6 +89,34 @@ fn a_look_that_found_no_turn_is_repeated_instead_of_used() {
     let mut scene = Scene::new();
     scene.turn = Turn::Unknown;
     assert_eq!(scene.see(looked(vec![old()])).effect, Effect::Find);
+}
+
+#[test]
+fn what_a_run_waits_for_may_come_and_go_and_what_becomes_of_it_does_not() {
+    let foreign = || looked(vec![job(NEW, JobState::InProgress), old()]);
+    let missing =
+        || Fact::Looked(Ok(Look { own_source: OwnSourceCheck::Missing("none".into()), ..listed(vec![old()]) }));
+    let failed = |reason: &str| sighted(Job { reason: reason.into(), ..job(NEW, JobState::Failed) });
+    let mut retries = Scene::running(40);
+    retries.want.backoff_limit = 3;
+    let table = [
+        (behind(None), Fact::Nothing, "Queued", true),
+        (Scene { slot: Slot::Waiting, ..Scene::new() }, Fact::Nothing, "ConcurrencyLimit", true),
+        (Scene { connection: down(), ..Scene::new() }, Fact::Nothing, "ConnectionNotReady", true),
+        (Scene::new(), foreign(), "WaitingForActiveJob", true),
+        (Scene::new(), missing(), "SecretNotFound", true),
+        (Scene::claimed(), accepted(NEW), "RefreshStarted", false),
+        (Scene::claimed(), submit_failed(ErrorKind::Timeout), "OutcomeUnknown", false),
+        (retries, failed("task not found"), "ServerInternal", false),
+        (Scene::running(40), failed("timeout"), "JobTimeout", false),
+        (Scene::running(40), sighted(job(NEW, JobState::Completed)), "RefreshCompleted", false),
+        (Scene::new().suspended(), Fact::Nothing, "Suspended", false),
+    ];
+    for (scene, fact, reason, waits) in table {
+        let notices = scene.see(fact).notices;
+        let told: Vec<_> = notices.iter().map(|notice| (notice.reason, notice.waits())).collect();
+        assert_eq!(told, [(reason, waits)]);
+    }
 }
 
 #[test]
