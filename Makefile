@@ -66,11 +66,14 @@ chaos: ## the chaos run alone, e.g. SEED=7 N=500; prints its seed
 CARGO_MUTANTS_VERSION := 27.1.0
 CARGO_MUTANTS := $(TOOLS)/cargo-mutants-$(CARGO_MUTANTS_VERSION)/bin/cargo-mutants
 
+# Where starts are decided, who may start, what Milvus' errors prove, and what keeps secrets out of messages.
+MUTATED := src/refresh src/leader src/milvus/grpc/classify.rs src/milvus/scrub
+
 .PHONY: mutants
 mutants: $(CARGO_MUTANTS) ## change the code that decides, and see that a test notices (hours), e.g. ONLY=src/leader SHARD=0/8
 	@# Compiled dependencies are kept for the next time; debug information would only be linked again for each mutant.
 	CARGO_TARGET_DIR=$(CURDIR)/target/mutants CARGO_PROFILE_DEV_DEBUG=0 MODEL_HISTORIES=300 \
-		$(CARGO_MUTANTS) mutants --output target $(if $(ONLY),--re '$(ONLY)') $(if $(SHARD),--shard $(SHARD))
+		$(CARGO_MUTANTS) mutants --output target $(foreach path,$(or $(ONLY),$(MUTATED)),-f $(path) -f '$(path)/**') $(if $(SHARD),--shard $(SHARD))
 
 $(CARGO_MUTANTS):
 	@echo "== Building cargo-mutants $(CARGO_MUTANTS_VERSION) into $(TOOLS); this takes some minutes and is done once"

@@ -17,11 +17,11 @@ pub const LANDING_MARGIN: Duration = Duration::from_secs(30);
 pub const GRACE: Duration = Duration::from_secs(SUBMIT_BUDGET.as_secs() + LANDING_MARGIN.as_secs());
 
 /// The oldest claim for which a listing proves absence: half of the 24 h after which Milvus forgets ended jobs.
-pub const ABSENCE_WINDOW: Duration = Duration::from_secs(12 * 3600);
+pub const ABSENCE_WINDOW: Duration = Duration::from_hours(12);
 
 /// From a claim on: after this long nothing of it can be running. Milvus gives a job up after 60 minutes, and its last steps may
 /// take some more.
-pub const LONGEST_JOB: Duration = Duration::from_secs(75 * 60);
+pub const LONGEST_JOB: Duration = Duration::from_mins(75);
 
 /// After a process took over: until then a claim that its predecessor sent may still land. The predecessor's last moment of
 /// leading, the deadline of its call (10 s), the API server's own `--request-timeout` (60 s) and travel take 70 s and some; a
@@ -47,7 +47,7 @@ pub const PAST_MESSAGE_BYTES: usize = 128;
 pub const FIRST_RETRY: Duration = Duration::from_secs(10);
 
 /// The longest pause before a retry (Job's).
-pub const LONGEST_RETRY: Duration = Duration::from_secs(6 * 60);
+pub const LONGEST_RETRY: Duration = Duration::from_mins(6);
 
 /// How long a process waits for a first word of a job before it judges the job by its deadline: after a restart the job
 /// may have ended long ago.
@@ -58,7 +58,7 @@ pub const FIRST_WORD: Duration = Duration::from_secs(120);
 pub const CLOCK_SKEW: Duration = Duration::from_secs(60);
 
 /// The longest wait that is slept in one piece; timers hold no years.
-pub const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
+pub const LONGEST_WAIT: Duration = Duration::from_hours(24);
 
 /// The longest a run that is not over sleeps. Changes wake it at once; this only bounds what a lost wake-up could cost.
 pub const LONGEST_SLEEP: Duration = Duration::from_secs(60);

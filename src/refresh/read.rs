@@ -37,7 +37,9 @@ impl Recorded {
             (Some(time), Some(job)) => Some(Success { time: read_time(time), job }),
             (Some(_) | None, _) => None,
         };
-        let summary = summary_of(status, &job, failure);
+        // Only what waits for its start can be held.
+        let waits = run.as_ref().is_none_or(|run| run.claim().is_none());
+        let summary = summary_of(status, &job, failure).filter(|summary| waits || summary.reason != Reason::Suspended);
         let queue_position = status.queue_position.and_then(|position| u8::try_from(position).ok());
         Self {
             observed_generation: observed_generation(status),

@@ -223,6 +223,12 @@ fn a_secret_across_the_cut_does_not_leave_its_beginning() {
 }
 
 #[test]
+fn what_follows_a_long_secret_is_still_read() {
+    let secret = "s3cr3t-".repeat(2000);
+    assert_eq!(scrubber(&[&secret]).message(&format!("bad login {secret}, port 7")), "bad login ***, port 7");
+}
+
+#[test]
 fn long_texts_are_cut_between_characters() {
     let out = scrubber(&[]).message(&"ü".repeat(2000));
     assert!(out.len() <= MAX_MESSAGE && out.len() > MAX_MESSAGE - 4, "{}", out.len());

@@ -9,7 +9,7 @@ use crate::{
     api::{ExternalCollectionRefresh, RefreshStatus},
     milvus::JobState,
     refresh::{
-        Effect, Fact, FailureClass, Reason, Recorded, Submission,
+        Effect, Fact, FailureClass, Permission, Reason, Recorded, Submission,
         limits::{GRACE, MAX_UNPROVEN_SUBMITS},
     },
 };
@@ -63,6 +63,14 @@ fn a_status_that_calls_itself_suspended_and_is_not_says_nothing() {
     let conditions = json!([{ "type": "Suspended", "status": "False", "reason": "Suspended", "message": "",
                               "lastTransitionTime": "2026-01-01T00:00:00Z" }]);
     assert_eq!(edited(scene, "/conditions", conditions).record().summary, None);
+
+    let conditions = json!([{ "type": "Suspended", "status": "True", "reason": "Suspended", "message": "Edited.",
+                              "lastTransitionTime": "2026-01-01T00:00:00Z" }]);
+    let mut claimed = edited(Scene::claimed(), "/conditions", conditions);
+    assert_eq!(claimed.record().summary, None, "its start may have been sent");
+    claimed.permission = Permission::Withheld;
+    claimed.pass(GRACE);
+    claimed.play(Fact::Nothing);
 }
 
 #[test]
