@@ -1,4 +1,7 @@
-//! The condition types, as kstatus, Flux, Argo CD and `kubectl wait` know them.
+//! Conditions as Kubernetes wants them, for every kind: the types as kstatus, Flux, Argo CD and `kubectl wait` know them.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 /// The summary: `True` when the last run is done and nothing is due.
 pub const READY: &str = "Ready";
@@ -12,5 +15,28 @@ pub const RECONCILING: &str = "Reconciling";
 pub const STALLED: &str = "Stalled";
 /// `True` while starts are held.
 pub const SUSPENDED: &str = "Suspended";
-/// The reason of `Ready` of a connection that is ready.
-pub const CONNECTED: &str = "Connected";
+
+/// The conditions for these types and statuses, all of which carry `says.0` as their reason (a condition must have one).
+/// `says.1` is the message of `Ready` and of what is `True`. A condition whose status stood before keeps its transition
+/// time.
+pub fn conditions(
+    rows: impl IntoIterator<Item = (&'static str, &'static str)>,
+    says: (&str, &str),
+    generation: Option<i64>,
+    before: &[Condition],
+    now: Timestamp,
+) -> Vec<Condition> {
+    let condition = |(type_, status): (&str, &str)| {
+        let stood = before.iter().find(|condition| condition.type_ == type_ && condition.status == status);
+        let speaks = type_ == READY || status == "True";
+        Condition {
+            type_: type_.to_owned(),
+            status: status.to_owned(),
+            reason: says.0.to_owned(),
+            message: if speaks { says.1.to_owned() } else { String::new() },
+            last_transition_time: stood.map_or(Time(now), |condition| condition.last_transition_time.clone()),
+            observed_generation: generation,
+        }
+    };
+    rows.into_iter().map(condition).collect()
+}

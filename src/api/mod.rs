@@ -3,16 +3,18 @@
 
 mod condition;
 mod connection;
+mod connection_reason;
 mod crds;
 mod reference;
 mod refresh;
 mod refresh_status;
 mod tls;
 
-pub use condition::{COMPLETE, CONNECTED, FAILED, READY, RECONCILING, STALLED, SUSPENDED};
+pub use condition::{COMPLETE, FAILED, READY, RECONCILING, STALLED, SUSPENDED, conditions};
 pub use connection::{
     ConnectionAuth, ConnectionSpec, ConnectionStatus, MilvusConnection, MilvusReference, SecretReference,
 };
+pub use connection_reason::ConnectionReason;
 pub use crds::{crds, crds_yaml};
 pub use reference::kinds as reference;
 pub use refresh::{

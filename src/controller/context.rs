@@ -13,14 +13,14 @@ use super::{
     refresh::Volatile,
 };
 use crate::{
-    api::ExternalCollectionRefresh,
+    api::{ConnectionReason, ExternalCollectionRefresh},
     clock::Clock,
     cluster::{events::Events, packed::Packed, restored},
     health::Health,
     leader::Leadership,
     metrics::Metrics,
     object::Key,
-    refresh::{Connection, Desired, NOT_FOUND, Recorded, is_due},
+    refresh::{Connection, Desired, Recorded, is_due},
     requeue::{Router, staggered::Spread},
     turns::fence::Due,
 };
@@ -146,7 +146,7 @@ impl Context {
         let listed = self.scope_of(connection).is_some_and(|scope| scope.connections_listed.load(Ordering::Acquire));
         let view = if listed {
             Connection::NotReady {
-                reason: NOT_FOUND.to_owned(),
+                reason: ConnectionReason::NotFound,
                 message: format!(
                     "MilvusConnection {} does not exist in this namespace. Create it; the refresh continues as soon as it is connected.",
                     connection.name

@@ -10,7 +10,7 @@ use prometheus_client::{
 };
 
 use super::{MOST_OBJECTS, Object};
-use crate::{api::CONNECTED, object::Key};
+use crate::{api::ConnectionReason, object::Key};
 
 /// The connections, by how they are.
 #[derive(Debug)]
@@ -23,9 +23,9 @@ pub struct Connections {
 
 #[derive(Debug, Default)]
 struct Inner {
-    known: HashMap<Key, &'static str>,
+    known: HashMap<Key, ConnectionReason>,
     /// How many have each reason; one that was there once stays, at zero.
-    counts: BTreeMap<&'static str, i64>,
+    counts: BTreeMap<ConnectionReason, i64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -49,12 +49,12 @@ impl Connections {
                 ready.clone(),
             );
         }
-        let inner = Inner { known: HashMap::new(), counts: BTreeMap::from([(CONNECTED, 0)]) };
+        let inner = Inner { known: HashMap::new(), counts: BTreeMap::from([(ConnectionReason::Connected, 0)]) };
         Self { inner: Mutex::new(inner), by_reason, ready }
     }
 
-    /// How the connection is: a reason from a closed set.
-    pub fn set(&self, connection: &Key, reason: &'static str) {
+    /// How the connection is.
+    pub fn set(&self, connection: &Key, reason: ConnectionReason) {
         self.lock().known.insert(connection.clone(), reason);
     }
 
@@ -68,16 +68,16 @@ impl Connections {
         let Inner { known, counts } = &mut *inner;
         counts.values_mut().for_each(|count| *count = 0);
         for reason in known.values() {
-            *counts.entry(reason).or_default() += 1;
+            *counts.entry(*reason).or_default() += 1;
         }
         for (reason, count) in counts {
-            self.by_reason.get_or_create(&Reason { reason }).set(*count);
+            self.by_reason.get_or_create(&Reason { reason: reason.as_str() }).set(*count);
         }
         if let Some(ready) = &self.ready {
             let first = known.iter().collect::<BTreeMap<_, _>>().into_iter().take(MOST_OBJECTS);
             ready.clear();
             for (key, reason) in first {
-                ready.get_or_create(&Object::of(key)).set((*reason == CONNECTED).into());
+                ready.get_or_create(&Object::of(key)).set((*reason == ConnectionReason::Connected).into());
             }
         }
     }

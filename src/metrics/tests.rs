@@ -6,6 +6,7 @@ use jiff::ToSpan as _;
 
 use super::*;
 use crate::{
+    api::ConnectionReason,
     milvus::{JobId, JobState},
     refresh::{FailureClass, JobRecord, PastRun, Reason, Recorded, Run, Success, Summary},
 };
@@ -200,7 +201,7 @@ fn objects_are_named_only_where_that_is_asked_for_and_only_so_many() {
         let metrics = Metrics::new(Options { per_object, lease: String::new() });
         for number in 0..=MOST_OBJECTS {
             metrics.refreshes.observe(&number.to_string(), &key(&format!("r{number}")), &completed(1));
-            metrics.connections.set(&key(&format!("c{number}")), "Connected");
+            metrics.connections.set(&key(&format!("c{number}")), ConnectionReason::Connected);
         }
         let page = metrics.page(at(1000), false).unwrap();
         let count = |name: &str| page.lines().filter(|line| line.starts_with(&format!("{name}{{"))).count();
@@ -214,10 +215,10 @@ fn objects_are_named_only_where_that_is_asked_for_and_only_so_many() {
 #[test]
 fn connections_are_counted_by_reason_and_a_reason_that_went_away_stays_at_zero() {
     let metrics = Metrics::default();
-    metrics.connections.set(&key("a"), "Unreachable");
-    metrics.connections.set(&key("b"), "Connected");
+    metrics.connections.set(&key("a"), ConnectionReason::Unreachable);
+    metrics.connections.set(&key("b"), ConnectionReason::Connected);
     assert_eq!(value(&metrics, r#"milvus_refresh_connections{reason="Unreachable"}"#), 1.0);
-    metrics.connections.set(&key("a"), "Connected");
+    metrics.connections.set(&key("a"), ConnectionReason::Connected);
     assert_eq!(value(&metrics, r#"milvus_refresh_connections{reason="Unreachable"}"#), 0.0);
     assert_eq!(value(&metrics, r#"milvus_refresh_connections{reason="Connected"}"#), 2.0);
     metrics.connections.remove(&key("b"));

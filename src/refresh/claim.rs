@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use super::{
-    Ahead, Connection, Fact, FailureClass, Look, NOT_FOUND, OwnSourceCheck, Permission, Reason, RefusedStart, Run,
-    Slot, Submission, Turn,
+    Ahead, Connection, Fact, FailureClass, Look, OwnSourceCheck, Permission, Reason, RefusedStart, Run, Slot,
+    Submission, Turn,
     decide::{Effect, Outcome, Step, Wake},
     failure::trouble,
     find::{active, another_incarnation},
     limits::{ABSENCE_WINDOW, GRACE, HOLD, LONGEST_JOB, LONGEST_SLEEP, LOOK_AGAIN, LOOK_FOR_SECRET, bounded},
 };
 use crate::{
-    api::ActiveJobPolicy,
+    api::{ActiveJobPolicy, ConnectionReason},
     milvus::{Job, JobId, JobState, MilvusError, Refusal},
 };
 
@@ -21,7 +21,7 @@ impl Step<'_> {
         let endpoint = match &self.seen.connection {
             Connection::Ready { endpoint } => endpoint,
             Connection::NotReady { reason, message } => {
-                return self.await_connection(run, reason, message, LONGEST_SLEEP);
+                return self.await_connection(run, reason.as_str(), message, LONGEST_SLEEP);
             }
             Connection::Unknown => return (Effect::None, Wake::After(LONGEST_SLEEP)),
         };
@@ -163,7 +163,7 @@ impl Step<'_> {
                 Connection::Ready { .. } => (Effect::Find, Wake::After(Duration::ZERO)),
                 Connection::NotReady { reason, message } => {
                     // Milvus is out of reach for now; a connection that is gone need not come back.
-                    let limit = if reason == NOT_FOUND { LONGEST_JOB } else { ABSENCE_WINDOW };
+                    let limit = if *reason == ConnectionReason::NotFound { LONGEST_JOB } else { ABSENCE_WINDOW };
                     self.unless_out_of_reach(run, limit, message, |step, run| {
                         step.unknown(run, message);
                         (Effect::None, Wake::After(LONGEST_SLEEP))
@@ -250,6 +250,7 @@ impl Step<'_> {
 
 /// What is kept of a refusal, of a start or of the look before one.
 fn refused_start(error: &MilvusError) -> RefusedStart {
-    let reason = FailureClass::of_refusal(error.kind).map_or_else(|| trouble(error.kind), FailureClass::as_str);
+    let reason =
+        FailureClass::of_refusal(error.kind).map_or_else(|| trouble(error.kind).as_str(), FailureClass::as_str);
     RefusedStart { reason: reason.to_owned(), message: bounded(&error.message) }
 }

@@ -11,8 +11,10 @@ use super::{
     observation::Permission,
     record::{PastRun, elapsed, not_ahead, whole_second},
 };
-use crate::backoff::{doubled, lengthened};
-use crate::milvus::{JobId, JobState};
+use crate::{
+    backoff::{doubled, lengthened},
+    milvus::{JobId, JobState},
+};
 
 impl Step<'_> {
     /// Ends the run in success.

@@ -13,7 +13,6 @@
 //! ```
 
 mod claim;
-mod conditions;
 mod decide;
 mod desired;
 mod due;
@@ -34,15 +33,12 @@ pub mod spec;
 mod track;
 mod waiting;
 
-pub use conditions::conditions;
 pub use decide::{Decision, Effect, Notice, Wake, decide};
 pub use desired::{ANNOTATIONS_READ, Desired, OwnSource, SpecPlace};
 pub use due::{is_due, rests};
 pub use failure::{FailureClass, is_trouble, page as failures_page, trouble};
 pub use keeper::{Keeper, LABELS_READ};
-pub use observation::{
-    Ahead, Connection, Fact, Look, NOT_FOUND, Observation, OwnSourceCheck, Permission, Slot, Submission, Turn,
-};
+pub use observation::{Ahead, Connection, Fact, Look, Observation, OwnSourceCheck, Permission, Slot, Submission, Turn};
 pub use project::{differs_only_in_progress, project};
 pub use proof::ClaimKey;
 pub use record::{Handled, JobRecord, PastRun, Reason, Recorded, RefusedStart, Run, Success, Summary, elapsed};

@@ -3,7 +3,10 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use super::FailureClass;
-use crate::milvus::{Answer, Collection, Job, JobId, MilvusError};
+use crate::{
+    api::ConnectionReason,
+    milvus::{Answer, Collection, Job, JobId, MilvusError},
+};
 
 /// Everything that a decision may look at besides what is wanted and recorded.
 #[derive(Clone, Debug)]
@@ -31,9 +34,6 @@ pub struct Observation {
     pub fact: Fact,
 }
 
-/// The reason of a connection that does not exist.
-pub const NOT_FOUND: &str = "NotFound";
-
 /// The connection as far as a run cares.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Connection {
@@ -41,8 +41,8 @@ pub enum Connection {
     Unknown,
     /// Missing, unreachable or refused.
     NotReady {
-        /// The connection's own reason, for example `Unreachable`.
-        reason: String,
+        /// The connection's own reason.
+        reason: ConnectionReason,
         /// What is wrong and what to do.
         message: String,
     },

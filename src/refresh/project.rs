@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time};
 
-use super::{JobRecord, PastRun, Reason, Recorded, Run, conditions};
+use super::{JobRecord, PastRun, Reason, Recorded, Run};
 use crate::{
     api::{
         self, COMPLETE, FAILED, FailureStatus, READY, RECONCILING, RefreshStatus, RefusalStatus, RunStatus, STALLED,
-        SUSPENDED,
+        SUSPENDED, conditions,
     },
     milvus::{JobId, JobState},
 };

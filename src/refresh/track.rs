@@ -19,7 +19,7 @@ impl Step<'_> {
                 self.unless_too_long(run, job, (Effect::None, Wake::After(LONGEST_SLEEP)))
             }
             (Connection::NotReady { reason, message }, _) => {
-                let waits = self.await_connection(run.clone(), reason, message, LONGEST_SLEEP);
+                let waits = self.await_connection(run.clone(), reason.as_str(), message, LONGEST_SLEEP);
                 self.unless_too_long(run, job, waits)
             }
             (Connection::Ready { .. }, Fact::Sighted(sighting)) => match sighting {

@@ -2,6 +2,7 @@
 
 mod credentials;
 mod milvus_ref;
+mod probe;
 mod reconcile;
 mod references;
 mod secret_data;

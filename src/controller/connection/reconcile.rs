@@ -3,16 +3,16 @@
 use std::{sync::Arc, time::Duration};
 
 use kube::{Api, Resource};
-use tokio::time::timeout;
 
 use super::{
     credentials::{Credentials, Problem, Wanted},
     milvus_ref::Target,
+    probe::{Health, probe},
     servers::{Origin, Server},
 };
-use crate::backoff::{doubled, shortened};
 use crate::{
-    api::{CONNECTED, ConnectionStatus, MilvusConnection, READY, RECONCILING, STALLED},
+    api::{ConnectionReason, ConnectionStatus, MilvusConnection, READY, RECONCILING, STALLED, conditions},
+    backoff::shortened,
     cluster::{
         packed::Packed,
         status::{self, Decided, WriteError},
@@ -20,7 +20,7 @@ use crate::{
     },
     controller::{Context, Error},
     milvus::{
-        ErrorKind, Milvus, MilvusError,
+        Milvus,
         grpc::{
             GrpcMilvus,
             connect::{ConnectError, ConnectOptions},
@@ -28,22 +28,11 @@ use crate::{
         poller::Poller,
     },
     object::{CONNECTION, Key},
-    refresh::{Connection, Notice, Wake, conditions},
+    refresh::{Connection, Notice, Wake},
 };
 
-/// How often a server that answers is looked at, its refreshes notice earlier when it does not; and the longest pause where
-/// only a person can mend what is wrong.
-const CALM: Duration = Duration::from_secs(60);
-/// The first pause after a look that failed; each further one is twice as long. It begins anew with a change of the spec, or of
-/// a Secret: the other half of that change, say a password in Milvus, may be seconds away.
-const FIRST_RETRY: Duration = Duration::from_secs(1);
-/// The longest pause between looks at a server that does not answer.
-const LONGEST_RETRY: Duration = Duration::from_secs(15);
 /// The least time between two looks at the same server: many refreshes that fail together ask for one look.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
-
-/// The longest look at a server, whatever its calls may take otherwise: what a look asks for is known at once.
-const LONGEST_LOOK: Duration = Duration::from_secs(30);
 
 /// Hears of connections that come and go.
 pub struct Lifecycle {
@@ -66,8 +55,8 @@ impl watch::Lifecycle<Packed<MilvusConnection>> for Lifecycle {
             }
             Err(invalid) => {
                 let message = format!("this version of the operator cannot read the connection: {invalid}");
-                self.context.metrics.connections.set(&key, INVALID_SPEC);
-                let view = Connection::NotReady { reason: INVALID_SPEC.to_owned(), message };
+                self.context.metrics.connections.set(&key, ConnectionReason::InvalidSpec);
+                let view = Connection::NotReady { reason: ConnectionReason::InvalidSpec, message };
                 if self.context.servers.set(&key, view, None) {
                     self.context.wake_refreshes_of(&key);
                 }
@@ -92,39 +81,6 @@ impl watch::Lifecycle<Packed<MilvusConnection>> for Lifecycle {
     }
 }
 
-/// What a look at a connection found.
-struct Health {
-    reason: &'static str,
-    message: String,
-    version: Option<String>,
-}
-
-impl Health {
-    fn not_ready(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), version: None }
-    }
-
-    fn ready(&self) -> bool {
-        self.reason == CONNECTED
-    }
-
-    /// Whether only a person can change it.
-    fn stalled(&self) -> bool {
-        matches!(self.reason, UNAUTHENTICATED | UNSUPPORTED | INVALID_SPEC)
-    }
-
-    /// The longest pause before the next look, while it stays so.
-    fn longest_pause(&self) -> Duration {
-        if self.stalled() { CALM } else { LONGEST_RETRY }
-    }
-}
-
-const UNREACHABLE: &str = "Unreachable";
-const UNAUTHENTICATED: &str = "Unauthenticated";
-const UNSUPPORTED: &str = "UnsupportedServer";
-const SECRET_NOT_FOUND: &str = "SecretNotFound";
-const INVALID_SPEC: &str = "InvalidSpec";
-
 /// One pass over a connection.
 ///
 /// # Errors
@@ -141,7 +97,8 @@ pub async fn reconcile(connection: Arc<MilvusConnection>, context: Arc<Context>)
         Target::Address(address) => address,
         Target::Loading => return Ok(Wake::OnChange),
         Target::Waiting(message) => {
-            settle(&connection, &context, None, &Health::not_ready(UNREACHABLE, message), None).await?;
+            settle(&connection, &context, None, &Health::not_ready(ConnectionReason::Unreachable, message), None)
+                .await?;
             return Ok(Wake::OnChange);
         }
     };
@@ -158,8 +115,8 @@ pub async fn reconcile(connection: Arc<MilvusConnection>, context: Arc<Context>)
             look(&connection, &context, origin, credentials).await
         }
         Err(Problem::Loading) => return Ok(Wake::OnChange),
-        Err(Problem::Absent(message)) => (Health::not_ready(SECRET_NOT_FOUND, message), None),
-        Err(Problem::Unusable(message)) => (Health::not_ready(INVALID_SPEC, message), None),
+        Err(Problem::Absent(message)) => (Health::not_ready(ConnectionReason::SecretNotFound, message), None),
+        Err(Problem::Unusable(message)) => (Health::not_ready(ConnectionReason::InvalidSpec, message), None),
     };
     settle(&connection, &context, Some(&address), &health, server).await?;
     Ok(Wake::After(pause(&context, &key, &health)))
@@ -177,7 +134,7 @@ async fn settle(
     let view = if health.ready() {
         Connection::Ready { endpoint: address.unwrap_or_default().to_owned() }
     } else {
-        Connection::NotReady { reason: health.reason.to_owned(), message: health.message.clone() }
+        Connection::NotReady { reason: health.reason, message: health.message.clone() }
     };
     context.metrics.connections.set(&key, health.reason);
     if context.servers.set(&key, view, server) {
@@ -185,7 +142,7 @@ async fn settle(
             controller = CONNECTION,
             namespace = key.namespace,
             name = key.name,
-            reason = health.reason,
+            reason = health.reason.as_str(),
             "{}",
             health.message,
         );
@@ -215,13 +172,10 @@ async fn look(
         Some(server) => server,
         None => match build(connection, context, &origin.address, credentials) {
             Ok(server) => server,
-            Err(error) => return (Health::not_ready(INVALID_SPEC, error.to_string()), None),
+            Err(error) => return (Health::not_ready(ConnectionReason::InvalidSpec, error.to_string()), None),
         },
     };
-    let health = timeout(LONGEST_LOOK, probe(server.milvus.as_ref())).await.unwrap_or_else(|_| {
-        let message = format!("Milvus at {} did not answer within {LONGEST_LOOK:?}", origin.address);
-        unhealthy(&MilvusError::new(ErrorKind::Timeout, message))
-    });
+    let health = probe(server.milvus.as_ref(), &origin.address).await;
     (health, Some((origin, server)))
 }
 
@@ -260,40 +214,6 @@ fn build(
     Ok(server)
 }
 
-async fn probe(milvus: &dyn Milvus) -> Health {
-    let version = match milvus.version().await {
-        Ok(version) => version,
-        Err(error) => return unhealthy(&error),
-    };
-    match milvus.probe().await {
-        Ok(()) => Health {
-            reason: CONNECTED,
-            message: format!("Milvus {version} answers and knows the refresh API."),
-            version: Some(version),
-        },
-        Err(error) => Health { version: Some(version), ..unhealthy(&error) },
-    }
-}
-
-fn unhealthy(error: &MilvusError) -> Health {
-    let (reason, advice) = match error.kind {
-        ErrorKind::Unauthenticated => {
-            (UNAUTHENTICATED, "Correct the login in the Secret that auth.secretRef names, or the account in Milvus.")
-        }
-        ErrorKind::Unsupported => (UNSUPPORTED, "External collections need Milvus 3.0 or later: upgrade it."),
-        _ => (UNREACHABLE, "Check that Milvus runs there and can be reached."),
-    };
-    let mut health = Health::not_ready(reason, "");
-    // The schedule and not the time of the next try, which would be a status write for each.
-    health.message = format!(
-        "{}. {advice} The operator retries at least every {} s, and within seconds of a change of the connection or of a \
-         Secret that it names.",
-        error.message.trim_end_matches('.'),
-        health.longest_pause().as_secs()
-    );
-    health
-}
-
 /// Writes the status when it says something new.
 async fn write(
     connection: &MilvusConnection,
@@ -305,14 +225,14 @@ async fn write(
     let before = connection.status.clone().unwrap_or_default();
     let row = if health.ready() {
         ["True", "False", "False"]
-    } else if health.stalled() {
+    } else if health.reason.is_stalled() {
         ["False", "False", "True"]
     } else {
         ["False", "True", "False"]
     };
     let conditions = conditions(
         [READY, RECONCILING, STALLED].into_iter().zip(row),
-        (health.reason, &health.message),
+        (health.reason.as_str(), &health.message),
         meta.generation,
         &before.conditions,
         context.clock.now(),
@@ -336,10 +256,5 @@ async fn write(
 
 /// How long until the next look, with jitter so that many connections spread out.
 fn pause(context: &Context, key: &Key, health: &Health) -> Duration {
-    let pause = if health.ready() {
-        CALM
-    } else {
-        doubled(FIRST_RETRY, context.servers.failures(key).max(1), health.longest_pause())
-    };
-    shortened(pause, context.clock.random())
+    shortened(health.pause(context.servers.failures(key)), context.clock.random())
 }

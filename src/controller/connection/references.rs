@@ -19,8 +19,7 @@ use serde::de::DeserializeOwned;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::secret_data::Content;
-use crate::backoff::doubled;
-use crate::{cluster::watch, object::Key, requeue::Router};
+use crate::{backoff::doubled, cluster::watch, object::Key, requeue::Router};
 
 /// Names a Secret or ConfigMap in the namespace of the connection that refers to it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -17,7 +17,7 @@ impl<P: Ports> Pass<'_, P> {
             let slot = self.slot(&connection, turn);
             return (connection, slot);
         };
-        let found = Connection::NotReady { reason: trouble(error.kind).to_owned(), message: error.message };
+        let found = Connection::NotReady { reason: trouble(error.kind), message: error.message };
         if !looks.may_look(&self.connection, &self.uid, self.ports.instant()) {
             return (found, Slot::Mine);
         }

@@ -11,12 +11,12 @@ use jiff::Timestamp;
 use kube::{Client, runtime::watcher};
 
 use super::super::{drive::guarded, *};
-use crate::object::Key;
 use crate::{
     api::ExternalCollectionRefresh,
     clock::Clock,
     health::{LONGEST_PASS, LONGEST_SILENCE},
     leader::Leadership,
+    object::Key,
     refresh::Wake,
 };
 

@@ -16,7 +16,7 @@ use tokio::{sync::watch, time::Instant};
 
 use super::{api::Api, milvus::Fake};
 use crate::{
-    api::ExternalCollectionRefresh,
+    api::{ConnectionReason, ExternalCollectionRefresh},
     clock::Clock,
     cluster::{packed::Packed, watch::Lifecycle as _},
     controller::{
@@ -108,7 +108,7 @@ impl World {
     /// The same process, with the same Milvus over another client: the connection was gone and has come back.
     pub fn reconnected(self) -> Self {
         let milvus = self.milvus.connected_anew();
-        let gone = Connection::NotReady { reason: "SecretNotFound".into(), message: "No login.".into() };
+        let gone = Connection::NotReady { reason: ConnectionReason::SecretNotFound, message: "No login.".into() };
         self.context.servers.set(&connection(), gone, None);
         connect(&self.context, &milvus);
         Self { milvus, ..self }

@@ -13,8 +13,10 @@ use super::{
     schedule::{COALESCE_FROM, LIST_RETRY, SPACING, backoff, list_interval, list_rest},
     tracked::Tracked,
 };
-use crate::backoff::lengthened;
-use crate::milvus::{ErrorKind, Job, JobId, MilvusError, Result};
+use crate::{
+    backoff::lengthened,
+    milvus::{ErrorKind, Job, JobId, MilvusError, Result},
+};
 
 /// Single polls that may be under way at a time.
 const MAX_ASKING: usize = 16;

@@ -8,8 +8,10 @@ use super::{
     Answer, Sighting,
     schedule::{SHORTEST, SOON, backoff, single_interval},
 };
-use crate::backoff::lengthened;
-use crate::milvus::{ErrorKind, Job, JobId, JobState, MilvusError, Result};
+use crate::{
+    backoff::lengthened,
+    milvus::{ErrorKind, Job, JobId, JobState, MilvusError, Result},
+};
 
 /// How long a failure without a reason is held back. Milvus shows it until the next tick of its checker, which comes every
 /// 10 s and records the reason.

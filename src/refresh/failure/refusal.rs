@@ -1,7 +1,7 @@
 //! What an error says of a run that nothing was started for.
 
 use super::FailureClass;
-use crate::milvus::ErrorKind;
+use crate::{api::ConnectionReason, milvus::ErrorKind};
 
 impl FailureClass {
     /// The failure class of an error that proves that nothing was started and is the run's own; `None` for the connection's trouble.
@@ -33,13 +33,13 @@ pub fn is_trouble(kind: ErrorKind) -> bool {
 }
 
 /// The connection's reason that such trouble goes by.
-pub fn trouble(kind: ErrorKind) -> &'static str {
+pub fn trouble(kind: ErrorKind) -> ConnectionReason {
     match kind {
         ErrorKind::NotSent | ErrorKind::Unreachable | ErrorKind::Timeout | ErrorKind::Busy | ErrorKind::Starting => {
-            "Unreachable"
+            ConnectionReason::Unreachable
         }
-        ErrorKind::Unauthenticated => "Unauthenticated",
-        ErrorKind::Unsupported => "UnsupportedServer",
+        ErrorKind::Unauthenticated => ConnectionReason::Unauthenticated,
+        ErrorKind::Unsupported => ConnectionReason::UnsupportedServer,
         ErrorKind::CollectionNotFound
         | ErrorKind::DatabaseNotFound
         | ErrorKind::NotExternal
@@ -48,6 +48,6 @@ pub fn trouble(kind: ErrorKind) -> &'static str {
         | ErrorKind::DuplicateJob
         | ErrorKind::JobNotFound
         | ErrorKind::Malformed
-        | ErrorKind::Internal => "ServerError",
+        | ErrorKind::Internal => ConnectionReason::ServerError,
     }
 }

@@ -6,10 +6,10 @@ use jiff::SignedDuration;
 
 use super::scene::{NEW, Scene, accepted, down, job, look_failed, looked, old, sighted};
 use crate::{
-    api::ActiveJobPolicy,
+    api::{ActiveJobPolicy, ConnectionReason},
     milvus::{ErrorKind, JobId, JobState},
     refresh::{
-        Ahead, Connection, Desired, Effect, Fact, FailureClass, NOT_FOUND, Permission, Reason, Turn, Wake, is_due,
+        Ahead, Connection, Desired, Effect, Fact, FailureClass, Permission, Reason, Turn, Wake, is_due,
         limits::{ABSENCE_WINDOW, GRACE, LONGEST_JOB, LONGEST_SLEEP},
         rests,
     },
@@ -25,7 +25,10 @@ fn deleted(mut scene: Scene) -> Scene {
 }
 
 fn gone() -> Connection {
-    Connection::NotReady { reason: NOT_FOUND.into(), message: "MilvusConnection default does not exist.".into() }
+    Connection::NotReady {
+        reason: ConnectionReason::NotFound,
+        message: "MilvusConnection default does not exist.".into(),
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::{
-    api::{ExternalCollectionRefresh, RefreshStatus},
+    api::{ConnectionReason, ExternalCollectionRefresh, RefreshStatus},
     milvus::{Answer, Collection, ErrorKind, Job, JobId, JobState, MilvusError},
     refresh::{
         Ahead, Connection, Decision, Desired, Effect, Fact, Look, Observation, OwnSourceCheck, Permission, Reason,
@@ -102,7 +102,7 @@ pub fn not_found() -> Fact {
 }
 
 pub fn down() -> Connection {
-    Connection::NotReady { reason: "Unreachable".into(), message: "nothing answers at milvus:19530.".into() }
+    Connection::NotReady { reason: ConnectionReason::Unreachable, message: "nothing answers at milvus:19530.".into() }
 }
 
 /// What is read of `record` after it was written over `before`: JSON keeps less than memory does.

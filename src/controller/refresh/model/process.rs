@@ -18,9 +18,8 @@ use super::{
     milvus::{Sender, moment},
     world::{Shared, World, await_turn},
 };
-use crate::turns::Member;
 use crate::{
-    api::RefreshStatus,
+    api::{ConnectionReason, RefreshStatus},
     cluster::status::WriteError,
     controller::refresh::{
         memory::Newest,
@@ -32,7 +31,7 @@ use crate::{
     object::Key,
     refresh::{ClaimKey, Connection, Notice, OwnSource, OwnSourceCheck, Recorded, Wake, is_due},
     requeue::Router,
-    turns::fence::Due,
+    turns::{Member, fence::Due},
 };
 
 /// Two addresses of one Milvus.
@@ -217,7 +216,7 @@ impl Ports for Reach {
 
     fn connection(&self) -> (Connection, Option<Self>) {
         if self.0.world.borrow().down {
-            let (reason, message) = ("Unreachable".into(), "nothing answers.".into());
+            let (reason, message) = (ConnectionReason::Unreachable, "nothing answers.".into());
             (Connection::NotReady { reason, message }, None)
         } else {
             (Connection::Ready { endpoint: self.endpoint().into() }, Some(self.clone()))
