@@ -37,66 +37,64 @@ fn without(command: clap::Command, is_empty: impl Fn(&OsStr) -> bool + Copy) -> 
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run the controllers against the cluster that the kubeconfig, or else the pod's service account, names.
+    /// Run the operator against the cluster of the kubeconfig or, in a pod, of the service account.
     Run(Run),
     /// Print the custom resource definitions as YAML.
     Crds,
-    /// Print what every failure class means and what to do about it, as Markdown.
+    /// Print what every failure class means and how to resolve it, as Markdown.
     Failures,
     /// Print every field of the custom resources and every flag of `run`, as Markdown.
     Reference,
 }
 
-/// How to run the controllers. Of a flag that is given twice the last one counts, so that arguments can be appended.
+/// How to run the operator. If a flag is given twice, the last one counts, so that arguments can be appended.
 #[derive(Debug, Args)]
 #[command(args_override_self = true)]
 pub struct Run {
-    /// A namespace to watch; repeat it for several. All namespaces when absent.
+    /// A namespace to watch; repeat the flag for several. Absent: all namespaces.
     #[arg(long = "watch-namespace", env = "WATCH_NAMESPACE", value_name = "NAMESPACE", value_delimiter = ',', value_parser = namespace)]
     pub watch_namespaces: Vec<String>,
 
-    /// Where /livez, /readyz and /metrics are served. [::] stands for all addresses, those of IPv4 too; where the host has
-    /// no IPv6 it is 0.0.0.0.
+    /// Address of /livez, /readyz and /metrics. [::] means all addresses, including IPv4; on a host without IPv6 it means
+    /// 0.0.0.0.
     #[arg(long, env = "HTTP_ADDRESS", default_value = "[::]:8080")]
     pub http_address: SocketAddr,
 
-    /// How many objects of a kind are worked on at the same time. Namespaces take turns, and an object that waits for an
-    /// answer for more than a second does not count. At most as many are under way through one connection, and twice as many
-    /// in one namespace.
+    /// How many objects of a kind are reconciled at the same time. Namespaces take turns. An object that waits for a response
+    /// for more than a second does not count. It is also the limit per connection; the limit per namespace is twice as high.
     #[arg(long, env = "WORKERS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: u16,
 
-    /// Whether this process works only while it holds the lease, so that several replicas can run: one works, the others
-    /// stand by. Default: true inside a cluster, else false. Two processes without election are safe for one object (a
-    /// refresh is not started twice), but not for two objects of one collection: their refreshes can overlap.
+    /// Work only while holding the lease, so that several replicas can run: one works, the others stand by. Default: true
+    /// inside a cluster, else false. Two processes without leader election do not start a refresh twice, but two refreshes of
+    /// one collection can overlap.
     #[arg(long, env = "LEADER_ELECT", value_name = "true|false", action = ArgAction::Set,
         default_value_t = inside_a_cluster(), hide_default_value = true)]
     pub leader_elect: bool,
 
-    /// The name of the lease. Operators that work on the same objects must compete for the same lease. The RBAC that we
-    /// ship allows the default one only.
+    /// Name of the lease. Operators that work on the same objects must use the same lease. The RBAC of this project allows
+    /// only the default name.
     #[arg(long, env = "LEASE_NAME", default_value = "milvus-refresh-operator", value_parser = object_name)]
     pub lease_name: String,
 
-    /// The namespace of the lease. Default: the pod's own, outside a cluster the one that the kubeconfig names.
+    /// Namespace of the lease. Default: the pod's own or, outside a cluster, that of the kubeconfig.
     #[arg(long, env = "LEASE_NAMESPACE", value_parser = namespace)]
     pub lease_namespace: Option<String>,
 
-    /// Whether a Secret that a connection or a refresh names must carry the label `milvus-refresh.dev/allow: "true"`, so that its owner
-    /// has a say in what is sent to Milvus. ConfigMaps need none.
+    /// Use a Secret only if its owner has set the label `milvus-refresh.dev/allow: "true"` on it. ConfigMaps need no label.
     #[arg(long, env = "REQUIRE_SECRET_LABEL")]
     pub require_secret_label: bool,
 
-    /// How log lines look.
+    /// Format of the log lines.
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
 
-    /// A file with the log filter, which goes before RUST_LOG, for example info or info,kube=debug. It is read again every
-    /// five seconds, so that the level can be changed without a restart; in a pod, mount a ConfigMap.
+    /// A file with the log filter, for example info or info,kube=debug. It overrides RUST_LOG and is read every five seconds,
+    /// so the level can be changed without a restart; in a pod, mount a ConfigMap.
     #[arg(long, env = "LOG_FILTER_FILE", value_name = "FILE")]
     pub log_filter_file: Option<PathBuf>,
 
-    /// Show metrics of single objects, by namespace and name, for up to 5000 objects of a kind.
+    /// Add metrics per object, by namespace and name, for up to 5000 objects of a kind.
     #[arg(long, env = "PER_OBJECT_METRICS", action = ArgAction::SetTrue)]
     pub per_object_metrics: bool,
 }
@@ -104,7 +102,7 @@ pub struct Run {
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
     /// Plain text.
     Text,
@@ -120,7 +118,7 @@ const HEAD: &str = "\
 
 # Reference
 
-Every field of the custom resources, as `kubectl explain` tells them too, and every flag of the operator.
+Every field of the custom resources, as in `kubectl explain`, and every flag of the operator.
 ";
 
 /// The page of all fields and flags, as Markdown.
@@ -149,7 +147,8 @@ fn namespace(text: &str) -> Result<String, String> {
     if name.len() <= 63 && is_label(name) {
         return Ok(name.to_owned());
     }
-    Err("a namespace is named by at most 63 lower-case letters, digits and -, beginning and ending with a letter or digit"
+    Err("must be a valid namespace name: at most 63 lower-case letters, digits and -, beginning and ending with a letter or \
+         digit"
         .to_owned())
 }
 
@@ -158,8 +157,8 @@ fn object_name(text: &str) -> Result<String, String> {
     if text.len() <= 253 && text.split('.').all(is_label) {
         return Ok(text.to_owned());
     }
-    Err("an object is named by at most 253 lower-case letters, digits, - and ., each part beginning and ending with a letter \
-         or digit"
+    Err("must be a valid object name: at most 253 lower-case letters, digits, - and ., each part beginning and ending with a \
+         letter or digit"
         .to_owned())
 }
 
@@ -230,11 +229,11 @@ mod tests {
             let flags = if bad.contains(',') { vec!["watch"] } else { vec!["watch", "lease"] };
             for flag in flags {
                 let refusal = run(&[&format!("--{flag}-namespace={bad}")]).unwrap_err();
-                assert!(refusal.contains("a namespace is named by"), "{bad}: {refusal}");
+                assert!(refusal.contains("must be a valid namespace name"), "{bad}: {refusal}");
             }
         }
         assert_eq!(run(&["--watch-namespace=shop-1, 2"]).unwrap().watch_namespaces, ["shop-1", "2"]);
-        assert!(run(&["--lease-name=Lease"]).unwrap_err().contains("an object is named by"));
+        assert!(run(&["--lease-name=Lease"]).unwrap_err().contains("must be a valid object name"));
         assert_eq!(run(&["--lease-name=a.b-c"]).unwrap().lease_name, "a.b-c");
     }
 

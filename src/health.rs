@@ -63,11 +63,11 @@ impl Health {
         if let Some((_, (began, what))) = inner.passes.first_key_value()
             && began.elapsed() > LONGEST_PASS
         {
-            return Err(format!("a pass over {what} has not come to its end for {} s", began.elapsed().as_secs()));
+            return Err(format!("a reconcile of {what} has not ended for {} s", began.elapsed().as_secs()));
         }
         let silent = inner.watches.iter().find(|(_, last)| last.elapsed() > LONGEST_SILENCE);
         silent.map_or(Ok(()), |(what, last)| {
-            Err(format!("the watch of {what} was not answered for {} s", last.elapsed().as_secs()))
+            Err(format!("the watch of {what} has had no answer for {} s", last.elapsed().as_secs()))
         })
     }
 

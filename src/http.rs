@@ -72,9 +72,7 @@ async fn livez(State(process): State<Process>) -> (StatusCode, String) {
     match process.health.check() {
         Ok(()) => (StatusCode::OK, "ok".to_owned()),
         Err(problem) => {
-            tracing::error!(
-                "{problem}; /livez says so, and whatever runs this process (the kubelet, in a pod) restarts it"
-            );
+            tracing::error!("{problem}; /livez fails, so that the kubelet (or whatever runs this process) restarts it");
             (StatusCode::SERVICE_UNAVAILABLE, problem)
         }
     }

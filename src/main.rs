@@ -48,16 +48,16 @@ async fn run(options: Run) -> anyhow::Result<()> {
     let metrics = metrics::Options { per_object: options.per_object_metrics, lease: options.lease_name.clone() };
     let metrics = Arc::new(Metrics::new(metrics));
     let listener = http::listen(options.http_address)
-        .with_context(|| format!("--http-address {} cannot be listened on", options.http_address))?;
+        .with_context(|| format!("cannot listen on --http-address {}", options.http_address))?;
     tracing::info!(address = %listener.local_addr()?, "serving /livez, /readyz and /metrics");
 
     let scopes = controller::scopes(&options.watch_namespaces);
     tracing::info!("watching {}", controller::describe(&scopes));
     let client = connect(&metrics)
         .await
-        .context("no cluster to talk to: set KUBECONFIG, or run in a pod with a service account")?;
+        .context("no cluster is configured: set KUBECONFIG, or run in a pod with a service account")?;
     let clock = Clock { now: Timestamp::now, random: rand::random, nonce: rand::random };
-    let host = hostname::get().context("this host does not tell its name")?;
+    let host = hostname::get().context("the name of this host cannot be read")?;
     let identity = leader::identity(&host.to_string_lossy(), rand::random());
     let (candidate, leadership) = if options.leader_elect {
         // In a pod the client's default namespace is the pod's.
@@ -79,8 +79,8 @@ async fn run(options: Run) -> anyhow::Result<()> {
             Ended::Done(result) => result?,
             Ended::Lost(loss) => {
                 tracing::error!(
-                    "{loss}. This process has stopped all its work and ends with code {LEASE_LOST}, so that it does not \
-                     act beside a new leader; whatever runs it (the kubelet, in a pod) starts it again, as a standby",
+                    "{loss}. This process has stopped its work and exits with code {LEASE_LOST}, so that it does not act beside \
+                     a new leader; the kubelet (or whatever runs it) starts it again as a standby",
                 );
                 // At once: what still runs must not wait for a lookup or a thread that hangs.
                 std::process::exit(LEASE_LOST)

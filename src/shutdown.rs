@@ -15,7 +15,7 @@ pub fn listen(stop: CancellationToken) -> std::io::Result<()> {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        tracing::info!("asked to stop: no new pass begins, those under way come to their end");
+        tracing::info!("stopping: no new reconcile begins, those under way finish first");
         stop.cancel();
     });
     Ok(())

@@ -32,7 +32,7 @@ const MOST_BYTES: u64 = 4096;
 pub fn install(format: LogFormat, file: Option<PathBuf>) -> anyhow::Result<()> {
     let initial = std::env::var("RUST_LOG").ok().filter(|text| !text.trim().is_empty());
     let initial = initial.unwrap_or_else(|| DEFAULT_FILTER.to_owned());
-    let filter = parse(&initial).context("RUST_LOG holds no log filter; write for example info or info,kube=debug")?;
+    let filter = parse(&initial).context("RUST_LOG is not a log filter; use for example info or info,kube=debug")?;
     let (filter, handle) = reload::Layer::new(filter);
     let lines = fmt::layer().with_writer(std::io::stderr);
     let registry = tracing_subscriber::registry().with(filter);
@@ -55,11 +55,11 @@ fn follow(file: &Path, initial: &str, handle: &reload::Handle<EnvFilter, Registr
         let now = read(file).map(|text| text.unwrap_or_else(|| initial.to_owned()));
         if now != last {
             match now.as_deref().map_err(Clone::clone).and_then(|text| apply(text, handle)) {
-                Ok(filter) => tracing::info!(filter, "the log filter was changed"),
+                Ok(filter) => tracing::info!(filter, "the log filter has changed"),
                 Err(error) => tracing::warn!(
                     file = %file.display(),
                     error,
-                    "the log filter stays as it is; write for example info or info,kube=debug into the file",
+                    "the log filter file is invalid, so the filter does not change; write for example info or info,kube=debug into it",
                 ),
             }
             last = now;

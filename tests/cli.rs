@@ -37,7 +37,7 @@ fn empty_variables_count_as_not_set() {
     ];
     let (code, log) = run(&names.map(|name| (name, "")));
     assert_eq!(code, Some(1), "{log}");
-    assert!(log.contains("watching all namespaces") && log.contains("no cluster to talk to"), "{log}");
+    assert!(log.contains("watching all namespaces") && log.contains("no cluster is configured"), "{log}");
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn a_namespace_that_is_named_twice_is_watched_once_and_one_that_cannot_be_is_ref
     assert!(log.contains("watching search, shop"), "{log}");
     let (code, log) = run(&[("WATCH_NAMESPACE", "Shop")]);
     assert_eq!(code, Some(2), "{log}");
-    assert!(log.contains("a namespace is named by"), "{log}");
+    assert!(log.contains("must be a valid namespace name"), "{log}");
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn a_proxy_that_is_needed_is_used() {
     let mut process = command.env("KUBECONFIG", &file).stderr(Stdio::piped()).spawn().unwrap();
     // When the process ends instead, its standard error ends; the proxy would wait for ever.
     let log = BufReader::new(process.stderr.take().unwrap());
-    let said = log.lines().map_while(Result::ok).find(|line| line.contains("through a proxy"));
+    let said = log.lines().map_while(Result::ok).find(|line| line.contains("using a proxy"));
     assert!(said.is_some(), "it ended: {:?}", process.wait());
     let (connection, _) = proxy.accept().unwrap();
     let mut asked = String::new();

@@ -66,7 +66,7 @@ async fn a_certificate_of_another_ca_is_not_trusted() {
     let message = told(&milvus, trusting(&Ca::new())).await.unwrap();
     assert!(message.contains("its certificate is not signed by the CA of tls.caRef"), "{message}");
     let message = told(&milvus, Tls::default()).await.unwrap();
-    assert!(message.contains("not signed by an authority that this system trusts. Set tls.caRef"), "{message}");
+    assert!(message.contains("not signed by a CA that this system trusts. Set tls.caRef"), "{message}");
 }
 
 #[tokio::test]
@@ -112,7 +112,7 @@ async fn a_server_that_asks_for_a_client_certificate_gets_one_of_its_ca_or_none_
     assert_eq!(told(&milvus, known).await, None);
     let message = told(&milvus, trusting(&ca)).await.unwrap();
     assert!(
-        message.contains("asks for a client certificate") && message.contains("tls.clientCertificateRef"),
+        message.contains("requires a client certificate") && message.contains("tls.clientCertificateRef"),
         "{message}"
     );
     let stranger = Tls { certificate: own(&Ca::new().client()), ..trusting(&ca) };
@@ -128,10 +128,10 @@ async fn http_to_a_server_with_tls_and_https_to_one_without_are_told_from_each_o
     let ca = Ca::new();
     let secured = serving(with(&ca.server(HOST), None)).await;
     let message = told_at(secured.url().replace("https", "http"), None).await.unwrap();
-    assert!(message.contains("If it expects TLS, write https://"), "{message}");
+    assert!(message.contains("If it expects TLS, use https://"), "{message}");
     let plain = serving(None).await;
     let message = told_at(plain.url().replace("http", "https"), Some(trusting(&ca))).await.unwrap();
-    assert!(message.contains("it does not speak TLS") && message.contains("write http://"), "{message}");
+    assert!(message.contains("it does not use TLS") && message.contains("use http://"), "{message}");
 }
 
 #[tokio::test]

@@ -72,7 +72,7 @@ impl Events {
                 namespace,
                 name = object.name,
                 reason = notice.reason,
-                "an Event was dropped: too many of its namespace wait"
+                "an Event was dropped: too many Events of its namespace are waiting"
             );
             return;
         }

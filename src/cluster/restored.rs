@@ -78,7 +78,7 @@ impl Watch {
 fn list_anew() -> Response<Body> {
     let status = json!({
         "kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": REASON, "code": 410,
-        "message": "the cluster was restored from a backup; its objects are listed anew",
+        "message": "the cluster was restored from a backup; the operator lists its objects again",
     });
     let event = json!({ "type": "ERROR", "object": status });
     Response::new(Body::from(format!("{event}\n").into_bytes()))

@@ -55,7 +55,7 @@ where
     let stream = watcher(api, watcher::Config::default().page_size(PAGE))
         .default_backoff()
         .reflect(writer)
-        .inspect_err(|error| tracing::warn!(%error, kind = %K::kind(&()), "the watch failed and is opened again"))
+        .inspect_err(|error| tracing::warn!(%error, kind = %K::kind(&()), "the watch failed; reopening it"))
         .map(move |event| {
             watch.restored |= event.as_ref().is_err_and(restored::told_by);
             Ok(stream::iter(watch.take(&event?)).map(Ok))

@@ -148,7 +148,7 @@ impl Context {
             Connection::NotReady {
                 reason: ConnectionReason::NotFound,
                 message: format!(
-                    "MilvusConnection {} does not exist in this namespace. Create it; the refresh continues as soon as it is connected.",
+                    "MilvusConnection {} does not exist in this namespace. Create it; the refresh continues automatically once it is connected.",
                     connection.name
                 ),
             }

@@ -38,7 +38,7 @@ pub enum Error {
     #[error(transparent)]
     Api(#[from] status::WriteError),
     /// A fault in this program.
-    #[error("the pass panicked: {0}; the object is tried again, please report this")]
+    #[error("the reconcile panicked: {0}; the operator retries; please report this bug")]
     Panicked(String),
 }
 
@@ -168,7 +168,7 @@ where
                     namespace = key.namespace,
                     name = key.name,
                     %error,
-                    "this version cannot read the object and leaves it alone until it changes",
+                    "this version cannot read the object and ignores it until it changes",
                 );
                 Ok(Wake::OnChange)
             }
@@ -200,6 +200,6 @@ pub(super) fn after_error<K: Resource>(
         remembered.errors
     });
     let pause = shortened(doubled(FIRST_PAUSE, errors, LONGEST_PAUSE), context.clock.random());
-    tracing::warn!(controller, namespace = meta.namespace, name = meta.name, %error, pause_ms = pause.as_millis(), "the pass is tried again");
+    tracing::warn!(controller, namespace = meta.namespace, name = meta.name, %error, pause_ms = pause.as_millis(), "the reconcile failed; it is retried after pause_ms");
     pause
 }

@@ -64,7 +64,7 @@ pub async fn run(
             let name = ended.transpose()?.unwrap_or_default();
             if !stop.is_cancelled() {
                 stop.cancel();
-                anyhow::bail!("the {name} controller ended by itself; the process ends so that it is started afresh");
+                anyhow::bail!("the {name} controller ended unexpectedly; this process exits so that it is restarted");
             }
         }
     }
@@ -72,7 +72,7 @@ pub async fn run(
     context.passes.close();
     if timeout(LAST_PASSES, context.passes.wait()).await.is_err() {
         tracing::warn!(
-            "passes under way were cut off after {} s; their statuses tell where to carry on",
+            "reconciles under way were stopped after {} s; the next leader continues from their statuses",
             LAST_PASSES.as_secs()
         );
     }

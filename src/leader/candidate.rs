@@ -44,7 +44,7 @@ pub enum Ended<T> {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Loss {
     /// Somebody else's name is in it, or nobody's.
-    #[error("the lease is not ours any more: {0}")]
+    #[error("this process no longer holds the lease: {0}")]
     Taken(String),
     /// It could not be renewed in time.
     #[error("the lease could not be renewed for {seconds} s: {0}", seconds = RENEW_DEADLINE.as_secs())]
@@ -74,7 +74,7 @@ impl Candidate {
                 return Ended::Stopped;
             }
         };
-        tracing::info!(lease, identity = self.identity, "this process leads");
+        tracing::info!(lease, identity = self.identity, "this process is the leader");
         let ended = tokio::select! {
             // A loss comes first: work that ends with it counts as lost.
             biased;
@@ -102,9 +102,12 @@ impl Candidate {
                 // Another candidate was faster; the next look shows who.
                 Ok(None) | Err(Failure::Conflict) => {
                     let leader = self.observed.as_ref().and_then(Observed::holder).unwrap_or("another process");
-                    format!("{leader} leads; this process stands by")
+                    format!("{leader} is the leader; this process stands by")
                 }
-                Err(failure) => format!("the lease cannot be had, this process tries again and again: {failure}"),
+                Err(failure) => format!(
+                    "the lease cannot be acquired: {failure}; this process retries every {} s",
+                    POLL_PERIOD.as_secs()
+                ),
             };
             if told.as_ref() != Some(&standing) {
                 tracing::info!(lease = self.store.name(), "{standing}");
@@ -132,7 +135,7 @@ impl Candidate {
                 // A process that stood still for so long sends nothing any more.
                 biased;
                 () = sleep_until(until) => {
-                    let stalled = "no renewal came to its end".to_owned();
+                    let stalled = "no renewal was answered".to_owned();
                     return Loss::Expired(failure.as_ref().map_or(stalled, Failure::to_string));
                 }
                 renewed = async { sleep(pause).await; self.renew().await } => renewed,
@@ -141,7 +144,7 @@ impl Candidate {
                 Ok(Some(longer)) => (until, failure) = (longer, None),
                 Ok(None) => return Loss::Taken(self.taken_by()),
                 Err(error) => {
-                    tracing::warn!(lease = self.store.name(), %error, "a renewal failed, it is tried again");
+                    tracing::warn!(lease = self.store.name(), %error, "the lease could not be renewed; retrying");
                     failure = Some(error);
                 }
             }
@@ -180,7 +183,7 @@ impl Candidate {
             Err(error) => tracing::warn!(
                 lease = self.store.name(),
                 %error,
-                "the lease could not be released; others take it when it has run out, in {} s",
+                "the lease could not be released; it expires in {} s, then another process can acquire it",
                 LEASE_DURATION.as_secs(),
             ),
         }

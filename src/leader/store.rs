@@ -14,7 +14,7 @@ pub const CALL_DEADLINE: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The lease is not as it was when it was read; nothing was written.
-    #[error("somebody else has written the lease since it was read")]
+    #[error("another process has written the lease since it was read")]
     Conflict,
     /// The API server said no.
     #[error("the API server refused: {message} (HTTP {code})")]

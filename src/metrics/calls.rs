@@ -43,7 +43,7 @@ impl Calls {
         let times = Family::new_with_constructor((|| Histogram::new(TIMES)) as fn() -> Histogram);
         registry.register(
             "milvus_refresh_milvus_rpc_duration_seconds",
-            "How long calls to Milvus took, by what came of them",
+            "Duration of calls to Milvus, by method and result",
             times.clone(),
         );
         Self { times }

@@ -107,19 +107,19 @@ impl Metrics {
         }
         registry.register(
             "milvus_refresh_undecodable_objects",
-            "Passes over objects that this version cannot decode and leaves alone",
+            "Reconciles of objects that this version cannot read and ignores",
             undecodable.clone(),
         );
         let unwritten = Gauge::default();
         registry.register(
             "milvus_refresh_unwritten_objects",
-            "Refreshes that were due when this process took over and whose status it could not write since",
+            "Refreshes that were due when this process became the leader and whose status it has not been able to write since",
             unwritten.clone(),
         );
         let leads = Family::<_, Gauge>::default();
         registry.register(
             "leader_election_master_status",
-            "Whether this process leads: 1 also where there is no election",
+            "Whether this process is the leader: 1 also without leader election",
             leads.clone(),
         );
         let build = Family::<_, Gauge>::default();

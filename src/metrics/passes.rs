@@ -71,18 +71,14 @@ impl Passes {
             drop(passes.active.get_or_create_owned(&controller));
             drop(passes.most.get_or_create_owned(&controller));
         }
-        registry.register("controller_runtime_reconcile", "Passes by how they ended", passes.total.clone());
-        registry.register(
-            "controller_runtime_reconcile_errors",
-            "Passes that ended with an error",
-            passes.errors.clone(),
-        );
-        registry.register("controller_runtime_reconcile_panics", "Passes that panicked", passes.panics.clone());
-        registry.register("controller_runtime_reconcile_time_seconds", "How long passes took", passes.times.clone());
-        registry.register("controller_runtime_active_workers", "Passes under way", passes.active.clone());
+        registry.register("controller_runtime_reconcile", "Reconciles by result", passes.total.clone());
+        registry.register("controller_runtime_reconcile_errors", "Reconciles that failed", passes.errors.clone());
+        registry.register("controller_runtime_reconcile_panics", "Reconciles that panicked", passes.panics.clone());
+        registry.register("controller_runtime_reconcile_time_seconds", "Duration of reconciles", passes.times.clone());
+        registry.register("controller_runtime_active_workers", "Reconciles under way", passes.active.clone());
         registry.register(
             "controller_runtime_max_concurrent_reconciles",
-            "The most passes at the same time",
+            "Limit of reconciles at the same time (--workers)",
             passes.most.clone(),
         );
         passes

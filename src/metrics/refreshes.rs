@@ -113,27 +113,27 @@ impl Refreshes {
         registry.register("milvus_refresh_runs", "Runs that ended, by result and failure class", self.runs.clone());
         registry.register(
             "milvus_refresh_duration_seconds",
-            "From when a run became due to its end",
+            "Duration of runs, from due to ended",
             self.durations.clone(),
         );
         registry.register(
             "milvus_refresh_adopted_jobs",
-            "Jobs that were found rather than started: the reply to a start was lost, or somebody else started them",
+            "Jobs that were found rather than started: the reply to a start was lost, or the refresh did not start them",
             self.adopted.clone(),
         );
         registry.register(
             "milvus_refresh_in_progress",
-            "Runs whose start has been sent and that are not over",
+            "Runs whose start was sent and that have not ended",
             self.in_progress.clone(),
         );
         registry.register(
             "milvus_refresh_queue_length",
-            "Runs that are due and wait: for their turn, for a job of somebody else, for their connection",
+            "Runs that are due and waiting: in the queue, for a job that they did not start, or for their connection",
             self.queue_length.clone(),
         );
         registry.register(
             "milvus_refresh_oldest_run_age_seconds",
-            "For how long the oldest run has been queued or in progress; 0 when there is none",
+            "Age of the oldest run that is queued or in progress; 0 if there is none",
             self.oldest.clone(),
         );
         registry.register(

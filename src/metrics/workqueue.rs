@@ -45,11 +45,11 @@ impl WorkQueue {
             drop(queue.adds.get_or_create_owned(&Name { name }));
             drop(queue.waits.get_or_create_owned(&Name { name }));
         }
-        registry.register("workqueue_depth", "Objects that wait for a pass", queue.depth.clone());
-        registry.register("workqueue_adds", "Objects that were given to wait for a pass", queue.adds.clone());
+        registry.register("workqueue_depth", "Objects that wait for a reconcile", queue.depth.clone());
+        registry.register("workqueue_adds", "Objects added to the queue", queue.adds.clone());
         registry.register(
             "workqueue_queue_duration_seconds",
-            "How long objects waited until their pass began",
+            "How long objects waited in the queue",
             queue.waits.clone(),
         );
         queue

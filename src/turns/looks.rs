@@ -187,8 +187,8 @@ impl Gate {
             namespace = connection.namespace,
             name = connection.name,
             %error,
-            "the connection answers its probe and fails for {ENOUGH} refreshes in a row; one of them at a time tries again, \
-             at least every {} s",
+            "the connection answers its probe, but calls for {ENOUGH} refreshes in a row failed; its refreshes wait, and one at \
+             a time retries, at least every {} s",
             LONGEST_PAUSE.as_secs()
         );
         let until = now + FIRST_PAUSE;

@@ -107,16 +107,16 @@ async fn each_thing_that_is_wrong_has_its_own_reason_and_message_and_never_a_key
             "Unreachable",
             "not signed by the CA of",
         ),
-        ("system-roots", with(&secured, json!({})), "Unreachable", "not signed by an authority that this system"),
+        ("system-roots", with(&secured, json!({})), "Unreachable", "not signed by a CA that this system"),
         ("expired", with(&expired, json!({ "caRef": trusted })), "Unreachable", "has expired"),
         ("wrong-name", with(&renamed, json!({ "caRef": trusted })), "Unreachable", "not for 127.0.0.1, but for"),
-        ("no-certificate", with(&mutual, json!({ "caRef": trusted })), "Unreachable", "asks for a client certificate"),
+        ("no-certificate", with(&mutual, json!({ "caRef": trusted })), "Unreachable", "requires a client certificate"),
         ("plain", json!({ "address": secured.url().replace("https", "http") }), "Unreachable", "If it expects TLS"),
         (
             "tls-to-plain",
             json!({ "address": world.milvus.url().replace("http", "https"), "tls": { "caRef": trusted } }),
             "Unreachable",
-            "it does not speak TLS",
+            "it does not use TLS",
         ),
         (
             "garbage",
@@ -147,7 +147,7 @@ async fn each_thing_that_is_wrong_has_its_own_reason_and_message_and_never_a_key
             "Secret gone does not exist",
         ),
         ("no-login", login("gone"), "SecretNotFound", "Secret gone does not exist"),
-        ("half-login", login("odd"), "SecretNotFound", "a login is either the key token"),
+        ("half-login", login("odd"), "SecretNotFound", "a login needs either the key token"),
     ];
     for (name, spec, _, _) in &table {
         world.put_connection(name, spec.clone()).await;

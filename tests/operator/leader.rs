@@ -134,7 +134,7 @@ async fn a_standby_is_ready_asks_for_the_lease_alone_and_carries_on_when_the_lea
     let first = election.leader_after("").await;
     let kubeconfig = tokio::task::block_in_place(|| standby_account(world.cluster));
     let standby = election.replica_as("second", &kubeconfig);
-    logged(&standby, &format!("{first} leads; this process stands by")).await;
+    logged(&standby, &format!("{first} is the leader; this process stands by")).await;
     for path in ["/livez", "/readyz"] {
         assert_eq!(probe(&standby, path).await, "HTTP/1.1 200 OK");
     }
@@ -195,7 +195,7 @@ async fn a_leader_whose_lease_is_taken_away_ends_with_code_3_and_says_why() {
     let patch = json!({ "spec": { "holderIdentity": "somebody-else" } });
     election.leases.patch("milvus-refresh-operator", &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
     assert_eq!(ended(&mut leader), LOST);
-    let line = logged(&leader, "the lease is not ours any more").await;
+    let line = logged(&leader, "this process no longer holds the lease").await;
     assert!(line.contains("somebody-else holds it") && line.contains("starts it again"), "{line}");
     assert_eq!(election.leader().await, "somebody-else");
 }

@@ -66,7 +66,7 @@ async fn a_connection_follows_the_milvus_that_it_names() {
     create_connection(&world, "by-name", json!({ "milvusRef": { "name": "main" } })).await;
     world.start_operator();
     world.until_connected().await;
-    let waiting = until_says(&world, "by-name", "does not know the kind Milvus").await;
+    let waiting = until_says(&world, "by-name", "does not have the kind Milvus").await;
     assert_waits(&waiting);
     assert_eq!(endpoint(&waiting), None);
 
@@ -86,7 +86,7 @@ async fn a_connection_follows_the_milvus_that_it_names() {
         "spec": { "mode": "standalone", "config": {} },
     });
     milvuses(&world).create(&PostParams::default(), &serde_json::from_value(milvus).unwrap()).await.unwrap();
-    assert_waits(&until_says(&world, "by-name", "Milvus main is not ready: milvus-operator has not said why").await);
+    assert_waits(&until_says(&world, "by-name", "Milvus main is not ready: milvus-operator gives no reason").await);
 
     set_ready(&world, "False").await;
     assert_waits(&until_says(&world, "by-name", "Milvus main is not ready: Because").await);
@@ -129,7 +129,7 @@ async fn without_the_grant_the_connection_says_so_and_all_others_work() {
     // Another spec is looked at at once, whatever the Milvus is like.
     let address = Patch::Merge(json!({ "spec": { "milvusRef": null, "address": world.milvus.url() } }));
     world.connections().patch(&refused.name_any(), &PatchParams::default(), &address).await.unwrap();
-    until_says(&world, "by-name", "knows the refresh API").await;
+    until_says(&world, "by-name", "supports the refresh API").await;
     let lines = cluster.control_plane.audit().unwrap();
     let asked = lines.iter().filter(|line| line.resource == "milvuses" && line.code == 403);
     assert_eq!(asked.count(), 1, "what is forbidden is not asked for all the time");

@@ -178,7 +178,7 @@ async fn a_missing_secret_and_then_a_missing_key_are_waited_for() {
 async fn a_spec_that_milvus_would_refuse_or_misread_is_not_sent() {
     let world = allowing(&["*"]).await;
     let padded = |bytes: usize| format!("{PLAIN}{}", " ".repeat(bytes - PLAIN.len()));
-    let utf8 = "must hold the external spec as JSON text in UTF-8";
+    let utf8 = "must contain the external spec as JSON in UTF-8";
     let table = [
         ("binary", b"\xff{}".to_vec(), utf8),
         ("empty", Vec::new(), utf8),
@@ -259,7 +259,7 @@ async fn credentials_of_kubernetes_and_secrets_that_are_not_marked_are_not_sent(
     for (name, says) in [
         ("account", "Secret account is of type kubernetes.io/service-account-token"),
         ("bootstrap", "Secret bootstrap is of type bootstrap.kubernetes.io/token"),
-        ("unmarked", "Secret unmarked is not marked for this operator"),
+        ("unmarked", "Secret unmarked lacks the label"),
     ] {
         let failed = world.until_settled(name).await;
         assert_eq!(class(&failed), "InvalidSpec", "{name}");

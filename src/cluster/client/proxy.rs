@@ -40,7 +40,7 @@ pub fn client(mut config: Config) -> anyhow::Result<Client> {
     match proxy {
         None => Ok(Client::try_from(config)?),
         Some(proxy) => {
-            tracing::info!(proxy = %proxy.uri(), "the API server is reached through a proxy");
+            tracing::info!(proxy = %proxy.uri(), "using a proxy for the API server");
             through(config, &proxy)
         }
     }

@@ -110,9 +110,9 @@ impl Credentials {
         match &spec.milvus_ref {
             Some(milvus) if self.login.is_some() && address.starts_with("http://") && !milvus.allow_plaintext_login => {
                 Err(Problem::Unusable(format!(
-                    "Milvus {} does not speak TLS, so the login would be sent in clear. Nothing is sent. Set \
-                     config.common.security.tlsMode of the Milvus to 1 or 2, or, where the network can be trusted, \
-                     spec.milvusRef.allowPlaintextLogin of this connection to true. The operator reconnects as soon as either is changed.",
+                    "Milvus {} does not use TLS, so the login would be sent unencrypted. The operator sends nothing. Set \
+                     config.common.security.tlsMode of the Milvus to 1 or 2 or, if you trust the network, \
+                     spec.milvusRef.allowPlaintextLogin of this connection to true. The operator reconnects once either changes.",
                     milvus.name
                 )))
             }
@@ -127,7 +127,7 @@ fn found(reference: &Reference, view: View, label: bool) -> Result<Arc<Content>,
         View::Loading => return Err(Problem::Loading),
         View::Missing => {
             return Err(Problem::Absent(format!(
-                "{reference} does not exist in this namespace. The operator connects as soon as it is created."
+                "{reference} does not exist in this namespace. Create it; the operator then connects automatically."
             )));
         }
         View::Denied => {
@@ -151,7 +151,9 @@ fn found(reference: &Reference, view: View, label: bool) -> Result<Arc<Content>,
 }
 
 fn absent(reference: &Reference, problem: &str) -> Problem {
-    Problem::Absent(format!("{reference} cannot be used: {problem}. The operator connects as soon as it is corrected."))
+    Problem::Absent(format!(
+        "{reference} cannot be used: {problem}. Correct it; the operator then connects automatically."
+    ))
 }
 
 /// The login in a Secret: `token`, or `username` and `password`.
@@ -161,7 +163,7 @@ fn login(reference: &Reference, secret: &Content) -> Result<Login, Problem> {
         (Some(token), None, None) => token.map(|token| Login::Token(token.into())),
         (None, Some(name), Some(password)) => name
             .and_then(|name| password.map(|password| Login::User { name: name.to_owned(), password: password.into() })),
-        (_, _, _) => Err("a login is either the key token, or the keys username and password".to_owned()),
+        (_, _, _) => Err("a login needs either the key token, or the keys username and password".to_owned()),
     };
     read.map_err(|problem| absent(reference, &problem))
 }
@@ -175,7 +177,7 @@ fn own_certificate(reference: &Reference, secret: &Content) -> Result<ClientCert
     let type_ = secret.type_.as_deref().unwrap_or_default();
     if type_ != TLS_TYPE {
         return Err(Problem::Unusable(format!(
-            "{reference} is of type {type_}, and a client certificate has to be in one of type {TLS_TYPE}. Name such a one."
+            "{reference} is of type {type_}, but a client certificate must be in a Secret of type {TLS_TYPE}. Use one of that type."
         )));
     }
     let text = |key| secret.required(key).map_err(|problem| absent(reference, &problem));
@@ -244,7 +246,10 @@ mod tests {
         for texts in [json!({}), json!({ "username": "u" }), json!({ "token": "t", "username": "u", "password": "p" })]
         {
             let text = problem(with_login().read(vec![opaque(texts.clone())], false));
-            assert!(text.starts_with("absent: Secret login cannot be used: a login is either the key token"), "{text}");
+            assert!(
+                text.starts_with("absent: Secret login cannot be used: a login needs either the key token"),
+                "{text}"
+            );
         }
     }
 
@@ -280,7 +285,7 @@ mod tests {
         assert!(with_login().read(vec![marked], true).is_ok());
         for labels in [json!({}), json!({ ALLOW_LABEL: "false" }), json!({ ALLOW_LABEL: "" })] {
             let text = problem(with_login().read(vec![secret("Opaque", labels, login.clone())], true));
-            assert!(text.starts_with("unusable: Secret login is not marked"), "{text}");
+            assert!(text.starts_with("unusable: Secret login lacks the label"), "{text}");
         }
         let map: ConfigMap = serde_json::from_value(json!({ "metadata": {}, "data": { "ca.crt": "pem" } })).unwrap();
         let ca = json!({ "kind": "ConfigMap", "name": "ca" });

@@ -121,7 +121,7 @@ async fn follow(api: Api<DynamicObject>, name: String, tell: impl Fn(View)) {
                 continue;
             }
             Err(error) => {
-                tracing::debug!(name, %error, "a Milvus cannot be watched");
+                tracing::debug!(name, %error, "the Milvus cannot be watched");
                 Problem::of(&error)
             }
         };
@@ -159,8 +159,8 @@ impl Problem {
     fn message(&self, name: &str) -> String {
         match self {
             Self::UnknownKind => format!(
-                "Milvus {name} cannot be found: the cluster does not know the kind Milvus (milvus.io/v1beta1). Install \
-                 milvus-operator, or write the server's address into spec.address. The operator looks for it every 5 minutes."
+                "Milvus {name} cannot be found: the cluster does not have the kind Milvus (milvus.io/v1beta1). Install \
+                 milvus-operator, or set the server's address in spec.address. The operator checks every 5 minutes."
             ),
             Self::Forbidden => format!(
                 "Milvus {name} cannot be read: the operator is not allowed to. Grant it list and watch on \
@@ -178,7 +178,7 @@ impl Problem {
 fn missing(name: &str) -> View {
     View::Waiting(format!(
         "Milvus {name} does not exist in this namespace. Create it, or correct spec.milvusRef. The operator connects \
-         as soon as it is ready."
+         automatically once it is ready."
     ))
 }
 
@@ -187,11 +187,11 @@ fn view(name: &str, milvus: &Value) -> View {
     let conditions = milvus.pointer("/status/conditions").and_then(Value::as_array);
     let ready = conditions.into_iter().flatten().find(|condition| member(condition, "type") == Some("MilvusReady"));
     if ready.and_then(|ready| member(ready, "status")) != Some("True") {
-        let reason = ready.and_then(|ready| member(ready, "reason")).unwrap_or("milvus-operator has not said why");
+        let reason = ready.and_then(|ready| member(ready, "reason")).unwrap_or("milvus-operator gives no reason");
         let reason = reason.get(..reason.floor_char_boundary(LONGEST_REASON)).unwrap_or_default();
         return View::Waiting(format!(
-            "Milvus {name} is not ready: {reason}. See kubectl describe milvus {name}. The operator connects as soon as \
-             its condition MilvusReady is True."
+            "Milvus {name} is not ready: {reason}. See kubectl describe milvus {name}. The operator connects automatically \
+             once its condition MilvusReady is True."
         ));
     }
     let mode = milvus.pointer("/spec/config/common/security/tlsMode");

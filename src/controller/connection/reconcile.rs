@@ -206,8 +206,8 @@ fn build(
         }
     };
     if exposed {
-        let message = "The login is sent over http://, where whoever is on the way can read it. Use https:// in the address, \
-                       with tls.caRef where the server's CA is not one that everybody trusts.";
+        let message = "The login is sent unencrypted over http://. Use https:// in the address, with tls.caRef if the server's \
+                       certificate comes from a private CA.";
         let notice = Notice { warning: true, reason: "PlaintextCredentials", message: message.to_owned() };
         context.events.publish(connection.object_ref(&()), "Connect".to_owned(), notice);
     }

@@ -113,8 +113,8 @@ impl References {
             let of_namespace = || watches.keys().filter(|(namespace, _)| *namespace == connection.namespace).count();
             if !watches.contains_key(&object) && of_namespace() >= EACH_NAMESPACE {
                 return View::Unreadable(format!(
-                    "the connections of this namespace name more than {EACH_NAMESPACE} Secrets and ConfigMaps, and no more \
-                     are watched. Share some, or delete connections"
+                    "the connections in this namespace refer to more than {EACH_NAMESPACE} Secrets and ConfigMaps, the most \
+                     that the operator watches. Share some, or delete connections"
                 ));
             }
             let watch = watches.entry(object).or_insert_with(|| self.watch(&connection.namespace, reference));
@@ -176,7 +176,7 @@ where
             Ok(watcher::Event::Apply(found)) => View::Found(Arc::new(found.into())),
             Ok(watcher::Event::Delete(_)) => View::Missing,
             Err(error) => {
-                tracing::warn!(kind = %K::kind(&()), name, %error, "the object cannot be watched; the watch is opened again");
+                tracing::warn!(kind = %K::kind(&()), name, %error, "the object cannot be watched; reopening the watch");
                 refusal(&error)
             }
         };

@@ -45,14 +45,14 @@ impl Content {
         let type_ = self.type_.as_deref().unwrap_or_default();
         if REFUSED_TYPES.contains(&type_) {
             return Some(format!(
-                "is of type {type_}: credentials of Kubernetes are never sent to Milvus. Name a Secret that was made for \
-                 Milvus."
+                "is of type {type_}: the operator never sends credentials of Kubernetes to Milvus. Use a Secret that was \
+                 created for Milvus."
             ));
         }
         (label && !self.allowed).then(|| {
             format!(
-                "is not marked for this operator, which runs with --require-secret-label. Put the label {ALLOW_LABEL}: \
-                 \"true\" on it."
+                "lacks the label that this operator requires (--require-secret-label). Set the label {ALLOW_LABEL}: \"true\" \
+                 on it."
             )
         })
     }
@@ -138,7 +138,7 @@ mod tests {
     fn a_secret_must_be_marked_where_that_is_asked_for_and_a_config_map_never() {
         assert_eq!(secret("1", "true", "a").refusal(true), None);
         for label in ["false", "", "True"] {
-            assert!(secret("1", label, "a").refusal(true).unwrap().starts_with("is not marked"), "{label}");
+            assert!(secret("1", label, "a").refusal(true).unwrap().starts_with("lacks the label"), "{label}");
             assert_eq!(secret("1", label, "a").refusal(false), None);
         }
         assert_eq!(Content::from(ConfigMap::default()).refusal(true), None);

@@ -98,7 +98,7 @@ impl<P: Ports> Pass<'_, P> {
         if before.as_ref().map(|collection| collection.id) == after.as_ref().map(|collection| collection.id) {
             return Ok((after, jobs));
         }
-        let message = format!("Collection {} was replaced while it was looked at.", self.want.collection);
+        let message = format!("Collection {} was replaced while the operator read it.", self.want.collection);
         Err(MilvusError::new(ErrorKind::Busy, message))
     }
 

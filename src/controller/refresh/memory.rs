@@ -221,7 +221,7 @@ impl Remembered {
                 tracing::warn!(
                     claim = %claim,
                     ?outcome,
-                    "another claim stands than the one whose start this came of; it is dropped"
+                    "the outcome of a start is dropped: the run has a newer claim"
                 );
                 self.outcome = None;
                 None

@@ -115,7 +115,7 @@ impl Ports for Outside<'_> {
             controller = REFRESH,
             namespace = self.key.namespace,
             name = self.key.name,
-            "deleted: spec.ttlSecondsAfterFinished has passed"
+            "deleted: spec.ttlSecondsAfterFinished has expired"
         );
         Ok(())
     }

@@ -47,12 +47,12 @@ impl Outside<'_> {
             Ok(Ok(Some(secret))) => secret,
             Ok(Ok(None)) => {
                 return Err(missing(format!(
-                    "Secret {name}, which spec.externalSpecFrom names, does not exist in this namespace. Create it; the operator looks for it every {LOOK} s."
+                    "Secret {name} of spec.externalSpecFrom does not exist in this namespace. Create it; the operator checks every {LOOK} s."
                 )));
             }
             Ok(Err(kube::Error::Api(refusal))) if refusal.code == 403 => {
                 return Err(missing(format!(
-                    "The operator may not read Secret {name}, which spec.externalSpecFrom names. Grant it get on secrets in this namespace; the operator retries every {LOOK} s."
+                    "The operator may not read Secret {name} of spec.externalSpecFrom. Grant it get on secrets in this namespace; it retries every {LOOK} s."
                 )));
             }
             Ok(Err(error)) => {
@@ -73,13 +73,13 @@ impl Outside<'_> {
         }
         let Some(text) = content.text(key) else {
             return Err(missing(format!(
-                "Secret {name} has no key {key}, which spec.externalSpecFrom names. Add it; the operator looks for it every {LOOK} s."
+                "Secret {name} has no key {key}, which spec.externalSpecFrom refers to. Add it; the operator checks every {LOOK} s."
             )));
         };
         match text {
             Ok(text) if !text.trim().is_empty() => Ok(SecretString::from(text)),
             Ok(_) | Err(_) => {
-                Err(invalid(format!("Key {key} of Secret {name} must hold the external spec as JSON text in UTF-8.")))
+                Err(invalid(format!("Key {key} of Secret {name} must contain the external spec as JSON in UTF-8.")))
             }
         }
     }

@@ -184,8 +184,8 @@ impl<'a, P: Ports> Pass<'a, P> {
                 namespace = self.key.namespace,
                 name = self.key.name,
                 error = why,
-                "the refresh was due when this process took over, and its status cannot be written: refreshes that may use the \
-                 same collection start once it is written, or {} s after the takeover",
+                "the refresh was due when this process became the leader, and its status cannot be written: refreshes that may \
+                 use the same collection start once it is written, or {} s after the change of leader",
                 LATE_CLAIM.as_secs(),
             );
         }
@@ -340,7 +340,7 @@ impl<'a, P: Ports> Pass<'a, P> {
         };
         // A successor counts on it that nothing is sent once the lease is lost.
         if !self.ports.leads() {
-            return Err(WriteError::Unanswered("this process does not lead any more".to_owned()));
+            return Err(WriteError::Unanswered("this process is no longer the leader".to_owned()));
         }
         let sent = self.ports.write(&resource_version, &status).await;
         // What is refused now may have been taken before.
@@ -368,7 +368,7 @@ impl<'a, P: Ports> Pass<'a, P> {
                 controller = REFRESH,
                 namespace = self.key.namespace,
                 name = self.key.name,
-                "the object was re-created; what was seen for the old one is dropped"
+                "the object was recreated; the result for the old one is dropped"
             );
             return WriteError::Gone;
         }

@@ -58,7 +58,7 @@ async fn read(context: &Context, uid: String, key: Key) {
             namespace = key.namespace,
             name = key.name,
             error,
-            "the refresh cannot be read: refreshes that may use the same collection wait until it can; tried again in {} s",
+            "the refresh cannot be read: refreshes that may use the same collection wait until it can; retrying in {} s",
             AGAIN.as_secs(),
         ),
     }

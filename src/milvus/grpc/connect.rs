@@ -57,7 +57,7 @@ pub enum Login {
 pub enum ConnectError {
     /// The address does not have the form that [`ConnectOptions::address`] asks for.
     #[error(
-        "the address {address:?} is not usable: {problem}; write http://host:port or https://host:port, say \
+        "the address {address:?} is invalid: {problem}; use http://host:port or https://host:port, for example \
          http://milvus:19530"
     )]
     Address {
@@ -67,10 +67,10 @@ pub enum ConnectError {
         problem: &'static str,
     },
     /// Settings for TLS would be ignored, and what they are to protect would go over the wire in clear.
-    #[error("tls is set, but the address begins with http://; write https://, or remove tls")]
+    #[error("tls is set, but the address begins with http://; use https://, or remove tls")]
     TlsOverHttp,
     /// The authorities to trust cannot be read.
-    #[error("the CA of tls.caRef cannot be used: {0}; it must hold one or more certificates in PEM form")]
+    #[error("the CA of tls.caRef cannot be used: {0}; it must contain one or more PEM certificates")]
     Ca(&'static str),
     /// The client certificate cannot be read.
     #[error(
@@ -84,10 +84,10 @@ pub enum ConnectError {
     #[error("TLS cannot be set up: {0}; set tls.caRef, or install CA certificates in the operator's image")]
     TlsSetup(String),
     /// Milvus splits a login at its first colon.
-    #[error("the user name holds a colon, which Milvus does not allow; check the login's user name")]
+    #[error("the user name contains a colon, which Milvus does not allow; correct the login's user name")]
     UserName,
     /// There is nothing to log in with.
-    #[error("the login is empty; give a user name with a password, or a token")]
+    #[error("the login is empty; set a user name and a password, or a token")]
     EmptyLogin,
 }
 
@@ -165,7 +165,7 @@ impl ConnectOptions {
         if authority.contains('@') {
             // Such an address may hold a password: it is not repeated.
             let address = "…@…".to_owned();
-            return Err(ConnectError::Address { address, problem: "a login belongs into a Secret" });
+            return Err(ConnectError::Address { address, problem: "it contains a login, which belongs in a Secret" });
         }
         let uri: Uri = self.address.parse().map_err(|_| wrong("it is not a URI"))?;
         if uri.host().is_none_or(|host| host.is_empty() || host == "[]") {

@@ -21,7 +21,7 @@ pub(super) fn malformed(problem: impl Into<String>) -> MilvusError {
 }
 
 pub(super) fn unreadable(error: &Unreadable) -> MilvusError {
-    malformed(format!("Milvus sent an answer that cannot be read: {error}."))
+    malformed(format!("Milvus sent a response that cannot be read: {error}."))
 }
 
 /// The wanted jobs of a list that has at most so many. Of two with one id the last counts, as in protobuf.
@@ -87,7 +87,7 @@ pub(super) fn asked_job(
     info: Option<milvus::RefreshExternalCollectionJobInfo>,
     scrubber: &Scrubber,
 ) -> Result<Job> {
-    let info = info.ok_or_else(|| malformed(format!("Milvus answered for job {asked} without any job.")))?;
+    let info = info.ok_or_else(|| malformed(format!("Milvus' response about job {asked} contains no job.")))?;
     if info.job_id == asked.0 {
         Ok(job(info, scrubber))
     } else {
@@ -104,8 +104,8 @@ pub(super) fn collection(asked: &str, answer: Description, scrubber: &Scrubber) 
     let own_name = own_name.unwrap_or_else(|| asked.to_owned());
     let too_long = |what: &str, bytes: usize, most: usize| {
         malformed(format!(
-            "Milvus gives collection {asked:?} a {what} of {bytes} bytes, of which a refresh takes at most {most}. Have the \
-             collection created with a shorter one."
+            "Milvus reports a {what} of {bytes} bytes for collection {asked:?}; a refresh allows at most {most}. Recreate the \
+             collection with a shorter one."
         ))
     };
     if own_name.len() > MAX_NAME {

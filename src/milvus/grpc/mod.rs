@@ -237,7 +237,7 @@ impl Session {
             Ok(Ok(Ok(answer))) => return Ok((self.accept(answer.into_inner(), asked)?, place)),
             Ok(Ok(Err(status))) => (classify::of_grpc(&status), cause(&status, self.tls.as_ref())),
             Ok(Err(_)) => (ErrorKind::Malformed, "the gRPC library failed on it".to_owned()),
-            Err(_) => (ErrorKind::Timeout, format!("none was made within {budget:?}")),
+            Err(_) => (ErrorKind::Timeout, format!("no connection within {budget:?}")),
         };
         let unreached = matches!(kind, ErrorKind::Unreachable | ErrorKind::Timeout);
         let kind = if unreached && withdrawal.withdraw() { ErrorKind::NotSent } else { kind };
@@ -260,7 +260,7 @@ impl Session {
     /// The answer, if Milvus calls it a success. One without a status was not made by Milvus.
     fn accept<A: Answer>(&self, answer: Bytes, asked: Option<JobId>) -> Result<A> {
         let outcome = Outcome::read(answer.clone()).map_err(|error| unreadable(&error))?;
-        let status = outcome.status.ok_or_else(|| malformed("Milvus sent an answer without a status."))?;
+        let status = outcome.status.ok_or_else(|| malformed("Milvus sent a response without a status."))?;
         let Some(kind) = classify::of_status(&status, asked) else {
             return A::read(answer).map_err(|error| unreadable(&error));
         };
@@ -276,10 +276,10 @@ impl Session {
         // Our own words are not searched: a password that is one of them ("Milvus") would be told by its gap.
         let text = self.scrubbed(text, || "Milvus gave no reason.".to_owned());
         let message = match kind {
-            ErrorKind::NotSent => format!("There is no connection to Milvus at {address}: {text}"),
+            ErrorKind::NotSent => format!("No connection to Milvus at {address}: {text}"),
             ErrorKind::Unreachable => format!("Milvus at {address} cannot be reached: {text}"),
             ErrorKind::Timeout => format!("Milvus at {address} did not answer within {budget:?}."),
-            ErrorKind::Malformed => format!("The answer from {address} cannot be read: {text}"),
+            ErrorKind::Malformed => format!("The response from {address} cannot be read: {text}"),
             _ => text,
         };
         MilvusError::new(kind, cut(&message))
@@ -292,7 +292,7 @@ impl Session {
 }
 
 fn replaced() -> MilvusError {
-    MilvusError::new(ErrorKind::NotSent, "The login or the address has just been changed; nothing was sent.")
+    MilvusError::new(ErrorKind::NotSent, "The login or the address has just changed; nothing was sent.")
 }
 
 /// What the server said, or else what happened to the connection.
@@ -370,7 +370,7 @@ impl Milvus for GrpcMilvus {
             external_spec: source.map(|source| source.spec.expose_secret().to_owned()).unwrap_or_default(),
         };
         let (Accepted { job_id }, _place) = self.session()?.call(REFRESH, database, message, budget).await?;
-        if job_id > 0 { Ok(JobId(job_id)) } else { Err(malformed("Milvus accepted the refresh and gave no job id.")) }
+        if job_id > 0 { Ok(JobId(job_id)) } else { Err(malformed("Milvus accepted the refresh but gave no job id.")) }
     }
 
     fn keep_secret(&self, secrets: &Arc<Secrets>) {

@@ -122,9 +122,9 @@ impl Service<http::Request<Body>> for Metering {
 /// Why the rest of an answer is not read.
 #[derive(Debug, thiserror::Error)]
 enum Cut {
-    #[error("it began a large answer and did not send the rest in time")]
+    #[error("it began a large response and did not send the rest in time")]
     Slow,
-    #[error("it sent more than one answer")]
+    #[error("it sent more than one response")]
     More,
 }
 

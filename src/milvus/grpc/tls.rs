@@ -105,24 +105,22 @@ pub(super) fn explain(status: &Status, tls: Option<&Tls>) -> Option<String> {
     let alert = chain(status).find_map(|cause| cause.to_string().strip_prefix(ALERT).map(str::to_owned));
     let answer = match tls {
         None if says("connection error detected") => {
-            "it answers something else than HTTP/2. If it expects TLS, write https:// in the address"
+            "it does not answer with HTTP/2. If it expects TLS, use https:// in the address"
         }
-        None if says("connection error") => {
-            "it closed the connection. If it expects TLS, write https:// in the address"
-        }
+        None if says("connection error") => "it closed the connection. If it expects TLS, use https:// in the address",
         None => return None,
         Some(tls) => match (&tls.certificate, alert) {
             (_, Some(alert)) => return Some(of_alert(&alert, tls)),
             _ if says("HTTP/2 was not negotiated") => {
-                "it speaks TLS, but not HTTP/2 (gRPC) with it. Check the port in the address"
+                "it uses TLS, but not HTTP/2 (gRPC). Check the port in the address"
             }
             (None, None) if says("connection error") || says("tls handshake eof") => {
                 "it closed the connection during or after the TLS handshake. If it asks for a client certificate, set \
                  tls.clientCertificateRef"
             }
             (Some(_), None) if says("connection error") || says("tls handshake eof") => {
-                "it closed the connection during or after the TLS handshake. If it does not like the certificate of \
-                 tls.clientCertificateRef, have one issued by the CA that it trusts"
+                "it closed the connection during or after the TLS handshake. If it refuses the certificate of \
+                 tls.clientCertificateRef, use one that is issued by a CA that it trusts"
             }
             (_, None) => return None,
         },
@@ -145,7 +143,7 @@ fn of_handshake(error: &TlsError, tls: &Tls) -> String {
     match error {
         TlsError::InvalidCertificate(error) => of_certificate(error, tls),
         TlsError::InvalidMessage(_) => {
-            "it does not speak TLS. If it is meant to be talked to without, write http:// in the address".to_owned()
+            "it does not use TLS. If that is intended, use http:// in the address".to_owned()
         }
         TlsError::AlertReceived(alert) => of_alert(&format!("{alert:?}"), tls),
         error => format!("the TLS handshake failed ({error})"),
@@ -165,9 +163,9 @@ fn of_alert(alert: &str, tls: &Tls) -> String {
         "UnsupportedCertificate",
     ];
     match (&tls.certificate, ABOUT_CERTIFICATES.contains(&alert)) {
-        (None, true) => "it asks for a client certificate. Set tls.clientCertificateRef".to_owned(),
+        (None, true) => "it requires a client certificate. Set tls.clientCertificateRef".to_owned(),
         (Some(_), true) => format!(
-            "it refuses the client certificate of tls.clientCertificateRef ({alert}). Have one issued by the CA that it trusts"
+            "it refuses the client certificate of tls.clientCertificateRef ({alert}). Use one that is issued by a CA that it trusts"
         ),
         (_, false) => format!("it refuses the TLS handshake ({alert})"),
     }
@@ -180,25 +178,25 @@ fn of_certificate(error: &CertificateError, tls: &Tls) -> String {
             "its certificate is not signed by the CA of tls.caRef. Put the CA that signed it there".to_owned()
         }
         CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-            "its certificate is not signed by an authority that this system trusts. Set tls.caRef to the CA that signed it"
+            "its certificate is not signed by a CA that this system trusts. Set tls.caRef to the CA that signed it"
                 .to_owned()
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             "its certificate, or that of its CA, has expired. Renew it at the server".to_owned()
         }
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            "its certificate is not valid yet. Check the clocks here and there".to_owned()
+            "its certificate is not valid yet. Check the clocks of the operator's node and of the server".to_owned()
         }
         CertificateError::NotValidForName => {
-            "its certificate is for another name. Set tls.serverName to the name that it bears".to_owned()
+            "its certificate is for another name. Set tls.serverName to the name in it".to_owned()
         }
         CertificateError::NotValidForNameContext { expected, presented } if presented.is_empty() => format!(
-            "its certificate bears no subject alternative name, and a common name alone does not count. Have it issued again \
-             with {} as a subject alternative name",
+            "its certificate has no subject alternative name, and a common name alone does not count. Reissue it with {} as a \
+             subject alternative name",
             expected.to_str()
         ),
         CertificateError::NotValidForNameContext { expected, presented } => format!(
-            "its certificate is not for {}, but for {}. Set tls.serverName to a name that it bears",
+            "its certificate is not for {}, but for {}. Set tls.serverName to a name in it",
             expected.to_str(),
             listed(presented)
         ),
@@ -210,13 +208,13 @@ fn of_certificate(error: &CertificateError, tls: &Tls) -> String {
 /// What the library has no error of its own for, by the name that its certificate checker gives it.
 fn of_other(cause: &str) -> String {
     match cause {
-        "UnsupportedCertVersion" => format!("its certificate is of an X.509 version before 3. {ISSUE_AGAIN}"),
-        "CaUsedAsEndEntity" => format!("its certificate is that of a CA, not that of a server. {ISSUE_AGAIN}"),
+        "UnsupportedCertVersion" => format!("its certificate has an X.509 version below 3. {ISSUE_AGAIN}"),
+        "CaUsedAsEndEntity" => format!("its certificate belongs to a CA, not to a server. {ISSUE_AGAIN}"),
         cause => format!("its certificate is not accepted ({cause}). {ISSUE_AGAIN}"),
     }
 }
 
-const ISSUE_AGAIN: &str = "Have one issued for the server: X.509 version 3, no CA, with the server's host as a subject alternative \
+const ISSUE_AGAIN: &str = "Issue one for the server: X.509 version 3, not a CA, with the server's host as a subject alternative \
      name";
 
 /// The first few of the names, which the server chooses, in a bounded length.
@@ -308,9 +306,9 @@ mod tests {
     fn advice_about_a_certificate_of_an_unusual_kind_can_be_followed() {
         let ca = ca();
         let of_ca = told(&ca, &ca);
-        assert!(of_ca.starts_with("its certificate is that of a CA, not that of a server. Have one issued"), "{of_ca}");
+        assert!(of_ca.starts_with("its certificate belongs to a CA, not to a server. Issue one"), "{of_ca}");
         let old = told(&of_version_1(&ca), &ca);
-        assert!(old.starts_with("its certificate is of an X.509 version before 3. Have one issued"), "{old}");
+        assert!(old.starts_with("its certificate has an X.509 version below 3. Issue one"), "{old}");
         assert!(old.contains("subject alternative name"), "{old}");
     }
 }

@@ -66,7 +66,7 @@ struct Arguments {
 fn collection(text: &str) -> anyhow::Result<CollectionSpec> {
     let (name, mut rest) = text.split_once(',').unwrap_or((text, ""));
     if name.is_empty() {
-        bail!("the collection has no name; write NAME[,key=value]");
+        bail!("the collection has no name; use NAME[,key=value]");
     }
     let mut collection = CollectionSpec::external(name, Plan::default());
     while !rest.is_empty() {
@@ -101,8 +101,8 @@ fn tls(
 }
 
 fn duration(text: &str) -> anyhow::Result<Duration> {
-    let duration = SignedDuration::from_str(text).with_context(|| format!("{text:?} is no duration such as 20s"))?;
-    duration.try_into().with_context(|| format!("{text:?} is negative; write a duration such as 20s"))
+    let duration = SignedDuration::from_str(text).with_context(|| format!("{text:?} is not a duration such as 20s"))?;
+    duration.try_into().with_context(|| format!("{text:?} is negative; use a duration such as 20s"))
 }
 
 #[tokio::main]
@@ -125,7 +125,7 @@ async fn main() -> anyhow::Result<()> {
     };
     let simulator = Simulator::start(arguments.listen, settings)
         .await
-        .with_context(|| format!("{} cannot be listened on; choose another --listen", arguments.listen))?;
+        .with_context(|| format!("cannot listen on {}; choose another --listen", arguments.listen))?;
     for collection in arguments.collections {
         simulator.create(collection);
     }

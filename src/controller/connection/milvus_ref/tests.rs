@@ -185,7 +185,7 @@ async fn what_was_read_stays_in_use_while_the_right_to_read_is_away_but_not_with
     assert!(scene.server.asked() > 5, "it must have been refused by now");
     assert_eq!(scene.target(), address);
     *scene.server.watch.lock() = Some(StatusCode::NOT_FOUND);
-    assert!(scene.next_message().await.contains("does not know the kind"));
+    assert!(scene.next_message().await.contains("does not have the kind"));
 }
 
 #[test]
@@ -193,12 +193,12 @@ fn only_a_milvus_that_says_so_is_ready() {
     let ready =
         |status: &str| json!({ "conditions": [{ "type": "MilvusReady", "status": status, "reason": "Because" }] });
     for (status, says) in [
-        (json!(null), "milvus-operator has not said why"),
-        (json!({}), "milvus-operator has not said why"),
-        (json!({ "conditions": [] }), "milvus-operator has not said why"),
-        (json!({ "conditions": "odd" }), "milvus-operator has not said why"),
-        (json!({ "conditions": [7, null, { "type": "MilvusReady" }] }), "milvus-operator has not said why"),
-        (json!({ "status": "Healthy", "conditions": [{ "type": "EtcdReady", "status": "True" }] }), "has not said why"),
+        (json!(null), "milvus-operator gives no reason"),
+        (json!({}), "milvus-operator gives no reason"),
+        (json!({ "conditions": [] }), "milvus-operator gives no reason"),
+        (json!({ "conditions": "odd" }), "milvus-operator gives no reason"),
+        (json!({ "conditions": [7, null, { "type": "MilvusReady" }] }), "milvus-operator gives no reason"),
+        (json!({ "status": "Healthy", "conditions": [{ "type": "EtcdReady", "status": "True" }] }), "gives no reason"),
         (ready("False"), "is not ready: Because"),
         (ready("Unknown"), "is not ready: Because"),
         (ready("true"), "is not ready: Because"),

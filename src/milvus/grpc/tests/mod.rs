@@ -75,7 +75,7 @@ async fn a_refused_connection_means_not_sent() {
     let client = client(refused_port().await);
     let error = client.submit("db", COLLECTION, None, PATIENCE).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::NotSent);
-    assert!(error.message.starts_with("There is no connection to Milvus at http://127.0.0.1:"), "{error}");
+    assert!(error.message.starts_with("No connection to Milvus at http://127.0.0.1:"), "{error}");
     assert!(error.message.contains(": tcp connect error: Connection refused"), "{error}");
     assert_eq!(client.probe().await.unwrap_err().kind, ErrorKind::NotSent);
 }

@@ -94,5 +94,5 @@ async fn a_password_that_is_one_of_our_words_leaves_no_gap_in_them() {
     let login = Login::User { name: "root".to_owned(), password: "Milvus".into() };
     let client = client_with(refused_port().await, PATIENCE, Some(login));
     let message = client.version().await.unwrap_err().message;
-    assert!(message.starts_with("There is no connection to Milvus at http://127.0.0.1:"), "{message}");
+    assert!(message.starts_with("No connection to Milvus at http://127.0.0.1:"), "{message}");
 }

@@ -53,5 +53,5 @@ async fn a_call_that_still_waits_for_a_connection_never_leaves_with_the_old_logi
     client.reconnect(options(address, "new")).unwrap();
     let error = call.await.unwrap().unwrap_err();
     assert_eq!(error.kind, ErrorKind::NotSent);
-    assert!(error.message.contains("has just been changed"), "{error}");
+    assert!(error.message.contains("has just changed"), "{error}");
 }
