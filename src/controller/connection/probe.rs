@@ -69,7 +69,7 @@ async fn ask(milvus: &dyn Milvus) -> Health {
     match milvus.probe().await {
         Ok(()) => Health {
             reason: ConnectionReason::Connected,
-            message: format!("Milvus {version} answers and knows the refresh API."),
+            message: format!("Milvus {version} answers and supports the refresh API."),
             version: Some(version),
         },
         Err(error) => Health { version: Some(version), ..unhealthy(&error) },
@@ -80,18 +80,18 @@ fn unhealthy(error: &MilvusError) -> Health {
     let (reason, advice) = match error.kind {
         ErrorKind::Unauthenticated => (
             ConnectionReason::Unauthenticated,
-            "Correct the login in the Secret that auth.secretRef names, or the account in Milvus.",
+            "Correct the login in the Secret of auth.secretRef, or the account in Milvus.",
         ),
         ErrorKind::Unsupported => {
             (ConnectionReason::UnsupportedServer, "External collections need Milvus 3.0 or later: upgrade it.")
         }
-        _ => (ConnectionReason::Unreachable, "Check that Milvus runs there and can be reached."),
+        _ => (ConnectionReason::Unreachable, "Check that Milvus runs there and is reachable from the operator."),
     };
     let mut health = Health::not_ready(reason, "");
     // The schedule and not the time of the next try, which would be a status write for each.
     health.message = format!(
         "{}. {advice} The operator retries at least every {} s, and within seconds of a change of the connection or of a \
-         Secret that it names.",
+         Secret that it refers to.",
         error.message.trim_end_matches('.'),
         health.longest_pause().as_secs()
     );
