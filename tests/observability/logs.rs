@@ -60,7 +60,7 @@ async fn the_level_changes_with_the_file_and_a_filter_that_makes_no_sense_change
             lines.iter().skip(from).position(|line| line[key] == text).map(|position| from + position)
         })
     };
-    const STAYS: &str = "the log filter stays as it is; write for example info or info,kube=debug into the file";
+    const STAYS: &str = "the log filter file is invalid, so the filter does not change; write for example info or info,kube=debug into it";
     block_in_place(|| {
         // While there is no file, RUST_LOG holds, by which requests are not told.
         find(0, "message", "a candidate for the lease");

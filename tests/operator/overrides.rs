@@ -165,7 +165,7 @@ async fn a_missing_secret_and_then_a_missing_key_are_waited_for() {
         assert_eq!(condition(&waiting, "Reconciling").unwrap().status, "True");
         assert_eq!(condition(&waiting, "Stalled").unwrap().status, "False");
     };
-    waits("Secret lake, which spec.externalSpecFrom names, does not exist").await;
+    waits("Secret lake of spec.externalSpecFrom does not exist").await;
     world.put_secret("lake", "Opaque", json!({ "spec.yaml": PLAIN })).await;
     waits("Secret lake has no key spec.json").await;
     assert_eq!(world.milvus.calls(Method::Refresh), 0);

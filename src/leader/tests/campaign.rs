@@ -84,11 +84,11 @@ async fn a_standby_says_who_leads_once_for_each_leader() {
     let leader = Replica::leading(&server, "a").await;
     let _standby = Replica::start(&server, "b");
     sleep(60 * SECOND).await;
-    assert_eq!(said("a leads; this process stands by"), 1);
+    assert_eq!(said("a is the leader; this process stands by"), 1);
     leader.kill().await;
     server.edit(|lease| set_holder(lease, "c"));
     sleep(5 * SECOND).await;
-    assert_eq!(said("c leads; this process stands by"), 1);
+    assert_eq!(said("c is the leader; this process stands by"), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -72,7 +72,7 @@ fn bad_flags_end_it_with_a_message_that_names_them() {
     for (arguments, text) in [
         (["--collection", "products,colour=red"], "\"colour=red\" is none of database="),
         (["--collection", ",duration=1s"], "the collection has no name"),
-        (["--collection", "products,duration=soon"], "\"soon\" is no duration such as 20s"),
+        (["--collection", "products,duration=soon"], "\"soon\" is not a duration such as 20s"),
         (["--collection", "products,duration=-1s"], "\"-1s\" is negative"),
         (["--user", "root"], "--password"),
         (["--listen", "nowhere"], "nowhere"),
@@ -90,5 +90,5 @@ fn a_taken_port_is_named() {
     let output = command(&["--listen", &address]).output().unwrap();
     let message = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1));
-    assert!(message.contains(&format!("{address} cannot be listened on")), "{message}");
+    assert!(message.contains(&format!("cannot listen on {address}")), "{message}");
 }
