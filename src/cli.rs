@@ -6,7 +6,7 @@ use clap::{
     ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum, builder::Resettable,
 };
 
-use crate::api;
+use crate::{api, metrics};
 
 /// Refreshes Milvus external collections from Kubernetes.
 #[derive(Debug, Parser)]
@@ -43,7 +43,7 @@ pub enum Command {
     Crds,
     /// Print what every failure class means and how to resolve it, as Markdown.
     Failures,
-    /// Print every field of the custom resources and every flag of `run`, as Markdown.
+    /// Print every field of the custom resources, every flag of `run` and every metric, as Markdown.
     Reference,
 }
 
@@ -114,14 +114,14 @@ fn inside_a_cluster() -> bool {
 }
 
 const HEAD: &str = "\
-<!-- Written by `make docs` from src/api and src/cli.rs. -->
+<!-- Written by `make docs` from src/api, src/cli.rs and src/metrics. -->
 
 # Reference
 
-Every field of the custom resources, as in `kubectl explain`, and every flag of the operator.
+Every field of the custom resources, as in `kubectl explain`, every flag of the operator and every metric.
 ";
 
-/// The page of all fields and flags, as Markdown.
+/// The page of all fields, flags and metrics, as Markdown.
 pub fn reference() -> String {
     let mut out = HEAD.to_owned() + &api::reference();
     out.push_str(
@@ -138,7 +138,7 @@ pub fn reference() -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(out, "| `--{name}` | {variable} | {default} | {help} |");
     }
-    out
+    out + &metrics::reference()
 }
 
 /// A name that a namespace can have.
@@ -245,6 +245,9 @@ mod tests {
     #[test]
     fn the_reference_is_that_of_this_version() {
         let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference.md")).unwrap();
-        assert_eq!(page.trim_end(), reference().trim_end(), "write it anew with `make docs`");
+        assert!(
+            page.trim_end() == reference().trim_end(),
+            "docs/reference.md is not what the code says; run `make docs`"
+        );
     }
 }

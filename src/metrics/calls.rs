@@ -43,7 +43,7 @@ impl Calls {
         let times = Family::new_with_constructor((|| Histogram::new(TIMES)) as fn() -> Histogram);
         registry.register(
             "milvus_refresh_milvus_rpc_duration_seconds",
-            "Duration of calls to Milvus, by method and result",
+            "Duration of calls to Milvus, by method and result: OK or the kind of error",
             times.clone(),
         );
         Self { times }

@@ -36,16 +36,12 @@ struct Reason {
 impl Connections {
     pub(super) fn new(registry: &mut Registry, per_object: bool) -> Self {
         let by_reason = Family::default();
-        registry.register(
-            "milvus_refresh_connections",
-            "MilvusConnections by the reason of their Ready condition",
-            by_reason.clone(),
-        );
+        registry.register("milvus_refresh_connections", "Connections by the reason of Ready", by_reason.clone());
         let ready = per_object.then(Family::default);
         if let Some(ready) = &ready {
             registry.register(
                 "milvus_refresh_connection_ready",
-                "Whether the MilvusConnection is ready",
+                "1 when the connection is ready. With --per-object-metrics only",
                 ready.clone(),
             );
         }

@@ -4,12 +4,13 @@
 //! * `passes`, `workqueue`, `requests`: the controllers and their API server.
 //! * `refreshes`: the runs, from what is durable of them.
 //! * `connections`, `calls`: Milvus.
-//! * `page`: how it is written down.
+//! * `page`: how it is written down; `reference`: the same for people, without numbers.
 
 mod calls;
 mod connections;
 mod page;
 mod passes;
+mod reference;
 mod refreshes;
 mod requests;
 mod workqueue;
@@ -30,6 +31,7 @@ pub use calls::Calls;
 pub use connections::Connections;
 pub use page::CONTENT_TYPE;
 pub use passes::{Outcome, Pass, Passes};
+pub use reference::table as reference;
 pub use refreshes::Refreshes;
 pub use requests::Requests;
 pub use workqueue::WorkQueue;
@@ -123,7 +125,7 @@ impl Metrics {
             leads.clone(),
         );
         let build = Family::<_, Gauge>::default();
-        registry.register("milvus_refresh_build_info", "The running version, always 1", build.clone());
+        registry.register("milvus_refresh_build_info", "The running version; always 1", build.clone());
         build.get_or_create_owned(&Build::default()).set(1);
         Self {
             passes: Passes::new(&mut registry),

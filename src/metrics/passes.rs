@@ -71,7 +71,11 @@ impl Passes {
             drop(passes.active.get_or_create_owned(&controller));
             drop(passes.most.get_or_create_owned(&controller));
         }
-        registry.register("controller_runtime_reconcile", "Reconciles by result", passes.total.clone());
+        registry.register(
+            "controller_runtime_reconcile",
+            "Reconciles by result: success, requeue_after or error",
+            passes.total.clone(),
+        );
         registry.register("controller_runtime_reconcile_errors", "Reconciles that failed", passes.errors.clone());
         registry.register("controller_runtime_reconcile_panics", "Reconciles that panicked", passes.panics.clone());
         registry.register("controller_runtime_reconcile_time_seconds", "Duration of reconciles", passes.times.clone());

@@ -110,7 +110,11 @@ impl Refreshes {
     }
 
     fn register(&self, registry: &mut Registry) {
-        registry.register("milvus_refresh_runs", "Runs that ended, by result and failure class", self.runs.clone());
+        registry.register(
+            "milvus_refresh_runs",
+            "Runs that ended: completed, or failed with its failure class",
+            self.runs.clone(),
+        );
         registry.register(
             "milvus_refresh_duration_seconds",
             "Duration of runs, from due to ended",
@@ -138,13 +142,13 @@ impl Refreshes {
         );
         registry.register(
             "milvus_refresh_objects",
-            "ExternalCollectionRefreshes by the reason of their Ready condition",
+            "Refreshes by the reason of Ready; New without a status",
             self.objects.clone(),
         );
         if let Some(last_success) = &self.last_success {
             registry.register(
                 "milvus_refresh_last_success_timestamp_seconds",
-                "When a run of the object last completed",
+                "When a run of the refresh last completed. With --per-object-metrics only",
                 last_success.clone(),
             );
         }

@@ -23,7 +23,11 @@ struct Request {
 impl Requests {
     pub(super) fn new(registry: &mut Registry) -> Self {
         let total = Family::default();
-        registry.register("rest_client_requests", "Requests to the API server", total.clone());
+        registry.register(
+            "rest_client_requests",
+            "Requests to the API server; code is <error> without an answer",
+            total.clone(),
+        );
         Self { total }
     }
 

@@ -45,7 +45,11 @@ impl WorkQueue {
             drop(queue.adds.get_or_create_owned(&Name { name }));
             drop(queue.waits.get_or_create_owned(&Name { name }));
         }
-        registry.register("workqueue_depth", "Objects that wait for a reconcile", queue.depth.clone());
+        registry.register(
+            "workqueue_depth",
+            "Objects that wait for a reconcile, without those that are requeued for later",
+            queue.depth.clone(),
+        );
         registry.register("workqueue_adds", "Objects added to the queue", queue.adds.clone());
         registry.register(
             "workqueue_queue_duration_seconds",

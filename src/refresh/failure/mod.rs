@@ -1,13 +1,14 @@
 //! Failure classes: a closed set, so that people and alerts can rely on them.
 
+mod entry;
 mod page;
 mod reason;
 mod refusal;
 mod table;
 
+pub(super) use entry::Words;
 pub use page::page;
 pub use refusal::{is_trouble, trouble};
-pub(super) use table::Words;
 
 /// An enum that knows all its variants, so that no list of them can be incomplete.
 macro_rules! complete {

@@ -7,7 +7,7 @@ use super::FailureClass::{self, *};
 ///
 /// Compared are letters and digits alone, without case: one storage says `NoSuchBucket`, another `NO_SUCH_BUCKET`, a
 /// third `no such bucket`. An asterisk stands for anything between.
-const RULES: [(FailureClass, &[&str]); 11] = [
+const RULES: &[(FailureClass, &[&str])] = &[
     (IndexWaitTimeout, &["timeout waiting for indexes"]),
     (SourceEmpty, &["no files found in external source", "refusing to drop all", "zero total rows", "zero rows"]),
     // Quotes whole specs, which may say anything.
