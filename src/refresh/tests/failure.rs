@@ -145,7 +145,7 @@ fn only_what_milvus_says_is_retried_and_the_steps_tell_what_the_next_retry_does(
     for class in FailureClass::ALL {
         let entry = class.entry();
         let told = entry.steps.iter().any(|step| step.contains("next retry"));
-        assert_eq!(class.retryable(), told, "{class:?}");
+        assert_eq!(class.retryable(), told, "{class:?}: the steps of a class speak of the next retry if there is one");
         assert!(!class.retryable() || !entry.words.is_empty(), "{class:?} is the operator's own verdict");
     }
 }
