@@ -9,7 +9,7 @@ CARGO_DENY := $(if $(filter $(CARGO_DENY_VERSION),$(shell cargo-deny --version 2
 
 .PHONY: demo dev check e2e test fmt fmt-check lint deny crds docs all-tests chaos help programs
 
-demo: programs ## run three refreshes on a real API server, watch them, leave nothing behind
+demo: programs ## run four refreshes on a real API server, watch them, leave nothing behind
 	@cargo run --quiet -p controlplane --bin demo
 
 dev: programs ## the same, but keeps running for kubectl until Ctrl-C

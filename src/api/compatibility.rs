@@ -8,11 +8,15 @@ use super::crds;
 
 /// What looks like a break of this release, and why it may be. Emptied when a release is recorded; what people have to do
 /// something about is told in `docs/upgrading.md` too.
-const REVIEWED: [(&str, &str); 5] = [
+const REVIEWED: [(&str, &str); 6] = [
     (
         "ExternalCollectionRefresh.v1alpha1.spec has a new rule: has(self.externalSource) ? \
          has(self.externalSpec) != has(self.externalSpecFrom) : !has(self.externalSpec) && !has(self.externalSpecFrom)",
         "speaks of new fields only",
+    ),
+    (
+        "ExternalCollectionRefresh.v1alpha1.spec has a new rule: !has(self.schedule) || !has(self.ttlSecondsAfterFinished)",
+        "schedule is new",
     ),
     ("ExternalCollectionRefresh.v1alpha1.status.run.fingerprint has another default", "absent is read as empty"),
     (

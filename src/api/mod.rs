@@ -8,6 +8,7 @@ mod crds;
 mod reference;
 mod refresh;
 mod refresh_status;
+mod schedule;
 mod tls;
 
 pub use condition::{COMPLETE, FAILED, READY, RECONCILING, STALLED, SUSPENDED, conditions};
@@ -21,7 +22,8 @@ pub use refresh::{
     ActiveJobPolicy, ConnectionKind, ConnectionReference, ExternalCollectionRefresh, ExternalSpecSource, RefreshSpec,
     SecretKeyReference,
 };
-pub use refresh_status::{FailureStatus, PastRun, RefreshStatus, RefusalStatus, RunStatus};
+pub use refresh_status::{BaselineStatus, FailureStatus, PastRun, RefreshStatus, RefusalStatus, RunStatus};
+pub use schedule::{ScheduleSpec, ScheduleStatus};
 pub use tls::{CaHolder, CaReference, ConnectionTls};
 
 /// The API group of every kind.

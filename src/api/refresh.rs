@@ -6,7 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::RefreshStatus;
+use super::{RefreshStatus, ScheduleSpec};
 use crate::object::Key;
 
 /// Refreshes a Milvus external collection and reports state, progress and failures in its status.
@@ -34,6 +34,14 @@ use crate::object::Key;
     printcolumn(name = "Suspend", type_ = "boolean", json_path = ".spec.suspend", priority = 1),
     printcolumn(name = "Job", type_ = "string", json_path = ".status.jobID", priority = 1),
     printcolumn(name = "Trigger", type_ = "string", json_path = ".status.run.trigger", priority = 1),
+    printcolumn(name = "Cause", type_ = "string", json_path = ".status.run.cause", priority = 1),
+    // A date that lies ahead is shown as invalid by kubectl, a text as it is.
+    printcolumn(
+        name = "Next",
+        type_ = "string",
+        json_path = ".status.schedule.nextScheduleTime",
+        priority = 1
+    ),
     printcolumn(name = "Attempt", type_ = "integer", json_path = ".status.run.attempt", priority = 1),
     printcolumn(name = "Completed", type_ = "date", json_path = ".status.completionTime", priority = 1),
     printcolumn(
@@ -46,6 +54,8 @@ use crate::object::Key;
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.externalSource) ? has(self.externalSpec) != has(self.externalSpecFrom) : !has(self.externalSpec) && !has(self.externalSpecFrom)")
     .message("set externalSource together with either externalSpec or externalSpecFrom, or none of the three"))]
+#[x_kube(validation = Rule::new("!has(self.schedule) || !has(self.ttlSecondsAfterFinished)")
+    .message("set schedule or ttlSecondsAfterFinished, not both: an object that is deleted after a run has no next one"))]
 pub struct RefreshSpec {
     /// The connection to Milvus, in the same namespace. Immutable.
     #[serde(default)]
@@ -102,12 +112,25 @@ pub struct RefreshSpec {
     #[schemars(length(min = 1, max = 128))]
     pub trigger: Option<String>,
 
+    /// Whether a new object runs right away. If false, what the object asks for when the operator first sees it (its trigger,
+    /// its request, its source) counts as handled: the object is Ready with the reason `Idle`, and only a later change or its
+    /// schedule starts a run. Read only then; later changes of this field do nothing. An object that was restored from a
+    /// backup without its status is new to the operator, too.
+    #[serde(default = "default_run_on_creation")]
+    pub run_on_creation: bool,
+
+    /// When to run without being asked. Creating, changing or resuming a schedule does not start a run; its next scheduled
+    /// time does. Scheduled times during a run start one more run afterwards, however many there were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<ScheduleSpec>,
+
     /// Holds new starts. A job that already runs is still tracked: Milvus cannot cancel a job.
     #[serde(default)]
     pub suspend: bool,
 
     /// How long a run may wait to start, in seconds from when it became due until Milvus accepts it; suspended time does not
-    /// count. After that the run fails with `StartingDeadlineExceeded`. Absent: no limit.
+    /// count. After that the run fails with `StartingDeadlineExceeded`. A scheduled time that the operator notices later than
+    /// that is skipped, with the Event `ScheduleMissed`. Absent: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 2_147_483_647_i64))]
     pub starting_deadline_seconds: Option<i64>,
@@ -170,6 +193,11 @@ pub enum ActiveJobPolicy {
 /// Milvus' name for the database that exists everywhere.
 fn default_database() -> String {
     "default".to_owned()
+}
+
+/// As refreshes without a schedule are meant.
+fn default_run_on_creation() -> bool {
+    true
 }
 
 /// A little longer than the 3600 s after which Milvus itself fails a job, so that its own verdict is reported.

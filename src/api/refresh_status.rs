@@ -5,6 +5,8 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::ScheduleStatus;
+
 /// Milvus' record of the job, the operator's durable record of the run, and conditions that summarize both. Everything that
 /// the operator needs after a restart is here.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -52,6 +54,14 @@ pub struct RefreshStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunStatus>,
 
+    /// What the object asked for when it was first seen with `runOnCreation: false`. Absent once its first run has started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<BaselineStatus>,
+
+    /// The state of the schedule; absent without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<ScheduleStatus>,
+
     /// Position among the runs that wait for the same collection, from 1. Absent beyond 3, and while the run does not wait for
     /// another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -73,7 +83,8 @@ pub struct RefreshStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_trigger: Option<String>,
 
-    /// The value of the annotation `milvus-refresh.dev/requestedAt` that a run last captured.
+    /// The value of the annotation `milvus-refresh.dev/requestedAt` that a run last captured, or that stood there at first
+    /// with `runOnCreation: false`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_request: Option<String>,
 
@@ -95,7 +106,7 @@ pub struct RefreshStatus {
     pub last_successful_job_id: Option<String>,
 
     /// `Ready` summarizes the others. `Complete` and `Failed` are for `kubectl wait`, `Reconciling` and `Stalled` for GitOps
-    /// tools. `Suspended` tells that starts are held and what is due. Each has the `observedGeneration` of the status.
+    /// tools. `Suspended` tells that starts are held and what is due. `Stalled` also reports an invalid schedule. Each has the `observedGeneration` of the status.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -113,6 +124,11 @@ pub struct RunStatus {
     /// The `metadata.generation` for which the run became due.
     #[serde(default)]
     pub generation: i64,
+
+    /// Why it runs: `Trigger`, `Request`, `SourceEdited`, `Schedule` or `Creation`; if several apply, the first of these.
+    /// Absent for runs that an older version opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
 
     /// The `spec.trigger` that the run captured when it was claimed; until then, that of the previous run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -222,6 +238,19 @@ pub struct RunStatus {
     pub passed_over: Option<String>,
 }
 
+/// What an object asked for when it was first seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BaselineStatus {
+    /// Hash of its source; a different one starts a run.
+    #[serde(default)]
+    pub fingerprint: String,
+
+    /// Its `metadata.generation`.
+    #[serde(default)]
+    pub generation: i64,
+}
+
 /// Milvus' refusal of a start.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -259,6 +288,10 @@ pub struct PastRun {
     /// The run's number.
     #[serde(default)]
     pub number: i64,
+
+    /// Why the run ran; absent if unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
 
     /// The `spec.trigger` that the run captured.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -214,7 +214,7 @@ fn columns(kind: &str) -> (Vec<String>, Vec<String>) {
 fn the_table_shows_what_people_look_for() {
     let (narrow, wide) = columns("ExternalCollectionRefresh");
     assert_eq!(narrow, ["Collection", "State", "Progress", "Reason", "Age"]);
-    assert_eq!(wide, ["Suspend", "Job", "Trigger", "Attempt", "Completed", "Message"]);
+    assert_eq!(wide, ["Suspend", "Job", "Trigger", "Cause", "Next", "Attempt", "Completed", "Message"]);
     let (narrow, wide) = columns("MilvusConnection");
     assert_eq!(narrow, ["Endpoint", "Version", "Ready", "Reason", "Age"]);
     assert_eq!(wide, ["Message"]);
@@ -259,6 +259,7 @@ fn the_smallest_refresh_needs_only_a_collection() {
         "databaseName": "default",
         "collectionName": "products",
         "activeJobPolicy": "Wait",
+        "runOnCreation": true,
         "suspend": false,
         "activeDeadlineSeconds": 4500,
         "backoffLimit": 3,
@@ -274,6 +275,9 @@ fn the_defaults_in_the_schema_are_those_of_the_code() {
     assert_eq!(spec["databaseName"]["default"], "default");
     assert_eq!(spec["activeJobPolicy"]["default"], "Wait");
     assert_eq!(spec["suspend"]["default"], false);
+    assert_eq!(spec["runOnCreation"]["default"], true);
+    assert_eq!(spec["schedule"]["properties"]["timeZone"]["default"], "Etc/UTC");
+    assert_eq!(spec["schedule"]["properties"]["jitterSeconds"]["default"], 0);
     assert_eq!(spec["activeDeadlineSeconds"]["default"], 4500);
     assert_eq!(spec["backoffLimit"]["default"], 3);
     assert_eq!(spec["connectionRef"]["default"], json!({ "kind": "MilvusConnection", "name": "default" }));

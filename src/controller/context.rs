@@ -173,7 +173,7 @@ impl Context {
         let mut refreshes = Vec::new();
         // A refresh names a connection of its own namespace.
         scope.each_refresh(Some(&connection.namespace), |refresh| {
-            if refresh.connection() == *connection && !Recorded::of(refresh.status.as_ref()).ended() {
+            if refresh.connection() == *connection && !Recorded::of(refresh.status.as_ref()).is_at_rest() {
                 refreshes.push(Key::of(refresh));
             }
         });
@@ -196,7 +196,7 @@ impl Context {
     }
 
     fn wake_unless_ended(&self, refresh: &ExternalCollectionRefresh) {
-        if !Recorded::of(refresh.status.as_ref()).ended() {
+        if !Recorded::of(refresh.status.as_ref()).is_at_rest() {
             self.refreshes.wake(Key::of(refresh));
         }
     }

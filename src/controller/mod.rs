@@ -42,6 +42,8 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     context.volatile.turns.fence.begin(Instant::now());
     let _takeover = AbortOnDropHandle::new(tokio::spawn(refresh::watch_over(context.clone())));
+    let (all, clock) = (context.clone(), context.clock);
+    let _alarms = AbortOnDropHandle::new(tokio::spawn(async move { all.volatile.alarms.keep(clock).await }));
     let mut tasks = JoinSet::new();
     let (mut refreshes, mut connections) = (Vec::new(), Vec::new());
     for scope in scopes {

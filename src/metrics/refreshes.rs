@@ -15,7 +15,7 @@ use prometheus_client::{
 use super::{MOST_OBJECTS, Object};
 use crate::{
     object::Key,
-    refresh::{FailureClass, PastRun, Reason, Recorded},
+    refresh::{Cause, FailureClass, PastRun, Reason, Recorded},
 };
 
 /// In seconds, up to Milvus' own limit of a job and the time in a queue before it.
@@ -37,8 +37,9 @@ pub struct Refreshes {
     queue_length: Gauge,
     oldest: Family<ByPhase, Gauge>,
     objects: Family<ByReason, Gauge>,
+    missed: Counter,
     /// `None` where objects have no series of their own.
-    last_success: Option<Family<Object, Gauge>>,
+    own: Option<OwnSeries>,
 }
 
 /// What is known of an object.
@@ -51,7 +52,24 @@ struct Known {
     reason: &'static str,
     phase: Option<(Phase, Option<Timestamp>)>,
     /// Where the object has series of its own.
-    last_success: Option<Box<(Key, Timestamp)>>,
+    own: Option<Box<Own>>,
+}
+
+/// The series that each object has.
+#[derive(Debug, Default)]
+struct OwnSeries {
+    last_success: Family<Object, Gauge>,
+    last_schedule: Family<Object, Gauge>,
+    next_schedule: Family<Object, Gauge>,
+}
+
+/// What is shown of one object.
+#[derive(Debug)]
+struct Own {
+    key: Key,
+    last_success: Option<Timestamp>,
+    last_schedule: Option<Timestamp>,
+    next_schedule: Option<Timestamp>,
 }
 
 /// Where a run is that is not over.
@@ -67,6 +85,7 @@ enum Phase {
 struct End {
     result: &'static str,
     class: &'static str,
+    cause: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -95,12 +114,10 @@ impl Refreshes {
             queue_length: Gauge::default(),
             oldest: Family::default(),
             objects: Family::default(),
-            last_success: per_object.then(Family::default),
+            missed: Counter::default(),
+            own: per_object.then(OwnSeries::default),
         };
-        drop(refreshes.runs.get_or_create_owned(&End { result: COMPLETED, class: "" }));
-        for class in FailureClass::ALL {
-            drop(refreshes.runs.get_or_create_owned(&End { result: FAILED, class: class.as_str() }));
-        }
+        refreshes.expect(None);
         for result in [COMPLETED, FAILED] {
             drop(refreshes.durations.get_or_create_owned(&ByResult { result }));
         }
@@ -112,8 +129,13 @@ impl Refreshes {
     fn register(&self, registry: &mut Registry) {
         registry.register(
             "milvus_refresh_runs",
-            "Runs that ended: completed, or failed with its failure class",
+            "Runs that ended: completed, or failed with its failure class; and the cause of the run",
             self.runs.clone(),
+        );
+        registry.register(
+            "milvus_refresh_schedule_missed",
+            "Scheduled times that were skipped: the operator noticed them later than startingDeadlineSeconds allows",
+            self.missed.clone(),
         );
         registry.register(
             "milvus_refresh_duration_seconds",
@@ -145,18 +167,34 @@ impl Refreshes {
             "Refreshes by the reason of Ready; New without a status",
             self.objects.clone(),
         );
-        if let Some(last_success) = &self.last_success {
-            registry.register(
-                "milvus_refresh_last_success_timestamp_seconds",
-                "When a run of the refresh last completed. With --per-object-metrics only",
-                last_success.clone(),
-            );
+        if let Some(own) = &self.own {
+            own.register(registry);
         }
+    }
+
+    /// Series begin at zero, or the first run of each would not count as an increase. Most causes are never seen, so those of a
+    /// cause begin when a run is opened for it.
+    fn expect(&self, cause: Option<Cause>) {
+        let cause = cause.map_or("", Cause::as_str);
+        let completed = End { result: COMPLETED, class: "", cause };
+        if self.runs.get(&completed).is_some() {
+            return;
+        }
+        drop(self.runs.get_or_create_owned(&completed));
+        for class in FailureClass::ALL.map(FailureClass::as_str) {
+            drop(self.runs.get_or_create_owned(&End { result: FAILED, class, cause }));
+        }
+    }
+
+    /// A scheduled time was skipped.
+    pub fn missed(&self) {
+        self.missed.inc();
     }
 
     /// This is durable of the object, and not outdated.
     pub fn observe(&self, uid: &str, key: &Key, record: &Recorded) {
-        let now = Known::of(record, self.last_success.as_ref().map(|_| key));
+        self.expect(record.run.as_ref().and_then(|run| run.cause));
+        let now = Known::of(record, self.own.as_ref().map(|_| key));
         let mut known = self.lock();
         // What an object was when this process first saw it, an earlier process may have counted.
         let Some(before) = known.insert(uid.to_owned(), now) else { return };
@@ -183,7 +221,8 @@ impl Refreshes {
             Some(class) => (FAILED, class.as_str()),
             None => (COMPLETED, ""),
         };
-        self.runs.get_or_create(&End { result, class }).inc();
+        let cause = past.cause.map_or("", Cause::as_str);
+        self.runs.get_or_create(&End { result, class, cause }).inc();
         if let (Some(due), Some(end)) = (due, past.completion_time) {
             // The end may be told by Milvus' clock.
             let took = end.duration_since(due).as_secs_f64().max(0.0);
@@ -207,16 +246,11 @@ impl Refreshes {
         for (reason, count) in counts {
             self.objects.get_or_create(&ByReason { reason }).set(count);
         }
-        if let Some(series) = &self.last_success {
-            let successes: BTreeMap<_, _> = known
-                .values()
-                .filter_map(|known| known.last_success.as_deref())
-                .map(|(key, time)| (key, time))
-                .collect();
-            series.clear();
-            for (key, time) in successes.into_iter().take(MOST_OBJECTS) {
-                series.get_or_create(&Object::of(key)).set(time.as_second());
-            }
+        if let Some(series) = &self.own {
+            let all = || known.values().filter_map(|known| known.own.as_deref());
+            show(&series.last_success, all().map(|own| (&own.key, own.last_success)));
+            show(&series.last_schedule, all().map(|own| (&own.key, own.last_schedule)));
+            show(&series.next_schedule, all().map(|own| (&own.key, own.next_schedule)));
         }
     }
 
@@ -225,9 +259,43 @@ impl Refreshes {
     }
 }
 
+impl OwnSeries {
+    fn register(&self, registry: &mut Registry) {
+        let all = [
+            (
+                "last_success",
+                "When a run of the refresh last completed. With --per-object-metrics only",
+                &self.last_success,
+            ),
+            (
+                "last_schedule",
+                "The last scheduled time of the refresh that started a run or was skipped. With --per-object-metrics only",
+                &self.last_schedule,
+            ),
+            (
+                "next_schedule",
+                "When the next scheduled run of the refresh is due; in the past while it waits for the run before it. With --per-object-metrics only",
+                &self.next_schedule,
+            ),
+        ];
+        for (name, help, series) in all {
+            registry.register(format!("milvus_refresh_{name}_timestamp_seconds"), help, series.clone());
+        }
+    }
+}
+
+/// The times of the first objects by name that have one.
+fn show<'a>(series: &Family<Object, Gauge>, times: impl Iterator<Item = (&'a Key, Option<Timestamp>)>) {
+    let times: BTreeMap<_, _> = times.filter_map(|(key, time)| Some((key, time?))).collect();
+    series.clear();
+    for (key, time) in times.into_iter().take(MOST_OBJECTS) {
+        series.get_or_create(&Object::of(key)).set(time.as_second());
+    }
+}
+
 /// Every reason that an object can have.
 fn reasons() -> impl Iterator<Item = &'static str> {
-    let going_on = Reason::GOING_ON.into_iter().chain([Reason::RefreshCompleted]).map(Reason::as_str);
+    let going_on = Reason::GOING_ON.into_iter().chain([Reason::Idle, Reason::RefreshCompleted]).map(Reason::as_str);
     going_on.chain(FailureClass::ALL.map(FailureClass::as_str)).chain([NEW])
 }
 
@@ -250,7 +318,19 @@ impl Known {
             adopted: run.is_some_and(|run| run.adopted),
             reason: record.summary.as_ref().map_or(NEW, |summary| summary.reason.as_str()),
             phase,
-            last_success: key.cloned().zip(record.last_success.as_ref().map(|success| success.time)).map(Box::new),
+            own: key.map(|key| Box::new(Own::of(record, key))),
+        }
+    }
+}
+
+impl Own {
+    fn of(record: &Recorded, key: &Key) -> Self {
+        let schedule = record.schedule.as_ref();
+        Self {
+            key: key.clone(),
+            last_success: record.last_success.as_ref().map(|success| success.time),
+            last_schedule: schedule.and_then(|kept| kept.last),
+            next_schedule: schedule.and_then(|kept| kept.next),
         }
     }
 }

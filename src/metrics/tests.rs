@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     api::ConnectionReason,
     milvus::{JobId, JobState},
-    refresh::{FailureClass, JobRecord, PastRun, Reason, Recorded, Run, Success, Summary},
+    refresh::{Cause, FailureClass, JobRecord, PastRun, Reason, Recorded, Run, ScheduleRecord, Success, Summary},
 };
 
 fn key(name: &str) -> Key {
@@ -33,6 +33,7 @@ fn queued(run: i64) -> Recorded {
 fn past(number: i64, failure: Option<FailureClass>, end: i64) -> PastRun {
     PastRun {
         number,
+        cause: None,
         trigger: None,
         job: Some(JobId(7)),
         failure,
@@ -78,7 +79,7 @@ fn value(metrics: &Metrics, series: &str) -> f64 {
     line.unwrap_or_else(|| panic!("no {series} on the page\n{page}")).parse().unwrap()
 }
 
-const COMPLETED: &str = r#"milvus_refresh_runs_total{result="completed",class=""}"#;
+const COMPLETED: &str = r#"milvus_refresh_runs_total{result="completed",class="",cause=""}"#;
 
 #[test]
 fn everything_with_a_closed_set_of_labels_is_there_from_the_start_at_zero() {
@@ -101,6 +102,7 @@ fn everything_with_a_closed_set_of_labels_is_there_from_the_start_at_zero() {
         "milvus_refresh_oldest_run_age_seconds",
         "milvus_refresh_queue_length",
         "milvus_refresh_runs_total",
+        "milvus_refresh_schedule_missed_total",
         "milvus_refresh_undecodable_objects_total",
         "milvus_refresh_unwritten_objects",
         "workqueue_adds_total",
@@ -114,7 +116,7 @@ fn everything_with_a_closed_set_of_labels_is_there_from_the_start_at_zero() {
         assert_eq!(value, 0.0, "{sample}");
     }
     for class in FailureClass::ALL {
-        assert!(page.contains(&format!(r#"{{result="failed",class="{}"}} 0"#, class.as_str())), "{class:?}");
+        assert!(page.contains(&format!(r#"{{result="failed",class="{}",cause=""}} 0"#, class.as_str())), "{class:?}");
     }
 }
 
@@ -130,7 +132,7 @@ fn the_end_of_a_run_counts_once_however_often_it_is_told() {
         metrics.refreshes.observe("u", &key("a"), &record);
     }
     assert_eq!(value(&metrics, COMPLETED), 1.0);
-    assert_eq!(value(&metrics, r#"milvus_refresh_runs_total{result="failed",class="SourceEmpty"}"#), 1.0);
+    assert_eq!(value(&metrics, r#"milvus_refresh_runs_total{result="failed",class="SourceEmpty",cause=""}"#), 1.0);
 }
 
 #[test]
@@ -141,6 +143,35 @@ fn the_end_of_a_run_counts_also_where_the_same_write_opens_the_next_one() {
     }
     assert_eq!(value(&metrics, COMPLETED), 1.0);
     assert_eq!(value(&metrics, r#"milvus_refresh_duration_seconds_sum{result="completed"}"#), 120.0);
+}
+
+#[test]
+fn runs_are_counted_by_their_cause_whose_series_begin_with_the_run() {
+    let metrics = Metrics::default();
+    let failed_by_the_clock = r#"milvus_refresh_runs_total{result="failed",class="SourceEmpty",cause="Schedule"}"#;
+    assert!(!metrics.page(at(1000), false).unwrap().contains(r#"cause="Schedule""#));
+    let mut opened = queued(2);
+    opened.run.as_mut().unwrap().cause = Some(Cause::Schedule);
+    metrics.refreshes.observe("u", &key("a"), &opened);
+    assert_eq!(value(&metrics, failed_by_the_clock), 0.0, "an increase can be seen");
+    let mut ended = failed(2, FailureClass::SourceEmpty);
+    ended.history[0].cause = Some(Cause::Schedule);
+    metrics.refreshes.observe("u", &key("a"), &ended);
+    assert_eq!(value(&metrics, failed_by_the_clock), 1.0);
+}
+
+#[test]
+fn the_times_of_schedules_are_shown_by_object_where_that_is_asked_for() {
+    let metrics = Metrics::new(Options { per_object: true, lease: String::new() });
+    let schedule = ScheduleRecord { last: Some(at(300)), next: Some(at(900)), ..ScheduleRecord::default() };
+    metrics.refreshes.observe("u", &key("a"), &Recorded { schedule: Some(schedule), ..completed(1) });
+    metrics.refreshes.observe("v", &key("b"), &completed(1));
+    for (name, seconds) in [("last", 300), ("next", 900)] {
+        let series = format!(r#"milvus_refresh_{name}_schedule_timestamp_seconds{{namespace="shop",name="a"}}"#);
+        assert_eq!(value(&metrics, &series), at(seconds).as_second() as f64);
+    }
+    let page = metrics.page(at(1000), false).unwrap();
+    assert!(!page.contains(r#"schedule_timestamp_seconds{namespace="shop",name="b"}"#), "{page}");
 }
 
 #[test]

@@ -182,7 +182,8 @@ impl Step<'_> {
         self.next.job.id = Some(job);
         self.next.job.state = Some(JobState::Pending);
         let message = format!("Job {job} refreshes collection {}.", self.want.collection);
-        self.notice(false, "RefreshStarted", message.clone());
+        let why = run.cause.map(|cause| format!(" Cause: {}.", cause.as_str())).unwrap_or_default();
+        self.notice(false, "RefreshStarted", format!("{message}{why}"));
         self.sum_up(run, Reason::RefreshInProgress, message);
         (Effect::None, Wake::After(Duration::ZERO))
     }

@@ -86,9 +86,15 @@ impl Notice {
 
 /// Decides. Total and deterministic: the same inputs give the same decision.
 pub fn decide(now: Timestamp, want: &Desired, record: &Recorded, seen: &Observation) -> Decision {
-    let mut step = Step { now: whole_second(now), want, seen, next: record.clone(), notices: Vec::new() };
+    let mut step =
+        Step { now: whole_second(now), want, seen, next: record.clone(), notices: Vec::new(), problem: None };
+    step.keep_time();
     let (effect, wake) = match step.phase() {
         Phase::Ended(run) => step.rest(&run, record.observed_generation != Some(want.generation)),
+        Phase::Opened(run) => {
+            step.queue_up(run);
+            (Effect::None, Wake::After(Duration::ZERO))
+        }
         Phase::Due(run) if seen.permission == Permission::Announce => step.announce(run),
         Phase::Due(run) if want.terminating => step.decline(run),
         Phase::Due(run) if want.suspend => step.suspend(run),
@@ -120,11 +126,16 @@ pub(super) struct Step<'a> {
     pub(super) seen: &'a Observation,
     pub(super) next: Recorded,
     pub(super) notices: Vec<Notice>,
+    /// What is wrong with the schedule.
+    pub(super) problem: Option<String>,
 }
 
 /// Where a run stands, from what is durable of it.
 enum Phase {
+    /// Nothing is due: the last run is over, or none was asked for yet.
     Ended(Run),
+    /// The clock has just made it due.
+    Opened(Run),
     Due(Run),
     Claimed(Run),
     Tracked(Run, JobId),
@@ -132,17 +143,18 @@ enum Phase {
 
 impl Step<'_> {
     fn phase(&mut self) -> Phase {
-        let Some(run) = self.next.run.clone() else { return Phase::Due(self.open_run(None)) };
-        if self.next.ended() {
+        let Some(run) = self.next.run.clone().or_else(|| self.baseline()) else {
+            return Phase::Due(self.open_run(None));
+        };
+        if self.next.is_at_rest() {
             // While nothing may start no run is opened: the last one's verdict stands.
-            return if !self.want.suspend
-                && !self.want.terminating
-                && self.want.asks_for_more_than(&run, &self.next.handled)
-            {
-                Phase::Due(self.open_run(Some(&run)))
-            } else {
-                Phase::Ended(run)
-            };
+            if self.want.holds_starts() {
+                return Phase::Ended(run);
+            }
+            if self.want.asks_for_more_than(&run, &self.next.handled) {
+                return Phase::Due(self.open_run(Some(&run)));
+            }
+            return self.due_by_clock(&run).map_or(Phase::Ended(run), Phase::Opened);
         }
         match (self.next.job.id, run.submit_time) {
             (None, None) => match self.withdraw(&run) {
@@ -215,6 +227,8 @@ impl Step<'_> {
 
     fn decision(mut self, effect: Effect, wake: Wake) -> Decision {
         self.next.suspended = self.want.holds(&self.next);
+        let goes_on = self.next.summary.as_ref().is_none_or(|summary| summary.reason.is_reconciling());
+        self.next.invalid_schedule = self.problem.filter(|_| !goes_on).map(|problem| bounded(&problem));
         Decision { next: self.next, effect, notices: self.notices, wake }
     }
 }

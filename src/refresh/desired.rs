@@ -5,6 +5,7 @@ use std::{fmt::Write as _, time::Duration};
 use sha2::{Digest, Sha256};
 
 use super::{
+    Schedule,
     keeper::{self, Keeper},
     limits::cut,
 };
@@ -35,6 +36,10 @@ pub struct Desired {
     pub trigger: Option<String>,
     /// The request by annotation, likewise.
     pub requested_at: Option<String>,
+    /// Whether a new object runs without being asked.
+    pub run_on_creation: bool,
+    /// When it runs without being asked.
+    pub schedule: Option<Schedule>,
     /// Whether starts are held.
     pub suspend: bool,
     /// Whether the object is being deleted and only a finalizer keeps it.
@@ -104,6 +109,7 @@ impl Desired {
     /// Parses an object. The API server has already refused what the schema and its rules forbid.
     pub fn of(object: &ExternalCollectionRefresh) -> Self {
         let own_source = OwnSource::of(&object.spec);
+        let uid = object.metadata.uid.as_deref().unwrap_or_default();
         Self {
             generation: object.metadata.generation.unwrap_or_default(),
             database: object.spec.database_name.clone(),
@@ -115,6 +121,8 @@ impl Desired {
             requested_at: annotation(object, REQUESTED_AT)
                 .map(|request| cut(request, REQUEST_BYTES).to_owned())
                 .filter(|request| !request.is_empty()),
+            run_on_creation: object.spec.run_on_creation,
+            schedule: object.spec.schedule.as_ref().map(|schedule| Schedule::of(schedule, uid)),
             suspend: object.spec.suspend,
             terminating: object.metadata.deletion_timestamp.is_some(),
             starting_deadline: object.spec.starting_deadline_seconds.map(seconds),
@@ -123,6 +131,11 @@ impl Desired {
             ttl: object.spec.ttl_seconds_after_finished.map(seconds),
             keeper: Keeper::of(object),
         }
+    }
+
+    /// Whether no run may be opened.
+    pub fn holds_starts(&self) -> bool {
+        self.suspend || self.terminating
     }
 
     /// Whether a run with `fingerprint` was asked to do something else than this.

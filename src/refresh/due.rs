@@ -1,31 +1,37 @@
 //! What makes a run due, and what a run captures when it starts. Decisions are by level: what stands in the object when
 //! a run could start counts, not what came and went before.
 
+use jiff::Timestamp;
+
 use super::{
-    Desired, Handled, JobRecord, Reason, Recorded, Run, Summary, decide::Step, limits::TRIGGERS_KEPT, record::PastRun,
-    waiting::HELD,
+    Baseline, Cause, Desired, Handled, JobRecord, Reason, Recorded, Run, Summary, decide::Step, limits::TRIGGERS_KEPT,
+    record::PastRun, schedule, waiting::HELD,
 };
 use crate::milvus::JobState;
 
 /// Whether a run of `want` is due that no claim stands for: what a process that takes over has to announce. Of an object that
 /// is suspended or being deleted none is: a claim that is still on its way was decided on before that, and meets a conflict.
+/// Neither is one that only the clock asks for: before it is claimed, it is opened.
 pub fn is_due(want: &Desired, record: &Recorded) -> bool {
-    match &record.run {
-        _ if want.suspend || want.terminating => false,
-        None => true,
-        Some(run) if record.ended() => want.asks_for_more_than(run, &record.handled),
-        Some(run) => run.submit_time.is_none() && record.job.id.is_none(),
+    match (&record.run, record.last()) {
+        _ if want.holds_starts() => false,
+        (_, Some(last)) => want.asks_for_more_than(&last, &record.handled),
+        (None, None) => want.run_on_creation,
+        (Some(run), None) => run.submit_time.is_none() && record.job.id.is_none(),
     }
 }
 
-/// Whether the last run is over and nothing will be due before the object is edited: a pass over it would change nothing,
-/// whatever it sees.
-pub fn rests(want: &Desired, record: &Recorded) -> bool {
-    let Some(run) = record.run.as_ref().filter(|_| record.ended()) else { return false };
-    let asks = want.asks_for_more_than(run, &record.handled);
+/// Whether the last run is over and nothing is due at `now` or will be before the object is edited, but for what the clock
+/// asks for: a pass over it would change nothing, whatever it sees.
+pub fn rests(want: &Desired, record: &Recorded, now: Timestamp) -> bool {
+    let Some(run) = record.last() else { return false };
+    let asks = want.asks_for_more_than(&run, &record.handled);
+    let says_so = record.run.is_some() || record.summary.as_ref() == Some(&idle(record));
     let told = asks || want.trigger.is_none() || want.trigger == record.handled.last_trigger;
     let known = record.observed_generation == Some(want.generation) && record.suspended == want.holds(record);
-    (want.suspend || want.terminating || !asks) && told && known && want.ttl.is_none()
+    let keeps_time = schedule::rests(want.schedule.as_ref(), record.schedule.as_ref(), want.holds_starts(), now);
+    let keeps_time = keeps_time && record.invalid_schedule.is_none();
+    (want.holds_starts() || !asks) && says_so && told && known && keeps_time && want.ttl.is_none()
 }
 
 impl Desired {
@@ -35,29 +41,40 @@ impl Desired {
         self.asks(run, handled).next().is_some()
     }
 
-    /// What it asks for beyond that, in words.
-    fn asks(&self, run: &Run, handled: &Handled) -> impl Iterator<Item = &'static str> {
+    /// Why it asks for more than that, the first cause first.
+    fn asks(&self, run: &Run, handled: &Handled) -> impl Iterator<Item = Cause> + use<> {
         let new_trigger = self.trigger.as_ref().is_some_and(|trigger| {
             run.trigger.as_ref() != Some(trigger) && !handled.triggers.iter().any(|handled| handled == trigger)
         });
         let new_request = self.requested_at.is_some() && self.requested_at != handled.request;
         let asks = [
-            (new_trigger, "the new spec.trigger"),
-            (new_request, "the new annotation milvus-refresh.dev/requestedAt"),
-            (self.differs_from(&run.fingerprint), "the edited source"),
+            (new_trigger, Cause::Trigger),
+            (new_request, Cause::Request),
+            (self.differs_from(&run.fingerprint), Cause::SourceEdited),
         ];
-        asks.into_iter().filter_map(|(asks, what)| asks.then_some(what))
+        asks.into_iter().filter_map(|(asks, cause)| asks.then_some(cause))
     }
 
     /// What `Suspended` says while starts are held: how to go on, and what starts then if the last run is over.
     pub(super) fn holds(&self, record: &Recorded) -> Option<String> {
-        let last = record.run.as_ref().filter(|_| record.ended());
-        let due: Vec<_> = last.into_iter().flat_map(|run| self.asks(run, &record.handled)).collect();
+        let due = record.last().into_iter().flat_map(|run| self.asks(&run, &record.handled));
+        let due: Vec<_> = due.map(Cause::asked_by).collect();
         self.suspend.then(|| match due.as_slice() {
             [] => HELD.to_owned(),
             due => format!("{HELD} A run is due for {}.", due.join(" and ")),
         })
     }
+}
+
+/// What is said of an object that waits for its first run.
+fn idle(record: &Recorded) -> Summary {
+    let message = match record.schedule.as_ref().and_then(|kept| kept.next) {
+        Some(next) => format!(
+            "Waiting for its first run, which spec.schedule starts at {next}. To run earlier, set spec.trigger."
+        ),
+        None => "Waiting for its first run. To start it, set spec.trigger.".to_owned(),
+    };
+    Summary { reason: Reason::Idle, message }
 }
 
 impl Handled {
@@ -76,9 +93,11 @@ impl Step<'_> {
         self.next.failure = None;
         self.next.summary = None;
         let captured = last.cloned().unwrap_or_default();
+        let created = last.is_none().then_some(Cause::Creation);
         Run {
             number: captured.number.saturating_add(1),
             generation: self.want.generation,
+            cause: self.want.asks(&captured, &self.next.handled).next().or(created),
             trigger: captured.trigger,
             requested_at: captured.requested_at,
             fingerprint: captured.fingerprint,
@@ -89,6 +108,10 @@ impl Step<'_> {
 
     /// Takes into the run what is asked for now. From here on it is this that the run answers, whatever the object says later.
     pub(super) fn capture(&mut self, run: &mut Run) {
+        let asked = self.want.asks(run, &self.next.handled).next();
+        let ticked = self.take_tick().map(|_| Cause::Schedule);
+        run.cause = [run.cause, asked, ticked].into_iter().flatten().min();
+        self.next.baseline = None;
         let handled = &mut self.next.handled;
         if self.want.differs_from(&run.fingerprint) {
             handled.triggers.clear();
@@ -111,6 +134,28 @@ impl Step<'_> {
         self.next.observed_generation = Some(self.want.generation);
     }
 
+    /// What an object that is to wait for its first run stood at when it was first seen, as if that were the run before: from
+    /// now on, if it is seen for the first time. `None` where a new object runs.
+    pub(super) fn baseline(&mut self) -> Option<Run> {
+        if self.next.baseline.is_none() && !self.want.run_on_creation {
+            let Desired { generation, fingerprint, .. } = self.want;
+            self.next.baseline = Some(Baseline { fingerprint: fingerprint.clone(), generation: *generation });
+            let handled = &mut self.next.handled;
+            handled.triggers.extend(self.want.trigger.clone());
+            handled.request.clone_from(&self.want.requested_at);
+            handled.completed_request.clone_from(&self.want.requested_at);
+        }
+        self.next.baseline.as_ref().map(Baseline::run)
+    }
+
+    /// Nothing has asked for the first run yet.
+    pub(super) fn idle(&mut self) {
+        self.next.summary = Some(idle(&self.next));
+        self.next.job = JobRecord::default();
+        self.next.failure = None;
+        self.next.queue_position = None;
+    }
+
     /// An edit that asks for no run is seen as soon as it is made. One that does is seen together with its run: a tool that
     /// finds the new generation observed takes the conditions for those of the new run.
     pub(super) fn observe_what_needs_no_run(&mut self, run: &Run) {
@@ -127,9 +172,13 @@ impl Step<'_> {
     /// Takes back a run that nothing was done for and that may not start any more: what asked for it was reverted, or starts are
     /// held. Gives the last run, whose result stands again.
     pub(super) fn withdraw(&mut self, run: &Run) -> Option<Run> {
-        let starts = !self.want.suspend && self.want.asks_for_more_than(run, &self.next.handled);
-        if starts || run.was_tried() {
+        let asked = self.want.asks_for_more_than(run, &self.next.handled) || self.tick_stands(run);
+        if !self.want.suspend && asked || run.was_tried() {
             return None;
+        }
+        if let Some(baseline) = self.next.baseline.as_ref().map(Baseline::run).filter(|_| run.number == 1) {
+            self.next.run = None;
+            return Some(baseline);
         }
         let past = self.next.history.first().filter(|past| past.number.checked_add(1) == Some(run.number))?.clone();
         let (state, reason) = match past.failure {
@@ -139,6 +188,7 @@ impl Step<'_> {
         let last = Run {
             number: past.number,
             generation: run.generation,
+            cause: past.cause,
             trigger: run.trigger.clone(),
             requested_at: run.requested_at.clone(),
             fingerprint: run.fingerprint.clone(),

@@ -92,6 +92,12 @@ impl Step<'_> {
             self.queue_up(next);
             return (Effect::None, Wake::After(Duration::ZERO));
         }
+        if !self.want.holds_starts()
+            && let Some(next) = self.due_by_clock(&run)
+        {
+            self.queue_up(next);
+            return (Effect::None, Wake::After(Duration::ZERO));
+        }
         self.sum_up(run.clone(), reason, message);
         self.rest(&run, true)
     }
@@ -107,6 +113,7 @@ impl Step<'_> {
         }
         let past = PastRun {
             number: run.number,
+            cause: run.cause,
             trigger: run.trigger.clone(),
             job: self.next.job.id.or(run.ended_job_ids.last().copied()),
             failure: self.next.failure.filter(|_| self.next.job.state == Some(JobState::Failed)),
@@ -118,10 +125,14 @@ impl Step<'_> {
         self.next.history.truncate(HISTORY_KEPT);
     }
 
-    /// The run is over and none may start: the object rests until it is edited or its time has come. `newly` when this is the
+    /// The run is over and none may start: the object rests until it is edited or its time has come. Of an object that waits for
+    /// its first run, `run` is the baseline. `newly` when this is the
     /// first look at the object as it is.
     pub(super) fn rest(&mut self, run: &Run, newly: bool) -> Outcome {
         self.next.observed_generation = Some(self.want.generation);
+        if self.next.run.is_none() {
+            self.idle();
+        }
         if self.want.asks_for_more_than(run, &self.next.handled) {
             // Starts are held. What is due comes before a deletion.
             let held = self.want.holds(&self.next);
@@ -141,7 +152,7 @@ impl Step<'_> {
             self.next.handled.put_last(trigger);
             self.next.handled.last_trigger = Some(trigger.clone());
         }
-        match (self.want.ttl.filter(|_| !self.want.terminating), &self.want.keeper) {
+        match (self.want.ttl.filter(|_| !self.want.terminating && self.next.ended()), &self.want.keeper) {
             (None, _) => (Effect::None, Wake::OnChange),
             (Some(_), Some(keeper)) => {
                 if newly {

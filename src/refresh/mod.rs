@@ -12,6 +12,7 @@
 //!    +------ proven absence ----------+  +----------- created --------------+
 //! ```
 
+mod cause;
 mod claim;
 mod decide;
 mod desired;
@@ -28,11 +29,13 @@ mod project;
 mod proof;
 mod read;
 mod record;
+mod schedule;
 pub mod source;
 pub mod spec;
 mod track;
 mod waiting;
 
+pub use cause::Cause;
 pub use decide::{Decision, Effect, Notice, Wake, decide};
 pub use desired::{ANNOTATIONS_READ, Desired, OwnSource, SpecPlace};
 pub use due::{is_due, rests};
@@ -41,7 +44,10 @@ pub use keeper::{Keeper, LABELS_READ};
 pub use observation::{Ahead, Connection, Fact, Look, Observation, OwnSourceCheck, Permission, Slot, Submission, Turn};
 pub use project::{differs_only_in_progress, project};
 pub use proof::ClaimKey;
-pub use record::{Handled, JobRecord, PastRun, Reason, Recorded, RefusedStart, Run, Success, Summary, elapsed};
+pub use record::{
+    Baseline, Handled, JobRecord, PastRun, Reason, Recorded, RefusedStart, Run, Success, Summary, elapsed,
+};
+pub use schedule::{Clockwork, SCHEDULE_MISSED, Schedule, ScheduleRecord};
 
 #[cfg(test)]
 mod tests;

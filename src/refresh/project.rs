@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time};
 
-use super::{JobRecord, PastRun, Reason, Recorded, Run};
+use super::{Cause, JobRecord, PastRun, Reason, Recorded, Run};
 use crate::{
     api::{
-        self, COMPLETE, FAILED, FailureStatus, READY, RECONCILING, RefreshStatus, RefusalStatus, RunStatus, STALLED,
-        SUSPENDED, conditions,
+        self, BaselineStatus, COMPLETE, FAILED, FailureStatus, READY, RECONCILING, RefreshStatus, RefusalStatus,
+        RunStatus, STALLED, SUSPENDED, ScheduleStatus, conditions,
     },
     milvus::{JobId, JobState},
 };
@@ -27,6 +27,17 @@ pub fn project(record: &Recorded, before: &[Condition], now: Timestamp) -> Refre
         start_time: job.start_time.map(Time),
         completion_time: job.completion_time.map(Time),
         run: record.run.as_ref().map(run_status),
+        baseline: record.baseline.as_ref().map(|baseline| BaselineStatus {
+            fingerprint: baseline.fingerprint.clone(),
+            generation: baseline.generation,
+        }),
+        schedule: record.schedule.as_ref().map(|kept| ScheduleStatus {
+            cron: kept.cron.clone(),
+            time_zone: kept.time_zone.clone(),
+            since: kept.since.map(Time),
+            last_schedule_time: kept.last.map(Time),
+            next_schedule_time: kept.next.map(Time),
+        }),
         queue_position: record.queue_position.map(i64::from),
         failure: record.failure.map(|class| FailureStatus {
             class: class.as_str().to_owned(),
@@ -71,10 +82,15 @@ fn text(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
+fn cause_name(cause: Cause) -> String {
+    cause.as_str().to_owned()
+}
+
 fn run_status(run: &Run) -> RunStatus {
     RunStatus {
         number: run.number,
         generation: run.generation,
+        cause: run.cause.map(cause_name),
         trigger: run.trigger.clone(),
         requested_at: run.requested_at.clone(),
         fingerprint: run.fingerprint.clone(),
@@ -109,6 +125,7 @@ fn past_run(run: &PastRun) -> api::PastRun {
     let state = if run.failure.is_none() { JobState::Completed } else { JobState::Failed };
     api::PastRun {
         number: run.number,
+        cause: run.cause.map(cause_name),
         trigger: run.trigger.clone(),
         job_id: run.job.map(|id| id.to_string()),
         state: state_name(state).unwrap_or_default().to_owned(),
@@ -134,6 +151,7 @@ fn row(reason: Reason) -> [&'static str; 5] {
         // Nothing goes on until somebody ends the suspension, so a tool that waits must not see Unknown.
         Reason::Suspended => ["", "False", "False", "False", "False"],
         Reason::Terminating => ["Unknown", "False", "False", "False", "False"],
+        Reason::Idle => ["True", "False", "False", "False", "False"],
         Reason::RefreshCompleted => ["True", "True", "False", "False", "False"],
         Reason::Failed(_) => ["False", "False", "True", "False", "True"],
     }
@@ -148,6 +166,9 @@ fn conditions_of(record: &Recorded, before: &[Condition], now: Timestamp) -> Vec
     // kubectl and Flux ignore a condition of an older generation than the status has observed.
     let mut conditions = conditions(rows, says, record.observed_generation, before, now);
     for condition in &mut conditions {
+        if let (STALLED, Some(problem)) = (condition.type_.as_str(), &record.invalid_schedule) {
+            stall(condition, problem, before, now);
+        }
         match (condition.type_.as_str(), summary.reason, &record.suspended) {
             (RECONCILING, Reason::Retrying(_), _) => PROGRESSING_WITH_RETRY.clone_into(&mut condition.reason),
             (SUSPENDED, _, Some(held)) => {
@@ -159,6 +180,18 @@ fn conditions_of(record: &Recorded, before: &[Condition], now: Timestamp) -> Vec
     }
     conditions
 }
+
+/// Nothing goes on by the clock until the schedule is corrected.
+fn stall(condition: &mut Condition, problem: &str, before: &[Condition], now: Timestamp) {
+    let stood = before.iter().find(|known| known.type_ == STALLED && known.status == "True");
+    "True".clone_into(&mut condition.status);
+    INVALID_SCHEDULE.clone_into(&mut condition.reason);
+    problem.clone_into(&mut condition.message);
+    condition.last_transition_time = stood.map_or(Time(now), |known| known.last_transition_time.clone());
+}
+
+/// The reason of a `Stalled` that a schedule causes.
+pub(super) const INVALID_SCHEDULE: &str = "InvalidSchedule";
 
 /// kstatus' reason of a `Reconciling` that follows a failure.
 const PROGRESSING_WITH_RETRY: &str = "ProgressingWithRetry";

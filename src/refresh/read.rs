@@ -4,11 +4,12 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::{
-    ClaimKey, FailureClass, Handled, JobRecord, PastRun, Reason, Recorded, RefusedStart, Run, Success, Summary,
-    limits::HISTORY_KEPT, record::whole_second, waiting::HELD,
+    Baseline, Cause, ClaimKey, FailureClass, Handled, JobRecord, PastRun, Reason, Recorded, RefusedStart, Run,
+    ScheduleRecord, Success, Summary, limits::HISTORY_KEPT, project::INVALID_SCHEDULE, record::whole_second,
+    waiting::HELD,
 };
 use crate::{
-    api::{self, READY, RefreshStatus, RunStatus, SUSPENDED},
+    api::{self, BaselineStatus, READY, RefreshStatus, RunStatus, STALLED, SUSPENDED, ScheduleStatus},
     milvus::{JobId, JobState},
 };
 
@@ -21,7 +22,7 @@ impl Recorded {
         let id = parse_id(status.job_id.as_deref());
         let percent = status.progress.filter(|_| id.is_some()).unwrap_or_default().clamp(0, 100);
         let job = JobRecord {
-            state: status.state.as_deref().filter(|_| run.is_some()).and_then(parse_state),
+            state: status.state.as_deref().and_then(parse_state),
             progress: u8::try_from(percent).unwrap_or_default(),
             reason: status.reason.clone().unwrap_or_default(),
             id,
@@ -30,6 +31,8 @@ impl Recorded {
             start_time: status.start_time.as_ref().map(read_time),
             completion_time: status.completion_time.as_ref().map(read_time),
         };
+        // Without a run there is nothing that it could be the job of.
+        let job = if run.is_some() { job } else { JobRecord::default() };
         let retries = run.as_ref().is_some_and(|run| run.next_attempt_time.is_some());
         let failure = status.failure.as_ref().filter(|_| job.state == Some(JobState::Failed) || retries);
         let failure = failure.map(|failure| FailureClass::parse(&failure.class).unwrap_or(FailureClass::Unknown));
@@ -40,16 +43,20 @@ impl Recorded {
         // Only what waits for its start can be held.
         let waits = run.as_ref().is_none_or(|run| run.claim().is_none());
         let summary = summary_of(status, &job, failure).filter(|summary| waits || summary.reason != Reason::Suspended);
-        let queue_position = status.queue_position.and_then(|position| u8::try_from(position).ok());
+        let queue_position =
+            status.queue_position.filter(|_| run.is_some()).and_then(|position| u8::try_from(position).ok());
         Self {
             observed_generation: observed_generation(status),
             run,
+            baseline: status.baseline.as_ref().map(Baseline::of),
+            schedule: status.schedule.as_ref().map(ScheduleRecord::of),
             job,
             queue_position,
             failure,
             last_success,
             summary,
             suspended: suspension(status).map(str::to_owned),
+            invalid_schedule: invalid_schedule(status).map(str::to_owned),
             handled: Handled {
                 triggers: status.handled_triggers.clone(),
                 last_trigger: status.last_handled_trigger.clone(),
@@ -78,6 +85,12 @@ fn suspension(status: &RefreshStatus) -> Option<&str> {
     suspended.map(|suspended| suspended.message.as_str())
 }
 
+/// What `Stalled` says of a schedule that makes no sense.
+fn invalid_schedule(status: &RefreshStatus) -> Option<&str> {
+    let stalled = condition(status, STALLED).filter(|stalled| stalled.status == "True");
+    stalled.filter(|stalled| stalled.reason == INVALID_SCHEDULE).map(|stalled| stalled.message.as_str())
+}
+
 /// What the conditions say. An object that was suspended before its first run has no `Ready`.
 fn summary_of(status: &RefreshStatus, job: &JobRecord, failure: Option<FailureClass>) -> Option<Summary> {
     let says = condition(status, READY).or_else(|| condition(status, SUSPENDED))?;
@@ -86,7 +99,8 @@ fn summary_of(status: &RefreshStatus, job: &JobRecord, failure: Option<FailureCl
         (Some(JobState::Failed), class) => Some(Reason::Failed(class.unwrap_or(FailureClass::Unknown))),
         (Some(JobState::Pending | JobState::InProgress | JobState::Unknown(_)) | None, class) => {
             let retrying = class.map(Reason::Retrying);
-            Reason::GOING_ON.into_iter().chain(retrying).find(|reason| reason.as_str() == says.reason)
+            let idle = status.run.is_none().then_some(Reason::Idle);
+            Reason::GOING_ON.into_iter().chain(idle).chain(retrying).find(|reason| reason.as_str() == says.reason)
         }
     }?;
     match reason {
@@ -104,6 +118,7 @@ impl Run {
         Self {
             number: status.number,
             generation: status.generation,
+            cause: status.cause.as_deref().and_then(Cause::parse),
             trigger: status.trigger.clone(),
             requested_at: status.requested_at.clone(),
             fingerprint: status.fingerprint.clone(),
@@ -141,12 +156,31 @@ impl PastRun {
         let class = status.class.as_deref().and_then(FailureClass::parse).unwrap_or(FailureClass::Unknown);
         Self {
             number: status.number,
+            cause: status.cause.as_deref().and_then(Cause::parse),
             trigger: status.trigger.clone(),
             job: parse_id(status.job_id.as_deref()),
             failure: failed.then_some(class),
             start_time: status.start_time.as_ref().map(read_time),
             completion_time: status.completion_time.as_ref().map(read_time),
             message: status.message.clone(),
+        }
+    }
+}
+
+impl Baseline {
+    fn of(status: &BaselineStatus) -> Self {
+        Self { fingerprint: status.fingerprint.clone(), generation: status.generation }
+    }
+}
+
+impl ScheduleRecord {
+    fn of(status: &ScheduleStatus) -> Self {
+        Self {
+            cron: status.cron.clone(),
+            time_zone: status.time_zone.clone(),
+            since: status.since.as_ref().map(read_time),
+            last: status.last_schedule_time.as_ref().map(read_time),
+            next: status.next_schedule_time.as_ref().map(read_time),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{ClaimKey, failure::FailureClass, limits::CLOCK_SKEW};
+use super::{Cause, ClaimKey, ScheduleRecord, failure::FailureClass, limits::CLOCK_SKEW};
 use crate::milvus::{JobId, JobState};
 
 /// The durable state of an object. Its times are whole seconds, except the watermark that tells jobs apart.
@@ -14,6 +14,10 @@ pub struct Recorded {
     pub observed_generation: Option<i64>,
     /// The current or last run.
     pub run: Option<Run>,
+    /// What an object that waits for its first run stood at when it was first seen.
+    pub baseline: Option<Baseline>,
+    /// How far the schedule is.
+    pub schedule: Option<ScheduleRecord>,
     /// Milvus' record of that run's job.
     pub job: JobRecord,
     /// The place among the runs that wait for the same collection, 1 to 3.
@@ -26,6 +30,8 @@ pub struct Recorded {
     pub summary: Option<Summary>,
     /// What `Suspended` says while starts are held; `None` while they are not.
     pub suspended: Option<String>,
+    /// What `Stalled` says of a schedule that makes no sense, while the object rests.
+    pub invalid_schedule: Option<String>,
     /// Which requests for a run have been answered.
     pub handled: Handled,
     /// The runs that have ended, newest first, at most [`super::limits::HISTORY_KEPT`].
@@ -51,6 +57,8 @@ pub struct Handled {
 pub struct PastRun {
     /// Its number.
     pub number: i64,
+    /// Why it ran; `None` for a run of a version that kept none.
+    pub cause: Option<Cause>,
     /// The token that it captured.
     pub trigger: Option<String>,
     /// Its last job, if one was started.
@@ -93,6 +101,8 @@ pub struct Run {
     pub number: i64,
     /// The generation it was opened for.
     pub generation: i64,
+    /// Why it runs; `None` for a run that a version opened which kept none.
+    pub cause: Option<Cause>,
     /// The token that it captured when it was claimed; until then that of the run before, as the next two.
     pub trigger: Option<String>,
     /// The request that it captured.
@@ -141,6 +151,22 @@ pub struct Run {
     pub refusal: Option<RefusedStart>,
     /// The refresh of another namespace that had the collection when this run was claimed nevertheless.
     pub passed_over: Option<String>,
+}
+
+/// What an object asked for when it was first seen, and what starts nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Baseline {
+    /// Stands for its source.
+    pub fingerprint: String,
+    /// Its generation.
+    pub generation: i64,
+}
+
+impl Baseline {
+    /// The baseline as if it were the run before the first.
+    pub(super) fn run(&self) -> Run {
+        Run { generation: self.generation, fingerprint: self.fingerprint.clone(), ..Run::default() }
+    }
 }
 
 /// A refusal of a start.
@@ -195,6 +221,8 @@ pub enum Reason {
     Terminating,
     /// An attempt failed and the next one waits.
     Retrying(FailureClass),
+    /// Nothing has asked for the first run yet.
+    Idle,
     /// The run completed.
     RefreshCompleted,
     /// The run failed for good.
@@ -229,9 +257,17 @@ impl Reason {
             Self::SecretNotFound => "SecretNotFound",
             Self::Suspended => "Suspended",
             Self::Terminating => "Terminating",
+            Self::Idle => "Idle",
             Self::RefreshCompleted => "RefreshCompleted",
             Self::Retrying(class) | Self::Failed(class) => class.as_str(),
         }
+    }
+}
+
+impl Reason {
+    /// Whether something goes on that ends by itself.
+    pub(super) fn is_reconciling(self) -> bool {
+        !matches!(self, Self::Suspended | Self::Terminating | Self::Idle | Self::RefreshCompleted | Self::Failed(_))
     }
 }
 
@@ -246,6 +282,24 @@ impl Recorded {
     /// Whether the current run is over.
     pub fn ended(&self) -> bool {
         self.run.is_some() && self.job.state.is_some_and(JobState::is_terminal)
+    }
+
+    /// Whether no run is under way and none was opened.
+    pub fn is_at_rest(&self) -> bool {
+        self.ended() || self.run.is_none() && self.baseline.is_some()
+    }
+
+    /// What was last answered, of an object at rest: its last run, or what it stood at when it was first seen.
+    pub(super) fn last(&self) -> Option<Run> {
+        match &self.run {
+            Some(run) => self.ended().then(|| run.clone()),
+            None => self.baseline.as_ref().map(Baseline::run),
+        }
+    }
+
+    /// When the clock makes a run due, of an object at rest.
+    pub fn alarm(&self) -> Option<Timestamp> {
+        self.schedule.as_ref().and_then(|kept| kept.next).filter(|_| self.is_at_rest())
     }
 
     /// The claim that stands, if one does: a run that was claimed and is not over.

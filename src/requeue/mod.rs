@@ -1,5 +1,6 @@
 //! Asks for a reconcile for another reason than a change that a watch shows.
 
+pub mod alarms;
 pub mod staggered;
 
 use std::{

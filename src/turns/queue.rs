@@ -188,6 +188,7 @@ fn keeps_its_place(reason: Reason) -> bool {
         | Reason::Suspended
         | Reason::Terminating
         | Reason::Retrying(_)
+        | Reason::Idle
         | Reason::RefreshCompleted
         | Reason::Failed(_) => false,
     }

@@ -86,9 +86,9 @@ async fn prometheus_sees_what_the_operator_does_and_every_query_of_the_dashboard
     busy(&world).await;
 
     block_in_place(|| {
-        prometheus.until(r#"milvus_refresh_runs_total{result="completed"}"#, 1.0);
-        prometheus.until(r#"milvus_refresh_runs_total{result="failed",class="SourceEmpty"}"#, 1.0);
-        prometheus.until(r#"milvus_refresh_runs_total{result="failed",class="CollectionNotFound"}"#, 1.0);
+        prometheus.until(r#"sum(milvus_refresh_runs_total{result="completed"})"#, 1.0);
+        prometheus.until(r#"sum(milvus_refresh_runs_total{result="failed",class="SourceEmpty"})"#, 1.0);
+        prometheus.until(r#"sum(milvus_refresh_runs_total{result="failed",class="CollectionNotFound"})"#, 1.0);
         prometheus.until("sum(milvus_refresh_runs_total)", 3.0);
         prometheus.until("sum(milvus_refresh_duration_seconds_count)", 3.0);
         prometheus.until("milvus_refresh_in_progress", 1.0);

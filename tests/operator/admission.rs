@@ -16,7 +16,7 @@ fn connection(spec: Value) -> Value {
     })
 }
 
-async fn dry_run(world: &World<'_>, object: Value) -> Result<DynamicObject, String> {
+pub async fn dry_run(world: &World<'_>, object: Value) -> Result<DynamicObject, String> {
     let resource = if object["kind"] == "MilvusConnection" {
         ApiResource::erase::<MilvusConnection>(&())
     } else {

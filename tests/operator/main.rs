@@ -25,6 +25,7 @@ mod refresh;
 mod reruns;
 mod rivals;
 mod rotation;
+mod schedule;
 mod tenancy;
 mod ttl;
 mod upgrade;

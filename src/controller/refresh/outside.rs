@@ -19,7 +19,7 @@ use crate::{
     controller::{Context, connection::Server},
     milvus::{self, Collection, Job, JobId, MilvusError, Source, poller::Sighting, scrub::Secrets},
     object::{Key, REFRESH},
-    refresh::{Connection, Notice, OwnSource, OwnSourceCheck, Recorded, is_trouble},
+    refresh::{Connection, Notice, OwnSource, OwnSourceCheck, Recorded, SCHEDULE_MISSED, is_trouble},
 };
 
 /// What one pass over `object` reaches.
@@ -126,6 +126,9 @@ impl Ports for Outside<'_> {
         let (number, failures) = durable.run.as_ref().map_or((0, 0), |run| (run.number, run.failures));
         let action = format!("RefreshRun{number}Attempt{}", failures.saturating_add(1));
         for notice in notices {
+            if notice.reason == SCHEDULE_MISSED {
+                self.context.metrics.refreshes.missed();
+            }
             tracing::info!(
                 controller = REFRESH,
                 namespace = self.key.namespace,

@@ -155,10 +155,11 @@ impl<'a, P: Ports> Pass<'a, P> {
 
     /// Tells the index, the fence and the memory how the pass has ended.
     fn settle(&self, ended: &Result<Wake, WriteError>) {
-        let Volatile { turns, memory, .. } = self.volatile;
+        let Volatile { turns, memory, alarms, .. } = self.volatile;
         match ended {
             Ok(_) | Err(WriteError::Conflict) => {
                 memory.with(&self.uid, |remembered| remembered.errors = 0);
+                alarms.set(&self.uid, &self.key, self.durable.alarm());
                 let waits = self.slot == Slot::Waiting && waits_for_looks(&self.durable);
                 turns.settled(self.member(), &self.durable, waits, self.ports.now());
             }
@@ -173,7 +174,7 @@ impl<'a, P: Ports> Pass<'a, P> {
                 turns.passed_over(self.member(), &self.durable);
             }
         }
-        if self.durable.ended() || self.durable.job.id.is_some() {
+        if self.durable.is_at_rest() || self.durable.job.id.is_some() {
             turns.looks.forget(&self.uid);
         }
         if let Err(WriteError::Refused(why) | WriteError::Unanswered(why)) = ended
@@ -189,7 +190,7 @@ impl<'a, P: Ports> Pass<'a, P> {
                 LATE_CLAIM.as_secs(),
             );
         }
-        let followed = if self.durable.ended() {
+        let followed = if self.durable.is_at_rest() {
             memory.rest(&self.uid)
         } else if self.durable.job.id.is_none() {
             memory.with(&self.uid, |remembered| remembered.followed.take())
@@ -240,7 +241,7 @@ impl<'a, P: Ports> Pass<'a, P> {
             return (Permission::Withheld, None);
         }
         if !is_due(&self.want, &self.record) {
-            let granted = self.record.ended() || turns.fence.lists_everything();
+            let granted = self.record.is_at_rest() || turns.fence.lists_everything();
             return (if granted { Permission::Granted } else { Permission::Fenced }, None);
         }
         if self.is_unproven() {

@@ -39,10 +39,12 @@ impl watch::Lifecycle<Packed<ExternalCollectionRefresh>> for Lifecycle {
         let Ok(refresh) = object.object() else { return true };
         let (want, recorded) = (Desired::of(&refresh), Recorded::of(refresh.status.as_ref()));
         self.context.metrics.refreshes.observe(uid, &Key::of(&refresh), &recorded);
+        let now = self.context.clock.now();
         let member = Member { uid, key: &Key::of(&refresh), connection: &refresh.connection(), want: &want };
-        volatile.turns.seen(member, version, &recorded, self.context.clock.now());
+        volatile.turns.seen(member, version, &recorded, now);
         volatile.turns.slots.seen(uid, member.connection, &recorded);
-        !rests(&want, &recorded)
+        volatile.alarms.set(uid, member.key, recorded.alarm());
+        !rests(&want, &recorded, now)
     }
 
     fn gone(&self, uid: &str, _: &Key) {

@@ -3,7 +3,11 @@
 use prometheus_client::metrics::gauge::Gauge;
 
 use super::{memory::Memory, progress::Progress};
-use crate::{object::Key, requeue::Router, turns::Turns};
+use crate::{
+    object::Key,
+    requeue::{Router, alarms::Alarms},
+    turns::Turns,
+};
 
 /// All of it, over all objects.
 #[derive(Debug)]
@@ -14,6 +18,8 @@ pub struct Volatile {
     pub memory: Memory,
     /// Who goes now.
     pub turns: Turns,
+    /// When schedules make runs due.
+    pub alarms: Alarms,
     /// The budget of progress writes.
     pub progress: Progress,
 }
@@ -22,7 +28,13 @@ impl Volatile {
     /// Of a process that begins. `wake` reaches the refreshes, and `unwritten` counts those that it cannot announce.
     pub fn new(operator: String, scopes: &[Option<String>], wake: &Router, unwritten: Gauge) -> Self {
         let turns = Turns::new(scopes, wake, unwritten);
-        Self { operator, memory: Memory::default(), turns, progress: Progress::default() }
+        Self {
+            operator,
+            memory: Memory::default(),
+            turns,
+            alarms: Alarms::new(wake.clone()),
+            progress: Progress::default(),
+        }
     }
 
     /// Frees all that is held for an object that is gone. Gives the connection and the refresh whose job was tracked for it,
@@ -30,6 +42,7 @@ impl Volatile {
     pub fn forget(&self, uid: &str) -> Option<(Key, Key)> {
         let tracked = self.memory.forget(uid).and_then(|remembered| remembered.followed);
         self.turns.gone(uid);
+        self.alarms.forget(uid);
         tracked
     }
 }

@@ -11,6 +11,7 @@ mod health;
 mod looks;
 mod milvus;
 mod relist;
+mod schedule;
 mod spec;
 mod world;
 

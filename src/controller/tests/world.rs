@@ -52,6 +52,14 @@ struct Shown {
     writer: Writer<Packed<ExternalCollectionRefresh>>,
     lifecycle: Lifecycle,
     objects: BTreeMap<String, ExternalCollectionRefresh>,
+    asked: usize,
+}
+
+/// A time that goes with the clock of the test, which is paused, from the same moment in each test.
+fn wall_clock() -> Timestamp {
+    thread_local!(static BEGAN: Instant = Instant::now());
+    let began = Timestamp::from_second(1_795_600_000).unwrap();
+    began + BEGAN.with(Instant::elapsed)
 }
 
 impl World {
@@ -85,9 +93,23 @@ impl World {
         Self::begin(operator, self.api.clone(), self.milvus.clone())
     }
 
+    /// With these refreshes, whose alarms ring by a wall clock that goes with the paused one.
+    pub fn by_the_clock(api: Api, limit: usize) -> Self {
+        let world = Self::begin("operator", api, Fake::default());
+        world.allow(limit);
+        let context = world.context.clone();
+        tokio::spawn(async move { context.volatile.alarms.keep(context.clock).await });
+        world
+    }
+
+    /// How many of the objects that the watch has shown were due for a pass.
+    pub fn asked(&self) -> usize {
+        self.watch.0.lock().unwrap().asked
+    }
+
     fn begin(operator: &str, api: Api, milvus: Fake) -> Self {
         let (lease, leads) = watch::channel(Some(Instant::now() + Duration::from_secs(86_400)));
-        let clock = Clock { now: Timestamp::now, random: || 0.5, nonce: rand::random };
+        let clock = Clock { now: wall_clock, random: || 0.5, nonce: rand::random };
         let scopes = [None];
         let leadership = Leadership::until(leads);
         let process = Process { clock, metrics: Arc::default(), health: Arc::default(), leadership };
@@ -99,7 +121,7 @@ impl World {
         context.set_store(&None, store);
         connect(&context, &milvus);
         let lifecycle = Lifecycle { context: context.clone(), scope: None };
-        let watch = Watch(Arc::new(Mutex::new(Shown { writer, lifecycle, objects: BTreeMap::new() })));
+        let watch = Watch(Arc::new(Mutex::new(Shown { writer, lifecycle, objects: BTreeMap::new(), asked: 0 })));
         watch.show(&api);
         watch.0.lock().unwrap().lifecycle.listed();
         Self { api, milvus, watch, lease, context }
@@ -148,10 +170,19 @@ impl World {
 
     /// Lets the controller work so long: a pass whenever the last one has asked for it, or something wakes the object.
     pub async fn play(&self, time: Duration) {
+        let names = self.api.objects().into_iter().filter_map(|object| object.metadata.name);
+        self.play_from(names.map(|name| (name, Instant::now())).collect(), time).await;
+    }
+
+    /// The same without a first pass over all objects. Gives how many passes there were.
+    pub async fn play_woken(&self, time: Duration) -> usize {
+        self.play_from(BTreeMap::new(), time).await
+    }
+
+    async fn play_from(&self, mut due: BTreeMap<String, Instant>, time: Duration) -> usize {
         let end = Instant::now() + time;
         let mut woken = Box::pin(self.context.refreshes.stream(&None));
-        let names = self.api.objects().into_iter().filter_map(|object| object.metadata.name);
-        let mut due: BTreeMap<String, Instant> = names.map(|name| (name, Instant::now())).collect();
+        let mut passes = 0;
         loop {
             let next = due.values().min().copied().unwrap_or(end).min(end);
             tokio::select! {
@@ -164,13 +195,14 @@ impl World {
             }
             let now = Instant::now();
             if now >= end {
-                return;
+                return passes;
             }
             self.watch.show(&self.api);
             let ready: Vec<String> = due.iter().filter(|(_, at)| **at <= now).map(|(name, _)| name.clone()).collect();
             for name in ready {
                 due.remove(&name);
                 let Some(object) = self.api.object(&name) else { continue };
+                passes += 1;
                 match pass_over(&object, &self.context).await {
                     Ok(Wake::After(pause)) => drop(due.insert(name, Instant::now() + pause)),
                     Ok(Wake::OnChange) => {}
@@ -224,7 +256,7 @@ fn connect(context: &Context, milvus: &Fake) {
 impl Watch {
     /// Shows what is new in the API server.
     pub fn show(&self, api: &Api) {
-        let Shown { writer, lifecycle, objects } = &mut *self.0.lock().unwrap();
+        let Shown { writer, lifecycle, objects, asked } = &mut *self.0.lock().unwrap();
         let now = api.versions();
         let uids: BTreeSet<&String> = now.iter().map(|(_, uid, _)| uid).collect();
         let gone: Vec<_> =
@@ -243,7 +275,7 @@ impl Watch {
             objects.insert(object.metadata.uid.clone().unwrap(), object.clone());
             let object = Packed::of(&object);
             writer.apply_watcher_event(&watcher::Event::Apply(object.clone()));
-            lifecycle.seen(&object);
+            *asked += usize::from(lifecycle.seen(&object));
         }
     }
 }

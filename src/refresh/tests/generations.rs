@@ -35,7 +35,7 @@ fn an_edit_that_needs_no_run_raises_the_status_and_every_condition() {
         assert_eq!(edited(&mut scene, |want| want.backoff_limit = 7, Fact::Nothing), 2);
         assert_eq!(edited(&mut scene, |want| want.suspend = true, Fact::Nothing), 3);
         assert_eq!(edited(&mut scene, |want| want.suspend = false, Fact::Nothing), 4);
-        assert!(rests(&scene.want, &scene.record()));
+        assert!(rests(&scene.want, &scene.record(), scene.now));
     }
 }
 
@@ -71,10 +71,10 @@ fn conditions_that_the_release_before_left_behind_are_raised_once() {
     let mut scene = Scene::completed();
     scene.want.generation = 2;
     scene.status.observed_generation = Some(2);
-    assert!(!rests(&scene.want, &scene.record()));
+    assert!(!rests(&scene.want, &scene.record(), scene.now));
     scene.play(Fact::Nothing);
     assert_eq!(observed(&scene), 2);
-    assert!(rests(&scene.want, &scene.record()));
+    assert!(rests(&scene.want, &scene.record(), scene.now));
 }
 
 #[test]

@@ -53,11 +53,11 @@ fn the_suspended_condition_says_what_is_due() {
 fn a_suspended_object_for_which_a_run_is_due_rests_and_has_nothing_to_announce() {
     let mut scene = suspended();
     scene.want.fingerprint = "v1:another".into();
-    assert!(!rests(&scene.want, &scene.record()), "it does not say yet what is due");
+    assert!(!rests(&scene.want, &scene.record(), scene.now), "it does not say yet what is due");
     let decision = scene.play(Fact::Nothing);
     assert_eq!((decision.effect, decision.wake), (Effect::None, Wake::OnChange));
     assert_eq!((decision.reason(), decision.run().number), (Reason::RefreshCompleted, 1));
-    assert!(rests(&scene.want, &scene.record()));
+    assert!(rests(&scene.want, &scene.record(), scene.now));
     assert!(!is_due(&scene.want, &scene.record()));
     for waits in [Scene::new(), Scene::retrying(3)] {
         assert!(is_due(&waits.want, &waits.record()));
@@ -129,13 +129,13 @@ fn a_run_that_the_release_before_opened_while_suspended_is_withdrawn() {
         left.as_object_mut().unwrap().remove(field);
     }
     scene.status = serde_json::from_value(left).unwrap();
-    assert!(!rests(&scene.want, &scene.record()));
+    assert!(!rests(&scene.want, &scene.record(), scene.now));
     let decision = scene.play(Fact::Nothing);
     assert_eq!((decision.reason(), decision.run().number), (Reason::RefreshCompleted, 1));
     assert_eq!(scene.status.job_id, Some(NEW.to_string()));
     assert_eq!(condition_of(&scene), ("True", "True"));
     assert!(says(&scene).ends_with("A run is due for the edited source."));
-    assert!(rests(&scene.want, &scene.record()));
+    assert!(rests(&scene.want, &scene.record(), scene.now));
     scene.want.suspend = false;
     let decision = scene.play(looked(vec![job(NEW, JobState::Completed), old()]));
     assert_eq!((decision.effect, decision.run().number), (Effect::Submit, 2));

@@ -71,7 +71,7 @@ fn a_finished_object_that_is_being_deleted_keeps_its_verdict_whatever_is_asked_f
     assert!(!is_due(&scene.want, &scene.record()), "a late claim was decided on before, and meets a conflict");
     let decision = scene.play(Fact::Nothing);
     assert_eq!((decision.reason(), decision.wake), (Reason::RefreshCompleted, Wake::OnChange));
-    assert!(rests(&scene.want, &scene.record()));
+    assert!(rests(&scene.want, &scene.record(), scene.now));
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod refusals;
 mod rest;
 mod retries;
 mod scene;
+mod schedule;
 mod simulation;
 mod source;
 mod spec;

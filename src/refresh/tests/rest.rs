@@ -239,7 +239,7 @@ fn a_token_that_was_answered_before_is_told_once() {
 
 #[test]
 fn an_object_rests_once_its_token_needs_no_run_and_that_is_told() {
-    let at_rest = |scene: &Scene| rests(&scene.want, &scene.record());
+    let at_rest = |scene: &Scene| rests(&scene.want, &scene.record(), scene.now);
     let mut scene = Scene::completed();
     for (job, token) in (NEW + 1..).zip(["a", "b"]) {
         run_again(&mut scene, token, job, JobState::Completed);

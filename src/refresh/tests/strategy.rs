@@ -12,8 +12,8 @@ use crate::{
     api::{ActiveJobPolicy, RefreshStatus},
     milvus::{Answer, Collection, ErrorKind, Job, JobId, JobState, MilvusError},
     refresh::{
-        Ahead, Connection, Desired, Fact, FailureClass, Look, Observation, OwnSourceCheck, Permission, Reason, Slot,
-        Submission, Turn,
+        Ahead, Connection, Desired, Fact, FailureClass, Look, Observation, OwnSourceCheck, Permission, Reason,
+        Schedule, Slot, Submission, Turn,
         limits::{ABSENCE_WINDOW, GRACE},
     },
 };
@@ -47,15 +47,18 @@ pub fn desired() -> impl Strategy<Value = Desired> {
     let policy = select(vec![ActiveJobPolicy::Wait, ActiveJobPolicy::Adopt]);
     let requests = (token(), token(), prop::bool::weighted(0.2), prop::bool::weighted(0.1));
     let limits = (option::weighted(0.2, 1..100_u64), select(vec![1, 60, 4500]), select(vec![0, 3]));
-    (1..4_i64, fingerprint, policy, requests, limits).prop_map(
-        |(generation, fingerprint, active_job_policy, (trigger, requested_at, suspend, terminating), limits)| Desired {
+    let new = (prop::bool::weighted(0.8), option::weighted(0.3, schedule()));
+    (1..4_i64, fingerprint, policy, requests, limits, new).prop_map(
+        |(generation, fingerprint, active_job_policy, requests, limits, (run_on_creation, schedule))| Desired {
             generation,
             active_job_policy,
             fingerprint,
-            trigger,
-            requested_at,
-            suspend,
-            terminating,
+            trigger: requests.0,
+            requested_at: requests.1,
+            suspend: requests.2,
+            terminating: requests.3,
+            run_on_creation,
+            schedule,
             starting_deadline: limits.0.map(Duration::from_secs),
             active_deadline: Duration::from_secs(limits.1),
             backoff_limit: limits.2,
@@ -63,6 +66,19 @@ pub fn desired() -> impl Strategy<Value = Desired> {
         },
     )
 }
+
+/// One of few: in order, with a delay, and without sense.
+fn schedule() -> impl Strategy<Value = Schedule> {
+    let seconds = prop_oneof![Just(0_u64), 1..100_u64];
+    (select(CRONS.to_vec()), seconds).prop_map(|(cron, seconds)| Schedule {
+        cron: cron.to_owned(),
+        time_zone: "Europe/Berlin".to_owned(),
+        jitter: Duration::from_secs(if seconds == 0 { 0 } else { 100 }),
+        delay: Duration::from_secs(seconds),
+    })
+}
+
+const CRONS: [&str; 3] = ["*/5 * * * *", "15 2 * * *", "0 0 30 2 *"];
 
 /// Mostly none, so that most objects ask for nothing new.
 fn token() -> impl Strategy<Value = Option<String>> {
@@ -130,12 +146,12 @@ fn run() -> impl Strategy<Value = Value> {
 fn conditions() -> impl Strategy<Value = Value> {
     let reasons: Vec<String> = Reason::GOING_ON
         .into_iter()
-        .chain([Reason::RefreshCompleted])
+        .chain([Reason::RefreshCompleted, Reason::Idle])
         .chain(FailureClass::ALL.into_iter().map(Reason::Failed))
         .map(|reason| reason.as_str().to_owned())
-        .chain(["ThatOfALaterVersion".to_owned()])
+        .chain(["ThatOfALaterVersion".to_owned(), "InvalidSchedule".to_owned()])
         .collect();
-    let types = mostly("Ready", vec!["Suspended"]);
+    let types = mostly("Ready", vec!["Suspended", "Stalled"]);
     option::of((types, select(reasons), select(vec!["True", "False", "Unknown"]))).prop_map(|condition| {
         condition.map_or(json!([]), |(type_, reason, status)| {
             json!([{ "type": type_, "status": status, "reason": reason, "message": "As it stood.",
@@ -153,7 +169,11 @@ pub fn status() -> impl Strategy<Value = RefreshStatus> {
     let class = option::of(select(vec!["JobLost", "Unknown", "MoonPhase"]));
     let success = (id_text(), time_text());
     let queue = option::of(1..=3);
-    let handled = (vec(select(vec!["a", "b", "c"]), 0..3), token(), past_runs());
+    let schedule =
+        (select(CRONS.to_vec()), select(vec!["Europe/Berlin", "Etc/UTC"]), time_text(), time_text(), time_text());
+    let clock =
+        (option::weighted(0.3, schedule), option::weighted(0.2, select(vec![want().fingerprint, String::new()])));
+    let handled = (vec(select(vec!["a", "b", "c"]), 0..3), token(), past_runs(), clock);
     (option::of(-1..4_i64), job, option::weighted(0.9, run()), queue, class, conditions(), success, handled).prop_map(
         |(
             observed,
@@ -166,7 +186,12 @@ pub fn status() -> impl Strategy<Value = RefreshStatus> {
             handled,
         )| {
             let failure = class.map(|class| json!({ "class": class }));
+            let (schedule, baseline) = handled.3;
+            let schedule = schedule.map(|(cron, zone, since, last, next)| {
+                json!({ "cron": cron, "timeZone": zone, "since": since, "lastScheduleTime": last, "nextScheduleTime": next })
+            });
             let status = json!({
+                "schedule": schedule, "baseline": baseline.map(|fingerprint| json!({ "fingerprint": fingerprint })),
                 "observedGeneration": observed, "state": state, "progress": progress, "jobID": job, "startTime": start,
                 "completionTime": end, "run": run, "queuePosition": queue, "failure": failure,
                 "conditions": conditions,

@@ -69,16 +69,19 @@ pub struct Api {
     pub undelivered: [VecDeque<Event>; 2],
     /// What each object calls the collection.
     pub collection_names: [&'static str; 2],
+    /// Whether objects are created with a schedule.
+    by_the_clock: bool,
     version: u64,
 }
 
 impl Api {
-    pub fn new(names: usize, collection_names: [&'static str; 2], policy: ActiveJobPolicy) -> Self {
+    pub fn new(names: usize, collection_names: [&'static str; 2], policy: ActiveJobPolicy, by_the_clock: bool) -> Self {
         let mut api = Self {
             objects: vec![None; names],
             late: Vec::new(),
             undelivered: Default::default(),
             collection_names,
+            by_the_clock,
             version: 0,
         };
         for name in 0..names {
@@ -88,7 +91,12 @@ impl Api {
     }
 
     pub fn create(&mut self, name: usize, policy: ActiveJobPolicy) {
-        let spec = json!({ "collectionName": self.collection_names[name], "activeJobPolicy": policy });
+        let mut spec = json!({ "collectionName": self.collection_names[name], "activeJobPolicy": policy });
+        if self.by_the_clock {
+            // What is created later waits for its first tick.
+            spec["runOnCreation"] = json!(self.version < 2);
+            spec["schedule"] = json!({ "cron": "*/5 * * * *" });
+        }
         let mut refresh = ExternalCollectionRefresh::new("refresh", serde_json::from_value(spec).unwrap());
         refresh.metadata.generation = Some(1);
         self.version += 1;
@@ -102,7 +110,7 @@ impl Api {
         }
     }
 
-    /// Another spec: another source, a token (new or used before), or a suspension that begins or ends.
+    /// Another spec: another source, a token (new or used before), a suspension that begins or ends, or another schedule.
     pub fn edit(&mut self, name: usize, kind: usize) {
         let Some(mut object) = self.objects[name].clone() else { return };
         object.version = self.next_version();
@@ -112,7 +120,12 @@ impl Api {
             0 => want.fingerprint = format!("v1:{}", want.generation),
             1 => want.trigger = Some(want.generation.to_string()),
             2 => want.trigger = Some((want.generation - 2).to_string()),
-            _ => want.suspend ^= true,
+            3 => want.suspend ^= true,
+            _ => {
+                if let Some(schedule) = &mut want.schedule {
+                    schedule.cron = if schedule.cron == "*/5 * * * *" { "*/3 * * * *" } else { "*/5 * * * *" }.into();
+                }
+            }
         }
         self.put(name, object);
     }

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     api::ActiveJobPolicy,
     leader::{LEASE_DURATION, RENEW_DEADLINE},
-    refresh::limits::LATE_CLAIM,
+    refresh::{is_due, limits::LATE_CLAIM},
 };
 
 /// More than any run needs in good weather.
@@ -103,7 +103,9 @@ impl History {
         let denied = choices.happens(10);
         let collection_names = if denied { ["products"; 2] } else { ["products", "goods"] };
         let refuses = choices.happens(50);
-        let world = World::new(choices, Api::new(names, collection_names, policy), denied, refuses);
+        let by_the_clock = choices.happens(40);
+        let api = Api::new(names, collection_names, policy, by_the_clock);
+        let world = World::new(choices, api, denied, refuses);
         let processes = [process(), process()];
         Self {
             world: Rc::new(RefCell::new(world)),
@@ -133,7 +135,7 @@ impl History {
     fn is_over(&self) -> bool {
         self.world.borrow().api.objects.iter().flatten().all(|object| {
             let record = object.record();
-            record.ended() && record.run.is_some_and(|run| !object.want.asks_for_more_than(&run, &record.handled))
+            record.is_at_rest() && !is_due(&object.want, &record)
         })
     }
 
@@ -193,7 +195,7 @@ impl History {
             11 => self.processes[process].renews ^= true,
             12 => self.world.borrow_mut().down ^= true,
             13 => {
-                let kind = self.choices(|c| c.draw(&[2, 3, 1, 2]));
+                let kind = self.choices(|c| c.draw(&[2, 3, 1, 2, 2]));
                 self.world.borrow_mut().api.edit(name, kind);
             }
             // A webhook that fails and lets nothing through, until it is mended.
@@ -260,6 +262,7 @@ impl History {
             self.mind_the_lease(process);
             self.mind_the_takeover(process);
             while self.deliver(process) {}
+            self.ring(process);
             for name in 0..self.processes[process].slots.len() {
                 progress |= self.poll(process, name);
             }
@@ -359,6 +362,19 @@ impl History {
                     shell.volatile.turns.fence.read(&uid);
                 }
                 None => shell.volatile.turns.fence.announced(&uid),
+            }
+        }
+    }
+
+    /// Wakes what a schedule has made due, and whatever else was woken.
+    fn ring(&mut self, index: usize) {
+        let now = self.now();
+        let process = &mut self.processes[index];
+        let Some(shell) = process.shell.clone() else { return };
+        for name in shell.woken(now) {
+            match &mut process.slots[name] {
+                Slot::Idle(next) => *next = now,
+                Slot::Running(_) => process.again[name] = true,
             }
         }
     }

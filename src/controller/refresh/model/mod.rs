@@ -13,6 +13,7 @@ mod history;
 mod milvus;
 mod process;
 mod proof;
+mod ticks;
 mod world;
 
 use std::{

@@ -4,11 +4,13 @@
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeSet,
+    pin::Pin,
     rc::Rc,
     sync::Arc,
     time::Duration,
 };
 
+use futures::{FutureExt, Stream, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::time::Instant;
@@ -54,6 +56,7 @@ pub struct Shell {
     pub clock_off: Cell<SignedDuration>,
     /// Whether what it writes arrives only later.
     pub cut_off: Cell<bool>,
+    wakes: RefCell<Pin<Box<dyn Stream<Item = Key>>>>,
 }
 
 impl Shell {
@@ -61,7 +64,8 @@ impl Shell {
     pub fn start(operator: String, world: &World, leads_until: Duration, slots: usize) -> Self {
         let names = world.api.objects.len();
         let scopes: Vec<_> = (0..names).map(scope).collect();
-        let volatile = Volatile::new(operator, &scopes, &Router::new(&[None]), Gauge::default());
+        let router = Router::new(&[None]);
+        let volatile = Volatile::new(operator, &scopes, &router, Gauge::default());
         volatile.turns.slots.limit(&connection(), slots);
         volatile.turns.fence.begin(world.instant(world.time));
         volatile.turns.fence.connection_seen(&connection(), ENDPOINTS.map(str::to_owned));
@@ -76,7 +80,16 @@ impl Shell {
             leads_until: Cell::new(leads_until),
             clock_off: Cell::default(),
             cut_off: Cell::default(),
+            wakes: RefCell::new(Box::pin(router.stream(&None))),
         }
+    }
+
+    /// The objects that were woken, those whose schedules make them due now among them.
+    pub fn woken(&self, time: Duration) -> Vec<usize> {
+        self.volatile.alarms.ring(moment(time) + self.clock_off.get());
+        let mut wakes = self.wakes.borrow_mut();
+        let keys = std::iter::from_fn(|| wakes.next().now_or_never().flatten());
+        keys.map(|key| key.name.parse().unwrap()).collect()
     }
 
     /// The listing of what is called `name` comes, and shows what there is.
@@ -101,6 +114,7 @@ impl Shell {
         let member = Member { uid: &object.uid, key: &object.key(), connection: &connection(), want: &object.want };
         self.volatile.turns.seen(member, &object.version.to_string(), &object.record(), now);
         self.volatile.turns.slots.seen(&object.uid, &connection(), &object.record());
+        self.volatile.alarms.set(&object.uid, &object.key(), object.record().alarm());
     }
 
     /// The watch shows this version of an object.

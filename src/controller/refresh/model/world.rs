@@ -9,6 +9,7 @@ use super::{
     choices::Choices,
     milvus::{Entry, Milvus, SOURCE, Sender},
     proof::Ledger,
+    ticks::Ticks,
 };
 use crate::{
     milvus::{self, ErrorKind, JobId, JobState, MilvusError},
@@ -44,6 +45,7 @@ pub struct World {
     pub breach: Option<Breach>,
     sent: Vec<Sender>,
     ledger: Ledger,
+    ticks: Ticks,
     /// Jobs that were begun in another incarnation of the collection than was claimed, where another object can meet them.
     elsewhere: BTreeSet<JobId>,
     beginning: Instant,
@@ -69,6 +71,7 @@ impl World {
             breach: None,
             sent: Vec::new(),
             ledger: Ledger::default(),
+            ticks: Ticks::default(),
             elsewhere: BTreeSet::new(),
             beginning: Instant::now(),
             nonces: 0,
@@ -117,7 +120,9 @@ impl World {
         }
         if let (Ok(_), Some(before), Some(object)) = (taken, before, &self.api.objects[write.name]) {
             let policy = object.want.active_job_policy;
-            let checked = self.ledger.written(&object.uid, policy, &self.milvus, &before, &object.record());
+            let (uid, after) = (object.uid.clone(), object.record());
+            let checked = self.ledger.written(&uid, policy, &self.milvus, &before, &after);
+            let checked = checked.and_then(|()| self.ticks.written(&uid, &before, &after));
             self.note(checked);
         }
         taken

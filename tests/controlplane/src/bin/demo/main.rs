@@ -57,7 +57,7 @@ fn run() -> Result<()> {
         interrupt.wait();
         println!("\nStopping everything.");
     } else {
-        println!("\nAll three ended as expected. To try it yourself, run make dev.");
+        println!("\nAll four are as expected. To try it yourself, run make dev.");
         println!("It keeps everything running for commands such as these:");
         println!("{IDEAS}");
     }

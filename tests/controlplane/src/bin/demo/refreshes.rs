@@ -30,15 +30,20 @@ impl Refresh {
         items.drain(..).map(|object| refresh(object).context("kubectl printed an object without a name")).collect()
     }
 
-    /// Whether its run is over.
+    /// Whether its run is over, or it waits for its time.
     pub fn is_finished(&self) -> bool {
-        self.is("Complete") || self.is("Failed")
+        self.is("Complete") || self.is("Failed") || self.is_idle()
+    }
+
+    fn is_idle(&self) -> bool {
+        self.condition("Ready", "reason") == "Idle"
     }
 
     /// Whether it ended as the demo means it to.
     pub fn is_as_expected(&self) -> bool {
         match self.name.as_str() {
             "products" => self.is("Complete"),
+            "products-nightly" => self.is_idle(),
             "orders" => self.is("Failed") && self.text("/status/reason").contains(NO_FILES),
             _ => self.is("Failed"),
         }
@@ -67,7 +72,7 @@ impl Refresh {
 impl fmt::Display for Refresh {
     /// Name, reason and message; the message of a failure also says what to do.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{:<9} {}: {}", self.name, self.condition("Ready", "reason"), self.condition("Ready", "message"))
+        write!(out, "{:<16} {}: {}", self.name, self.condition("Ready", "reason"), self.condition("Ready", "message"))
     }
 }
 

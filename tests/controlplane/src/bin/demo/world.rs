@@ -13,6 +13,9 @@ use controlplane::{ControlPlane, Process};
 use crate::interrupt::Interrupt;
 use crate::refreshes::NO_FILES;
 
+/// What is applied, of `examples/`.
+const EXAMPLES: [&str; 5] =
+    ["connection.yaml", "refresh-products.yaml", "refresh-nightly.yaml", "refresh-orders.yaml", "refresh-missing.yaml"];
 /// Milvus' port, and the one in `examples/connection.yaml`.
 const MILVUS_PORT: u16 = 19530;
 /// Until the simulator must have named its address.
@@ -50,7 +53,7 @@ impl World {
         let mut world = Self { operator, simulator, control_plane };
         go_on()?;
 
-        for example in ["connection.yaml", "refresh-products.yaml", "refresh-orders.yaml", "refresh-missing.yaml"] {
+        for example in EXAMPLES {
             world.apply_example(&repository, example, &address)?;
         }
         world.check()?;

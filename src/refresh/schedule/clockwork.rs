@@ -1,0 +1,78 @@
+//! When the ticks of a schedule are.
+
+use std::{str::FromStr, sync::LazyLock};
+
+use croner::Cron;
+use jiff::{
+    Timestamp,
+    tz::{TimeZone, TimeZoneDatabase},
+};
+
+use super::{Schedule, expression::Expression};
+use crate::refresh::limits::cut;
+
+/// The zones that are built in: the same on every machine.
+static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
+
+/// A schedule that makes sense.
+#[derive(Debug)]
+pub struct Clockwork {
+    cron: Cron,
+    zone: TimeZone,
+}
+
+impl Clockwork {
+    /// # Errors
+    /// What is wrong with the schedule, and what to do.
+    pub fn of(schedule: &Schedule) -> Result<Self, String> {
+        let Schedule { cron, time_zone, jitter, .. } = schedule;
+        let expression = Expression::parse(cron)
+            .map_err(|problem| format!("spec.schedule.cron {} cannot be used: {problem}.", shown(cron)))?;
+        if expression.is_never() {
+            return Err(format!(
+                "spec.schedule.cron {} never occurs: none of its months has such a day. Correct its days or months.",
+                shown(cron)
+            ));
+        }
+        let shortest = u64::from(expression.shortest_minutes()) * 60;
+        if !jitter.is_zero() && jitter.as_secs() >= shortest {
+            return Err(format!(
+                "spec.schedule.jitterSeconds is {}, and {} runs every {shortest} s at the most. Set it below that.",
+                jitter.as_secs(),
+                shown(cron)
+            ));
+        }
+        let zone = zone(time_zone).ok_or_else(|| {
+            format!(
+                "spec.schedule.timeZone {} is not among the zones that this version of the operator has. Write an IANA name such as \
+                 Europe/Berlin.",
+                shown(time_zone)
+            )
+        })?;
+        let cron = Cron::from_str(&expression.text)
+            .map_err(|error| format!("spec.schedule.cron {} cannot be used: {error}", shown(cron)))?;
+        Ok(Self { cron, zone })
+    }
+
+    /// The latest tick that is not after `time`.
+    pub fn latest(&self, time: Timestamp) -> Option<Timestamp> {
+        let found = self.cron.find_previous_occurrence(&time.to_zoned(self.zone.clone()), true);
+        found.ok().map(|tick| tick.timestamp()).filter(|tick| *tick <= time)
+    }
+
+    /// The first tick after `time`.
+    pub fn next(&self, time: Timestamp) -> Option<Timestamp> {
+        let found = self.cron.find_next_occurrence(&time.to_zoned(self.zone.clone()), false);
+        found.ok().map(|tick| tick.timestamp()).filter(|tick| *tick > time)
+    }
+}
+
+/// The zone of this name, whatever the case of its letters.
+pub(super) fn zone(name: &str) -> Option<TimeZone> {
+    ZONES.get(name).ok()
+}
+
+/// A part of the spec for a message: quoted, since it may be anything, and not at length.
+fn shown(text: &str) -> String {
+    format!("{:?}", cut(text, 64))
+}
