@@ -10,7 +10,7 @@ use crate::{
     api::ConnectionReason,
     milvus::JobId,
     object::Key,
-    refresh::{Recorded, Success},
+    refresh::{Recorded, ScheduleRecord, Success},
 };
 
 /// The reference's part about the metrics, as Markdown.
@@ -37,7 +37,9 @@ fn with_a_series_of_each() -> Metrics {
     let object = Key { namespace: String::new(), name: String::new() };
     metrics.connections.set(&object, ConnectionReason::Connected);
     let success = Success { time: Timestamp::UNIX_EPOCH, job: JobId(1) };
-    metrics.refreshes.observe("", &object, &Recorded { last_success: Some(success), ..Recorded::default() });
+    let (last, next) = (Some(Timestamp::UNIX_EPOCH), Some(Timestamp::UNIX_EPOCH));
+    let schedule = Some(ScheduleRecord { last, next, ..ScheduleRecord::default() });
+    metrics.refreshes.observe("", &object, &Recorded { last_success: Some(success), schedule, ..Recorded::default() });
     metrics
 }
 
@@ -69,7 +71,7 @@ mod tests {
     fn a_row_has_the_metrics_type_and_its_labels_without_buckets() {
         let table = table();
         for row in [
-            "| `milvus_refresh_runs_total` | counter | `result`, `class` | ",
+            "| `milvus_refresh_runs_total` | counter | `result`, `class`, `cause` | ",
             "| `milvus_refresh_in_progress` | gauge |  | ",
             "| `milvus_refresh_duration_seconds` | histogram | `result` | ",
             "| `milvus_refresh_milvus_rpc_duration_seconds` | histogram | `method`, `code` | ",

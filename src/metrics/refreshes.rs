@@ -261,26 +261,22 @@ impl Refreshes {
 
 impl OwnSeries {
     fn register(&self, registry: &mut Registry) {
-        let all = [
-            (
-                "last_success",
-                "When a run of the refresh last completed. With --per-object-metrics only",
-                &self.last_success,
-            ),
-            (
-                "last_schedule",
-                "The last scheduled time of the refresh that started a run or was skipped. With --per-object-metrics only",
-                &self.last_schedule,
-            ),
-            (
-                "next_schedule",
-                "When the next scheduled run of the refresh is due; in the past while it waits for the run before it. With --per-object-metrics only",
-                &self.next_schedule,
-            ),
-        ];
-        for (name, help, series) in all {
-            registry.register(format!("milvus_refresh_{name}_timestamp_seconds"), help, series.clone());
-        }
+        registry.register(
+            "milvus_refresh_last_success_timestamp_seconds",
+            "When a run of the refresh last completed. With --per-object-metrics only",
+            self.last_success.clone(),
+        );
+        registry.register(
+            "milvus_refresh_last_schedule_timestamp_seconds",
+            "The last scheduled time of the refresh that started a run or was skipped. With --per-object-metrics only",
+            self.last_schedule.clone(),
+        );
+        registry.register(
+            "milvus_refresh_next_schedule_timestamp_seconds",
+            "When the next scheduled run of the refresh is due, in the past while it waits for the run before it. With \
+             --per-object-metrics only",
+            self.next_schedule.clone(),
+        );
     }
 }
 

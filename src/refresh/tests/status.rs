@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use serde_json::Value;
 
-use super::scene::{NEW, OLD, Scene, accepted, at, down, job, looked, old, other_want, sighted};
+use super::scene::{NEW, OLD, Scene, accepted, at, down, job, looked, object, old, other_want, sighted};
 use crate::{
     milvus::{ErrorKind, Job, JobState},
-    refresh::{Effect, Fact, JobRecord, Recorded, Slot, Turn, differs_only_in_progress, project},
+    refresh::{Desired, Effect, Fact, JobRecord, Recorded, Slot, Turn, differs_only_in_progress, project},
 };
 
 fn played(mut scene: Scene, fact: Fact) -> Scene {
@@ -32,6 +32,27 @@ fn assert_golden(name: &str, scene: &Scene) {
     }
     let golden: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
     assert!(actual == golden, "{path} differs from what is written:\n{actual:#}");
+}
+
+/// An object that waits for its first run by this schedule.
+fn idle(cron: &str) -> Scene {
+    let spec = serde_json::json!({ "runOnCreation": false, "backoffLimit": 0, "schedule": { "cron": cron } });
+    played(Scene { want: Desired::of(&object(spec)), ..Scene::new() }, Fact::Nothing)
+}
+
+#[test]
+fn waiting_for_its_first_run() {
+    assert_golden("idle", &idle("15 2 * * *"));
+}
+
+#[test]
+fn waiting_for_its_first_run_while_suspended() {
+    assert_golden("suspended-idle", &played(idle("15 2 * * *").suspended(), Fact::Nothing));
+}
+
+#[test]
+fn waiting_for_its_first_run_by_an_invalid_schedule() {
+    assert_golden("invalid-schedule", &idle("0 0 30 2 *"));
 }
 
 #[test]
