@@ -86,34 +86,45 @@ impl Notice {
 
 /// Decides. Total and deterministic: the same inputs give the same decision.
 pub fn decide(now: Timestamp, want: &Desired, record: &Recorded, seen: &Observation) -> Decision {
-    let mut step =
-        Step { now: whole_second(now), want, seen, next: record.clone(), notices: Vec::new(), problem: None };
+    let mut step = Step {
+        now: whole_second(now),
+        want,
+        seen,
+        run: Run::default(),
+        next: record.clone(),
+        notices: Vec::new(),
+        problem: None,
+    };
     step.keep_time();
-    let (effect, wake) = match step.phase() {
-        Phase::Ended(run) => step.rest(&run, record.observed_generation != Some(want.generation)),
-        Phase::Opened(run) => {
-            step.queue_up(run);
+    let (effect, wake) = match step.enter_phase() {
+        Phase::Ended => {
+            let outcome = step.rest(record.observed_generation != Some(want.generation));
+            return step.decision(outcome);
+        }
+        Phase::Opened => {
+            step.queue_up();
             (Effect::None, Wake::After(Duration::ZERO))
         }
-        Phase::Due(run) if seen.permission == Permission::Announce => step.announce(run),
-        Phase::Due(run) if want.terminating => step.decline(run),
-        Phase::Due(run) if want.suspend => step.suspend(run),
+        Phase::Due if seen.permission == Permission::Announce => step.announce(),
+        Phase::Due if want.terminating => step.decline(),
+        Phase::Due if want.suspend => step.suspend(),
         // What came of a start is recorded whatever else is known.
-        Phase::Claimed(run) if matches!(seen.fact, Fact::Submitted(_)) => step.settle(run),
+        Phase::Claimed if matches!(seen.fact, Fact::Submitted(_)) => step.settle(),
         // The process has just started; what a connection is like is known in a moment, and saying nothing until then
         // keeps a restart from rewriting every status.
-        Phase::Due(_) | Phase::Claimed(_) | Phase::Tracked(..)
+        Phase::Due | Phase::Claimed | Phase::Tracked(_)
             if seen.connection == Connection::Unknown
                 && (record.claim().is_none() || seen.claim_known < ABSENCE_WINDOW) =>
         {
             let next = record.clone();
             return Decision { next, effect: Effect::None, notices: Vec::new(), wake: Wake::After(LONGEST_SLEEP) };
         }
-        Phase::Due(run) => step.wait_or_start(run),
-        Phase::Claimed(run) => step.settle(run),
-        Phase::Tracked(run, job) => step.track(run, job),
+        Phase::Due => step.wait_or_start(),
+        Phase::Claimed => step.settle(),
+        Phase::Tracked(job) => step.track(job),
     };
-    step.decision(effect, wake)
+    step.next.run = Some(step.run.clone());
+    step.decision((effect, wake))
 }
 
 /// What a step ends with.
@@ -124,6 +135,8 @@ pub(super) struct Step<'a> {
     pub(super) now: Timestamp,
     pub(super) want: &'a Desired,
     pub(super) seen: &'a Observation,
+    /// The run that is decided on; of an object at rest, what was last answered.
+    pub(super) run: Run,
     pub(super) next: Recorded,
     pub(super) notices: Vec<Notice>,
     /// What is wrong with the schedule.
@@ -133,63 +146,64 @@ pub(super) struct Step<'a> {
 /// Where a run stands, from what is durable of it.
 enum Phase {
     /// Nothing is due: the last run is over, or none was asked for yet.
-    Ended(Run),
+    Ended,
     /// The clock has just made it due.
-    Opened(Run),
-    Due(Run),
-    Claimed(Run),
-    Tracked(Run, JobId),
+    Opened,
+    Due,
+    Claimed,
+    Tracked(JobId),
 }
 
 impl Step<'_> {
-    fn phase(&mut self) -> Phase {
+    /// Takes up the run where it stands, and opens the one that is due.
+    fn enter_phase(&mut self) -> Phase {
         let Some(run) = self.next.run.clone().or_else(|| self.baseline()) else {
-            return Phase::Due(self.open_run(None));
+            self.open_run(None);
+            return Phase::Due;
         };
+        self.run = run;
         if self.next.is_at_rest() {
             // While nothing may start no run is opened: the last one's verdict stands.
             if self.want.holds_starts() {
-                return Phase::Ended(run);
+                return Phase::Ended;
             }
-            if self.want.asks_for_more_than(&run, &self.next.handled) {
-                return Phase::Due(self.open_run(Some(&run)));
+            if self.want.asks_for_more_than(&self.run, &self.next.handled) {
+                self.open_run(Some(self.run.clone()));
+                return Phase::Due;
             }
-            return self.due_by_clock(&run).map_or(Phase::Ended(run), Phase::Opened);
+            return if self.open_by_clock() { Phase::Opened } else { Phase::Ended };
         }
-        match (self.next.job.id, run.submit_time) {
-            (None, None) => match self.withdraw(&run) {
-                Some(last) => Phase::Ended(last),
-                None => Phase::Due(run),
-            },
+        match (self.next.job.id, self.run.submit_time) {
+            (None, None) if self.withdraw() => Phase::Ended,
+            (None, None) => Phase::Due,
             (None, Some(_)) => {
-                self.observe_what_needs_no_run(&run);
-                Phase::Claimed(run)
+                self.observe_what_needs_no_run();
+                Phase::Claimed
             }
             (Some(job), _) => {
-                self.observe_what_needs_no_run(&run);
-                Phase::Tracked(run, job)
+                self.observe_what_needs_no_run();
+                Phase::Tracked(job)
             }
         }
     }
 
     /// Writes this process' name on a run that is due.
-    fn announce(&mut self, mut run: Run) -> Outcome {
-        run.operator = Some(self.seen.operator.clone());
+    fn announce(&mut self) -> Outcome {
+        self.run.operator = Some(self.seen.operator.clone());
         if self.want.suspend {
-            return self.suspend(run);
+            return self.suspend();
         }
-        self.resume(&mut run);
-        match self.next.summary {
-            Some(_) => self.next.run = Some(run),
-            None => self.queue_up(run),
+        self.resume();
+        if self.next.summary.is_none() {
+            self.queue_up();
         }
         (Effect::None, Wake::After(Duration::ZERO))
     }
 
     /// Records that the run is due and that nothing has come of it yet.
-    pub(super) fn queue_up(&mut self, run: Run) {
+    pub(super) fn queue_up(&mut self) {
         let message = self.due();
-        self.sum_up(run, Reason::Queued, message);
+        self.sum_up(Reason::Queued, message);
     }
 
     /// What is said of a run that waits for nothing in particular.
@@ -197,19 +211,18 @@ impl Step<'_> {
         format!("The refresh of collection {} is due.", self.want.collection)
     }
 
-    /// Waits for the connection, keeping what is known of the run.
-    pub(super) fn await_connection(&mut self, run: Run, reason: &str, message: &str, again: Duration) -> Outcome {
+    /// Waits for the connection.
+    pub(super) fn await_connection(&mut self, reason: &str, message: &str, again: Duration) -> Outcome {
         let waited = self.summarised(Reason::ConnectionNotReady);
-        self.sum_up(run, Reason::ConnectionNotReady, format!("{reason}: {message}"));
+        self.sum_up(Reason::ConnectionNotReady, format!("{reason}: {message}"));
         if !waited {
-            self.notice(true, "ConnectionNotReady", format!("{reason}: {message}"));
+            self.warn("ConnectionNotReady", format!("{reason}: {message}"));
         }
         (Effect::None, Wake::After(again))
     }
 
-    /// Records the run and what goes on with it.
-    pub(super) fn sum_up(&mut self, run: Run, reason: Reason, message: impl AsRef<str>) {
-        self.next.run = Some(run);
+    /// Records what goes on with the run.
+    pub(super) fn sum_up(&mut self, reason: Reason, message: impl AsRef<str>) {
         // A run that was suspended before it ever began has shown no state.
         self.next.job.state = self.next.job.state.or(Some(JobState::Pending));
         self.next.queue_position = None;
@@ -221,11 +234,17 @@ impl Step<'_> {
         self.next.summary.as_ref().is_some_and(|summary| summary.reason == reason)
     }
 
-    pub(super) fn notice(&mut self, warning: bool, reason: &'static str, message: String) {
-        self.notices.push(Notice { warning, reason, message: bounded(&message) });
+    /// Tells of bad news by an Event.
+    pub(super) fn warn(&mut self, reason: &'static str, message: impl AsRef<str>) {
+        self.notices.push(Notice { warning: true, reason, message: bounded(message.as_ref()) });
     }
 
-    fn decision(mut self, effect: Effect, wake: Wake) -> Decision {
+    /// Tells of other news by an Event.
+    pub(super) fn inform(&mut self, reason: &'static str, message: impl AsRef<str>) {
+        self.notices.push(Notice { warning: false, reason, message: bounded(message.as_ref()) });
+    }
+
+    fn decision(mut self, (effect, wake): Outcome) -> Decision {
         self.next.suspended = self.want.holds(&self.next);
         let goes_on = self.next.summary.as_ref().is_none_or(|summary| summary.reason.is_reconciling());
         self.next.invalid_schedule = self.problem.filter(|_| !goes_on).map(|problem| bounded(&problem));

@@ -87,14 +87,14 @@ impl Handled {
 impl Step<'_> {
     /// Opens the run after `last`. Its first write also resets what the last one left; what that one captured stands until
     /// this one is claimed.
-    pub(super) fn open_run(&mut self, last: Option<&Run>) -> Run {
+    pub(super) fn open_run(&mut self, last: Option<Run>) {
         self.next.observed_generation = Some(self.want.generation);
         self.next.job = JobRecord::default();
         self.next.failure = None;
         self.next.summary = None;
-        let captured = last.cloned().unwrap_or_default();
         let created = last.is_none().then_some(Cause::Creation);
-        Run {
+        let captured = last.unwrap_or_default();
+        self.run = Run {
             number: captured.number.saturating_add(1),
             generation: self.want.generation,
             cause: self.want.asks(&captured, &self.next.handled).next().or(created),
@@ -103,17 +103,17 @@ impl Step<'_> {
             fingerprint: captured.fingerprint,
             queued_time: Some(self.now),
             ..Run::default()
-        }
+        };
     }
 
     /// Takes into the run what is asked for now. From here on it is this that the run answers, whatever the object says later.
-    pub(super) fn capture(&mut self, run: &mut Run) {
-        let asked = self.want.asks(run, &self.next.handled).next();
+    pub(super) fn capture(&mut self) {
+        let asked = self.want.asks(&self.run, &self.next.handled).next();
         let ticked = self.take_tick().map(|_| Cause::Schedule);
-        run.cause = [run.cause, asked, ticked].into_iter().flatten().min();
+        self.run.cause = [self.run.cause, asked, ticked].into_iter().flatten().min();
         self.next.baseline = None;
         let handled = &mut self.next.handled;
-        if self.want.differs_from(&run.fingerprint) {
+        if self.want.differs_from(&self.run.fingerprint) {
             handled.triggers.clear();
         }
         if let Some(trigger) = &self.want.trigger {
@@ -127,10 +127,10 @@ impl Step<'_> {
         if self.want.requested_at.is_some() {
             handled.request.clone_from(&self.want.requested_at);
         }
-        run.generation = self.want.generation;
-        run.trigger.clone_from(&self.want.trigger);
-        run.requested_at.clone_from(&self.want.requested_at);
-        run.fingerprint.clone_from(&self.want.fingerprint);
+        self.run.generation = self.want.generation;
+        self.run.trigger.clone_from(&self.want.trigger);
+        self.run.requested_at.clone_from(&self.want.requested_at);
+        self.run.fingerprint.clone_from(&self.want.fingerprint);
         self.next.observed_generation = Some(self.want.generation);
     }
 
@@ -158,40 +158,42 @@ impl Step<'_> {
 
     /// An edit that asks for no run is seen as soon as it is made. One that does is seen together with its run: a tool that
     /// finds the new generation observed takes the conditions for those of the new run.
-    pub(super) fn observe_what_needs_no_run(&mut self, run: &Run) {
-        if self.want.asks_for_more_than(run, &self.next.handled) {
+    pub(super) fn observe_what_needs_no_run(&mut self) {
+        if self.want.asks_for_more_than(&self.run, &self.next.handled) {
             return;
         }
         self.next.observed_generation = Some(self.want.generation);
         // The token that `run` itself answers is due until the run ends.
-        if self.want.trigger.is_some() && self.want.trigger != run.trigger {
+        if self.want.trigger.is_some() && self.want.trigger != self.run.trigger {
             self.next.handled.last_trigger.clone_from(&self.want.trigger);
         }
     }
 
     /// Takes back a run that nothing was done for and that may not start any more: what asked for it was reverted, or starts are
-    /// held. Gives the last run, whose result stands again.
-    pub(super) fn withdraw(&mut self, run: &Run) -> Option<Run> {
-        let asked = self.want.asks_for_more_than(run, &self.next.handled) || self.tick_stands(run);
-        if !self.want.suspend && asked || run.was_tried() {
-            return None;
+    /// held. Says whether it did: then the last run's result stands again.
+    pub(super) fn withdraw(&mut self) -> bool {
+        let asked = self.want.asks_for_more_than(&self.run, &self.next.handled) || self.tick_stands();
+        if !self.want.suspend && asked || self.run.was_tried() {
+            return false;
         }
-        if let Some(baseline) = self.next.baseline.as_ref().map(Baseline::run).filter(|_| run.number == 1) {
+        if let Some(baseline) = self.next.baseline.as_ref().map(Baseline::run).filter(|_| self.run.number == 1) {
             self.next.run = None;
-            return Some(baseline);
+            self.run = baseline;
+            return true;
         }
-        let past = self.next.history.first().filter(|past| past.number.checked_add(1) == Some(run.number))?.clone();
+        let before = |past: &&PastRun| past.number.checked_add(1) == Some(self.run.number);
+        let Some(past) = self.next.history.first().filter(before).cloned() else { return false };
         let (state, reason) = match past.failure {
             None => (JobState::Completed, Reason::RefreshCompleted),
             Some(class) => (JobState::Failed, Reason::Failed(class)),
         };
         let last = Run {
             number: past.number,
-            generation: run.generation,
+            generation: self.run.generation,
             cause: past.cause,
-            trigger: run.trigger.clone(),
-            requested_at: run.requested_at.clone(),
-            fingerprint: run.fingerprint.clone(),
+            trigger: self.run.trigger.clone(),
+            requested_at: self.run.requested_at.clone(),
+            fingerprint: self.run.fingerprint.clone(),
             ..Run::default()
         };
         self.next.job = result_of(&past, state);
@@ -199,7 +201,8 @@ impl Step<'_> {
         self.next.summary = Some(Summary { reason, message: past.message });
         self.next.queue_position = None;
         self.next.run = Some(last.clone());
-        Some(last)
+        self.run = last;
+        true
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    FailureClass, JobRecord, Reason, Run, Success,
+    FailureClass, JobRecord, Reason, Success,
     decide::{Effect, Outcome, Step, Wake},
     limits::{
         FIRST_RETRY, HISTORY_KEPT, HOLD, LONGEST_RETRY, LONGEST_WAIT, MESSAGE_BYTES, PAST_MESSAGE_BYTES, bounded, cut,
@@ -18,7 +18,7 @@ use crate::{
 
 impl Step<'_> {
     /// Ends the run in success.
-    pub(super) fn complete(&mut self, run: Run, job: JobId) -> Outcome {
+    pub(super) fn complete(&mut self, job: JobId) -> Outcome {
         let time = self.next.job.completion_time.unwrap_or(self.now);
         self.next.job.state = Some(JobState::Completed);
         self.next.job.progress = 100;
@@ -26,96 +26,95 @@ impl Step<'_> {
         self.next.job.completion_time = Some(time);
         self.next.last_success = Some(Success { time, job });
         let message = format!("Job {job} refreshed collection {}.", self.want.collection);
-        self.notice(false, "RefreshCompleted", message.clone());
-        self.close(run, Reason::RefreshCompleted, message)
+        self.inform("RefreshCompleted", &message);
+        self.close(Reason::RefreshCompleted, message)
     }
 
     /// Ends the attempt in failure, and with it the run where nothing speaks for another one. `message` is what Milvus or the
     /// operator says of it.
-    pub(super) fn fail(&mut self, run: Run, class: FailureClass, message: &str) -> Outcome {
+    pub(super) fn fail(&mut self, class: FailureClass, message: &str) -> Outcome {
         // What an earlier attempt failed of says nothing about this one.
         if self.next.job.reason.is_empty() || self.next.job.id.is_none() {
             self.next.job.reason = bounded(message);
         }
         self.next.failure = Some(class);
         let message = if message.is_empty() { "Milvus gave no reason." } else { message };
-        if class.retryable() && run.failures < self.want.backoff_limit {
-            return self.retry(run, class, message);
+        if class.retryable() && self.run.failures < self.want.backoff_limit {
+            return self.retry(class, message);
         }
         self.next.job.state = Some(JobState::Failed);
         self.next.job.completion_time = Some(self.next.job.completion_time.unwrap_or(self.now));
         let message = with_advice(message, class.remedy());
-        self.notice(true, class.as_str(), message.clone());
-        self.close(run, Reason::Failed(class), message)
+        self.warn(class.as_str(), &message);
+        self.close(Reason::Failed(class), message)
     }
 
     /// Waits before the next attempt.
-    fn retry(&mut self, mut run: Run, class: FailureClass, message: &str) -> Outcome {
+    fn retry(&mut self, class: FailureClass, message: &str) -> Outcome {
         if let Some(job) = self.next.job.id {
-            run.end_job(job);
+            self.run.end_job(job);
         }
-        run.failures = run.failures.saturating_add(1);
-        let pause = backoff(run.failures, self.seen.luck);
-        run.clear_claim();
-        run.job_seen = false;
-        run.adopted = false;
-        run.next_attempt_time = self.now.checked_add(pause).ok().map(whole_second);
+        self.run.failures = self.run.failures.saturating_add(1);
+        let pause = backoff(self.run.failures, self.seen.luck);
+        self.run.clear_claim();
+        self.run.job_seen = false;
+        self.run.adopted = false;
+        self.run.next_attempt_time = self.now.checked_add(pause).ok().map(whole_second);
         let reason = std::mem::take(&mut self.next.job.reason);
         self.next.job = JobRecord { reason, ..JobRecord::default() };
-        let message = with_advice(message, &self.retries(&run));
-        self.notice(true, class.as_str(), message.clone());
+        let message = with_advice(message, &self.retries());
+        self.warn(class.as_str(), &message);
         // What came meanwhile does not wait for what failed.
-        let pause = if self.want.asks_for_more_than(&run, &self.next.handled) { Duration::ZERO } else { pause };
-        self.sum_up(run, Reason::Retrying(class), message);
+        let pause = if self.want.asks_for_more_than(&self.run, &self.next.handled) { Duration::ZERO } else { pause };
+        self.sum_up(Reason::Retrying(class), message);
         (Effect::None, Wake::After(pause))
     }
 
     /// When the next attempt comes.
-    pub(super) fn retries(&self, run: &Run) -> String {
-        let (retry, limit) = (run.failures, self.want.backoff_limit);
-        match run.next_attempt_time {
+    pub(super) fn retries(&self) -> String {
+        let (retry, limit) = (self.run.failures, self.want.backoff_limit);
+        match self.run.next_attempt_time {
             Some(time) => format!("Retry {retry} of {limit} starts automatically at {time}."),
             None => format!("Retry {retry} of {limit} starts automatically."),
         }
     }
 
     /// The run is over. A run that is due after it is opened in the same step, so that nothing in between reads as done.
-    fn close(&mut self, mut run: Run, reason: Reason, message: String) -> Outcome {
+    fn close(&mut self, reason: Reason, message: String) -> Outcome {
         if let Some(job) = self.next.job.id {
-            run.end_job(job);
+            self.run.end_job(job);
         }
-        run.next_attempt_time = None;
-        run.refusal = None;
-        self.remember(&run, &message);
-        if !self.want.suspend && self.want.asks_for_more_than(&run, &self.next.handled) {
-            let next = self.open_run(Some(&run));
-            self.queue_up(next);
+        self.run.next_attempt_time = None;
+        self.run.refusal = None;
+        self.remember(&message);
+        if !self.want.suspend && self.want.asks_for_more_than(&self.run, &self.next.handled) {
+            self.open_run(Some(self.run.clone()));
+            self.queue_up();
             return (Effect::None, Wake::After(Duration::ZERO));
         }
-        if !self.want.holds_starts()
-            && let Some(next) = self.due_by_clock(&run)
-        {
-            self.queue_up(next);
+        if !self.want.holds_starts() && self.open_by_clock() {
+            self.queue_up();
             return (Effect::None, Wake::After(Duration::ZERO));
         }
-        self.sum_up(run.clone(), reason, message);
-        self.rest(&run, true)
+        self.sum_up(reason, message);
+        self.next.run = Some(self.run.clone());
+        self.rest(true)
     }
 
     /// Puts the run into the history and answers what asked for it.
-    fn remember(&mut self, run: &Run, message: &str) {
+    fn remember(&mut self, message: &str) {
         let handled = &mut self.next.handled;
-        if run.trigger.is_some() {
-            handled.last_trigger.clone_from(&run.trigger);
+        if self.run.trigger.is_some() {
+            handled.last_trigger.clone_from(&self.run.trigger);
         }
-        if run.requested_at.is_some() {
-            handled.completed_request.clone_from(&run.requested_at);
+        if self.run.requested_at.is_some() {
+            handled.completed_request.clone_from(&self.run.requested_at);
         }
         let past = PastRun {
-            number: run.number,
-            cause: run.cause,
-            trigger: run.trigger.clone(),
-            job: self.next.job.id.or(run.ended_job_ids.last().copied()),
+            number: self.run.number,
+            cause: self.run.cause,
+            trigger: self.run.trigger.clone(),
+            job: self.next.job.id.or(self.run.ended_job_ids.last().copied()),
             failure: self.next.failure.filter(|_| self.next.job.state == Some(JobState::Failed)),
             start_time: self.next.job.start_time,
             completion_time: self.next.job.completion_time,
@@ -128,26 +127,26 @@ impl Step<'_> {
     /// The run is over and none may start: the object rests until it is edited or its time has come. Of an object that waits for
     /// its first run, `run` is the baseline. `newly` when this is the
     /// first look at the object as it is.
-    pub(super) fn rest(&mut self, run: &Run, newly: bool) -> Outcome {
+    pub(super) fn rest(&mut self, newly: bool) -> Outcome {
         self.next.observed_generation = Some(self.want.generation);
         if self.next.run.is_none() {
             self.idle();
         }
-        if self.want.asks_for_more_than(run, &self.next.handled) {
+        if self.want.asks_for_more_than(&self.run, &self.next.handled) {
             // Starts are held. What is due comes before a deletion.
             let held = self.want.holds(&self.next);
             if let Some(held) = held.filter(|held| self.next.suspended.as_ref() != Some(held)) {
-                self.notice(false, "Suspended", held);
+                self.inform("Suspended", held);
             }
             return (Effect::None, Wake::OnChange);
         }
         if let Some(trigger) = &self.want.trigger {
             // Else it is an edit of something else, and the token is where it was.
             let reverted = self.next.handled.triggers.last() != Some(trigger);
-            if newly && reverted && run.trigger.as_ref() != Some(trigger) {
+            if newly && reverted && self.run.trigger.as_ref() != Some(trigger) {
                 let message = "A run has already handled this value of spec.trigger, so nothing is started. Set a new value to \
                                start a run.";
-                self.notice(false, "TriggerAlreadyHandled", message.to_owned());
+                self.inform("TriggerAlreadyHandled", message);
             }
             self.next.handled.put_last(trigger);
             self.next.handled.last_trigger = Some(trigger.clone());
@@ -156,7 +155,7 @@ impl Step<'_> {
             (None, _) => (Effect::None, Wake::OnChange),
             (Some(_), Some(keeper)) => {
                 if newly {
-                    self.notice(true, "TTLSkipped", keeper.why_it_stays());
+                    self.warn("TTLSkipped", keeper.why_it_stays());
                 }
                 (Effect::None, Wake::OnChange)
             }

@@ -14,42 +14,42 @@ use crate::milvus::{ErrorKind, Job, MilvusError};
 
 impl Step<'_> {
     /// A start may have been accepted (rule 7): from here on only a find decides.
-    pub(super) fn unknown(&mut self, run: Run, what: &str) -> Outcome {
+    pub(super) fn unknown(&mut self, what: &str) -> Outcome {
         let message = format!(
             "It is unknown whether Milvus accepted the start ({}). The operator looks for its job for at least {} s before it \
              starts another.",
             what.trim_end_matches('.'),
             GRACE.as_secs()
         );
-        self.await_outcome(run, message)
+        self.await_outcome(message)
     }
 
-    fn await_outcome(&mut self, run: Run, message: String) -> Outcome {
+    fn await_outcome(&mut self, message: String) -> Outcome {
         if !self.summarised(Reason::OutcomeUnknown) {
-            self.notice(true, "OutcomeUnknown", message.clone());
+            self.warn("OutcomeUnknown", &message);
         }
-        self.sum_up(run, Reason::OutcomeUnknown, message);
+        self.sum_up(Reason::OutcomeUnknown, message);
         let left = GRACE.saturating_sub(self.seen.claim_known);
         (Effect::None, Wake::After(if left.is_zero() { LOOK_AGAIN } else { left.min(LOOK_AGAIN) }))
     }
 
-    pub(super) fn cannot_find(&mut self, run: Run, error: &MilvusError) -> Outcome {
+    pub(super) fn cannot_find(&mut self, error: &MilvusError) -> Outcome {
         let gone =
             matches!(error.kind, ErrorKind::CollectionNotFound | ErrorKind::DatabaseNotFound | ErrorKind::NotExternal);
         if gone && self.seen.claim_known >= GRACE {
             let message =
                 format!("The collection no longer exists, and the outcome of a start is unknown: {}", error.message);
-            return self.fail(run, FailureClass::JobLost, &message);
+            return self.fail(FailureClass::JobLost, &message);
         }
-        self.unless_out_of_reach(run, ABSENCE_WINDOW, &error.message, |step, run| step.unknown(run, &error.message))
+        self.unless_out_of_reach(ABSENCE_WINDOW, &error.message, |step| step.unknown(&error.message))
     }
 
     /// Looks for the job of the standing claim (rules 7 to 9).
-    pub(super) fn find(&mut self, mut run: Run, look: &Look) -> Outcome {
-        if let Some(lost) = another_incarnation(&run, look, self.endpoint()) {
-            return self.fail(run, FailureClass::JobLost, &lost);
+    pub(super) fn find(&mut self, look: &Look) -> Outcome {
+        if let Some(lost) = another_incarnation(&self.run, look, self.endpoint()) {
+            return self.fail(FailureClass::JobLost, &lost);
         }
-        let found = self.candidates(&run, look);
+        let found = self.candidates(look);
         if self.seen.claim_known < GRACE {
             let message = match found.first() {
                 // Our own start may still land and would then be another job, so taking this one has to wait.
@@ -65,90 +65,92 @@ impl Step<'_> {
                     LOOK_AGAIN.as_secs()
                 ),
             };
-            return self.await_outcome(run, message);
+            return self.await_outcome(message);
         }
         if !self.may_start() {
-            return self.hold(run, HOLD);
+            return self.hold(HOLD);
         }
         if self.want.terminating {
-            return self.leave_behind(run, &found);
+            return self.leave_behind(&found);
         }
         if !found.is_empty() {
-            return self.adopt(run, look);
+            return self.adopt(look);
         }
-        if run.job_id_watermark.is_none() {
-            return self.cannot_be_told(run);
+        if self.run.job_id_watermark.is_none() {
+            return self.cannot_be_told();
         }
-        if self.seen.claim_known >= ABSENCE_WINDOW || is_older_than(run.submit_time, self.now, ABSENCE_WINDOW) {
+        if self.seen.claim_known >= ABSENCE_WINDOW || is_older_than(self.run.submit_time, self.now, ABSENCE_WINDOW) {
             let message = "The start was over 12 hours ago, so Milvus may have forgotten its job.";
             // An id that Milvus once gave makes it a lost job, no id an unknown outcome.
-            let class = if run.ended_job_ids.is_empty() { FailureClass::OutcomeUnknown } else { FailureClass::JobLost };
-            return self.fail(run, class, message);
+            let class =
+                if self.run.ended_job_ids.is_empty() { FailureClass::OutcomeUnknown } else { FailureClass::JobLost };
+            return self.fail(class, message);
         }
         // Our own start may have made it, and the other object took it (rule 8).
-        if let Some(job) = look.jobs.iter().find(|job| is_above_watermarks(&run, job) && look.taken.contains(&job.id)) {
+        if let Some(job) =
+            look.jobs.iter().find(|job| is_above_watermarks(&self.run, job) && look.taken.contains(&job.id))
+        {
             let message = format!(
                 "Job {} began after this run was claimed, and another refresh has recorded it as its own. It is unknown which of \
                  the two started it.",
                 job.id
             );
-            return self.fail(run, FailureClass::OutcomeUnknown, &message);
+            return self.fail(FailureClass::OutcomeUnknown, &message);
         }
-        if let Some(refusal) = run.refusal.take() {
-            run.prove_claim();
-            run.clear_claim();
-            return self.refused(run, refusal);
+        if let Some(refusal) = self.run.refusal.take() {
+            self.run.prove_claim();
+            self.run.clear_claim();
+            return self.refused(refusal);
         }
         if let Some(job) = active(look) {
-            run.clear_claim();
-            return self.meet_foreign_job(run, job, look);
+            self.run.clear_claim();
+            return self.meet_foreign_job(job, look);
         }
-        if run.unproven_submits >= MAX_UNPROVEN_SUBMITS {
-            let message = format!("No job was found for {} starts in a row.", run.unproven_submits.saturating_add(1));
-            return self.fail(run, FailureClass::OutcomeUnknown, &message);
+        if self.run.unproven_submits >= MAX_UNPROVEN_SUBMITS {
+            let message =
+                format!("No job was found for {} starts in a row.", self.run.unproven_submits.saturating_add(1));
+            return self.fail(FailureClass::OutcomeUnknown, &message);
         }
-        run.unproven_submits = run.unproven_submits.saturating_add(1);
-        self.release(run, "No job was found for the last start; the operator starts again now.")
+        self.run.unproven_submits = self.run.unproven_submits.saturating_add(1);
+        self.release("No job was found for the last start; the operator starts again now.")
     }
 
     /// Without a watermark no job of the run is told from older ones.
-    pub(super) fn cannot_be_told(&mut self, run: Run) -> Outcome {
+    pub(super) fn cannot_be_told(&mut self) -> Outcome {
         let message = "The record of the claim in status.run is damaged, so its job cannot be told from others.";
-        self.fail(run, FailureClass::OutcomeUnknown, message)
+        self.fail(FailureClass::OutcomeUnknown, message)
     }
 
-    pub(super) fn candidates<'a>(&self, run: &Run, look: &'a Look) -> Vec<&'a Job> {
-        candidates(run, &self.next.history, look)
+    pub(super) fn candidates<'a>(&self, look: &'a Look) -> Vec<&'a Job> {
+        candidates(&self.run, &self.next.history, look)
     }
 
     /// The address in use, or the claimed one while there is none.
     fn endpoint(&self) -> &str {
         match &self.seen.connection {
             Connection::Ready { endpoint } => endpoint,
-            Connection::NotReady { .. } | Connection::Unknown => {
-                self.next.run.as_ref().and_then(|run| run.endpoint.as_deref()).unwrap_or_default()
-            }
+            Connection::NotReady { .. } | Connection::Unknown => self.run.endpoint.as_deref().unwrap_or_default(),
         }
     }
 
     /// Takes a job that our own start can have made.
-    pub(super) fn adopt(&mut self, run: Run, look: &Look) -> Outcome {
-        let found = self.candidates(&run, look);
+    pub(super) fn adopt(&mut self, look: &Look) -> Outcome {
+        let found = self.candidates(look);
         let Some(job) = found.first() else { return (Effect::None, Wake::After(LOOK_AGAIN)) };
         if found.len() > 1 {
             let ids: Vec<String> = found.iter().take(5).map(|job| job.id.to_string()).collect();
-            if let Some(other) = &run.passed_over {
+            if let Some(other) = &self.run.passed_over {
                 let message = format!(
                     "Jobs {} may all come from this refresh or from refresh {other}, which used the collection at the same \
                      time; none of them is tracked.",
                     ids.join(", ")
                 );
-                return self.fail(run, FailureClass::OutcomeUnknown, &message);
+                return self.fail(FailureClass::OutcomeUnknown, &message);
             }
             let message = format!("Jobs {} may all come from this refresh; the first one is tracked.", ids.join(", "));
-            self.notice(true, "AmbiguousAdoption", message);
+            self.warn("AmbiguousAdoption", message);
         }
-        self.take(run, job)
+        self.take(job)
     }
 }
 

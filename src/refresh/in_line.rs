@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Ahead, Permission, Reason, Run,
+    Ahead, Permission, Reason,
     decide::{Effect, Outcome, Step, Wake},
     limits::{LATE_CLAIM, LONGEST_SLEEP},
 };
@@ -18,7 +18,7 @@ impl Step<'_> {
     }
 
     /// Another run has the collection, or comes first.
-    pub(super) fn queue(&mut self, run: Run, position: Option<u8>) -> Outcome {
+    pub(super) fn queue(&mut self, position: Option<u8>) -> Outcome {
         let collection = &self.want.collection;
         let message = match &self.seen.ahead {
             Some(Ahead::Refresh(first)) => {
@@ -31,39 +31,38 @@ impl Step<'_> {
         // Who goes first changes with every run that ends, which is no news.
         let was_due = self.next.summary.as_ref().is_some_and(|summary| summary.message == self.due());
         if was_due || !self.summarised(Reason::Queued) {
-            self.notice(false, "Queued", message.clone());
+            self.inform("Queued", &message);
         }
-        self.sum_up(run, Reason::Queued, message);
+        self.sum_up(Reason::Queued, message);
         self.next.queue_position = position;
         (Effect::None, Wake::After(LONGEST_SLEEP))
     }
 
     /// As many runs go through the connection as it allows.
-    pub(super) fn await_slot(&mut self, run: Run) -> Outcome {
+    pub(super) fn await_slot(&mut self) -> Outcome {
         let message = "The connection already runs as many refreshes as its maxConcurrentRefreshes allows; this one waits for its \
                        turn and then starts automatically.";
         if !self.summarised(Reason::ConcurrencyLimit) {
-            self.notice(false, "ConcurrencyLimit", message.to_owned());
+            self.inform("ConcurrencyLimit", message);
         }
-        self.sum_up(run, Reason::ConcurrencyLimit, message);
+        self.sum_up(Reason::ConcurrencyLimit, message);
         (Effect::None, Wake::After(LONGEST_SLEEP))
     }
 
     /// This process may not start or take anything now.
-    pub(super) fn hold(&mut self, run: Run, again: Duration) -> Outcome {
+    pub(super) fn hold(&mut self, again: Duration) -> Outcome {
         match self.next.summary {
             Some(_) => {
-                self.next.run = Some(run);
                 self.next.queue_position = None;
             }
-            None => self.queue_up(run),
+            None => self.queue_up(),
         }
         (Effect::None, Wake::After(again))
     }
 
     /// A claim of the process before this one may still land on the collection (rule 15). Whoever keeps watch over that wakes
     /// the run when it is over.
-    pub(super) fn await_takeover(&mut self, run: Run) -> Outcome {
+    pub(super) fn await_takeover(&mut self) -> Outcome {
         let minutes = LATE_CLAIM.as_secs() / 60;
         let message = match &self.seen.ahead {
             Some(Ahead::Unwritten(other)) => format!(
@@ -76,9 +75,9 @@ impl Step<'_> {
                  them may use the collection. This one starts once they are listed, or {minutes} minutes after the change of \
                  leader."
             ),
-            Some(Ahead::Refresh(_) | Ahead::PassedOver(_)) | None => return self.hold(run, LONGEST_SLEEP),
+            Some(Ahead::Refresh(_) | Ahead::PassedOver(_)) | None => return self.hold(LONGEST_SLEEP),
         };
-        self.sum_up(run, Reason::Queued, message);
+        self.sum_up(Reason::Queued, message);
         (Effect::None, Wake::After(LONGEST_SLEEP))
     }
 }

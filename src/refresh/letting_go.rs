@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    FailureClass, Reason, Run,
+    FailureClass, Reason,
     decide::{Effect, Outcome, Step, Wake},
     limits::GRACE,
     record::elapsed,
@@ -16,30 +16,30 @@ const TERMINATING: &str = "The refresh is being deleted, so the operator starts 
 
 impl Step<'_> {
     /// The object is being deleted: its run is neither claimed nor given a job, and waits for nothing.
-    pub(super) fn decline(&mut self, mut run: Run) -> Outcome {
-        if run.attempt == 0 {
-            run.generation = self.want.generation;
+    pub(super) fn decline(&mut self) -> Outcome {
+        if self.run.attempt == 0 {
+            self.run.generation = self.want.generation;
         }
         self.next.observed_generation = Some(self.want.generation);
         if !self.summarised(Reason::Terminating) {
-            self.notice(false, Reason::Terminating.as_str(), TERMINATING.to_owned());
+            self.inform(Reason::Terminating.as_str(), TERMINATING);
         }
-        self.sum_up(run, Reason::Terminating, TERMINATING);
+        self.sum_up(Reason::Terminating, TERMINATING);
         (Effect::None, Wake::OnChange)
     }
 
     /// The object is being deleted and nothing of its start can arrive any more. What it may have started is not followed:
     /// to the next run of the collection it is a job like any other.
-    pub(super) fn leave_behind(&mut self, mut run: Run, found: &[&Job]) -> Outcome {
+    pub(super) fn leave_behind(&mut self, found: &[&Job]) -> Outcome {
         let Some(job) = found.first() else {
-            run.clear_claim();
-            return self.decline(run);
+            self.run.clear_claim();
+            return self.decline();
         };
         let message = format!(
             "Job {} may come from this refresh, which is being deleted; the operator does not track the job.",
             job.id
         );
-        self.fail(run, FailureClass::OutcomeUnknown, &message)
+        self.fail(FailureClass::OutcomeUnknown, &message)
     }
 
     /// Waits on for what became of the start, unless the claim is older than `limit`: then nothing of it can be found or can
@@ -47,15 +47,14 @@ impl Step<'_> {
     /// begins anew in every process.
     pub(super) fn unless_out_of_reach(
         &mut self,
-        run: Run,
         limit: Duration,
         why: &str,
-        wait: impl FnOnce(&mut Self, Run) -> Outcome,
+        wait: impl FnOnce(&mut Self) -> Outcome,
     ) -> Outcome {
         let known = self.seen.claim_known;
-        let age = run.submit_time.map_or(known, |submit| elapsed(submit, self.now).max(known));
+        let age = self.run.submit_time.map_or(known, |submit| elapsed(submit, self.now).max(known));
         if age < limit || known < GRACE || !self.may_start() {
-            return wait(self, run);
+            return wait(self);
         }
         let message = format!(
             "For {} minutes the operator could not find out whether Milvus accepted the start ({}). No job of it can be running \
@@ -63,6 +62,6 @@ impl Step<'_> {
             limit.as_secs() / 60,
             why.trim_end_matches('.')
         );
-        self.fail(run, FailureClass::OutcomeUnknown, &message)
+        self.fail(FailureClass::OutcomeUnknown, &message)
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Connection, Fact, FailureClass, JobRecord, Reason, Run,
+    Connection, Fact, FailureClass, JobRecord, Reason,
     decide::{Effect, Outcome, Step, Wake},
     limits::{FIRST_WORD, GRACE, LONGEST_SLEEP, bounded},
     record::{elapsed, whole_second},
@@ -12,24 +12,21 @@ use crate::milvus::{Answer, Job, JobId, JobState};
 
 impl Step<'_> {
     /// The job is known and not over.
-    pub(super) fn track(&mut self, run: Run, job: JobId) -> Outcome {
+    pub(super) fn track(&mut self, job: JobId) -> Outcome {
         match (&self.seen.connection, &self.seen.fact) {
-            (Connection::Unknown, _) => {
-                self.next.run = Some(run.clone());
-                self.unless_too_long(run, job, (Effect::None, Wake::After(LONGEST_SLEEP)))
-            }
+            (Connection::Unknown, _) => self.unless_too_long(job, (Effect::None, Wake::After(LONGEST_SLEEP))),
             (Connection::NotReady { reason, message }, _) => {
-                let waits = self.await_connection(run.clone(), reason.as_str(), message, LONGEST_SLEEP);
-                self.unless_too_long(run, job, waits)
+                let waits = self.await_connection(reason.as_str(), message, LONGEST_SLEEP);
+                self.unless_too_long(job, waits)
             }
             (Connection::Ready { .. }, Fact::Sighted(sighting)) => match sighting {
                 None => {
-                    let waits = self.running(run.clone(), job);
+                    let waits = self.running(job);
                     // After a restart the job may have ended long ago, which its first word will say.
-                    if self.seen.claim_known < FIRST_WORD { waits } else { self.unless_too_long(run, job, waits) }
+                    if self.seen.claim_known < FIRST_WORD { waits } else { self.unless_too_long(job, waits) }
                 }
-                Some(Answer::Job(seen)) => self.sighted(run, job, seen),
-                Some(Answer::NotFound) => self.vanished(run, job),
+                Some(Answer::Job(seen)) => self.sighted(job, seen),
+                Some(Answer::NotFound) => self.vanished(job),
             },
             (Connection::Ready { .. }, Fact::Nothing | Fact::Looked(_) | Fact::Submitted(_)) => {
                 (Effect::Poll(job), Wake::After(LONGEST_SLEEP))
@@ -39,8 +36,8 @@ impl Step<'_> {
 
     /// Goes on as decided while the attempt has time left; else stops tracking the job and fails the run. The job itself goes
     /// on in Milvus, which cannot cancel it.
-    fn unless_too_long(&mut self, run: Run, job: JobId, going_on: Outcome) -> Outcome {
-        let since = run.submit_time.or(run.queued_time).unwrap_or(self.now);
+    fn unless_too_long(&mut self, job: JobId, going_on: Outcome) -> Outcome {
+        let since = self.run.submit_time.or(self.run.queued_time).unwrap_or(self.now);
         // At least as long as this process has known it, even if the clock that wrote the time was ahead.
         let age = elapsed(since, self.now).max(self.seen.claim_known);
         let left = self.want.active_deadline.saturating_sub(age);
@@ -51,7 +48,7 @@ impl Step<'_> {
                 "Job {job} took longer than {limit} s (spec.activeDeadlineSeconds) and was last seen at {progress}%. It is no \
                  longer tracked and may still finish."
             );
-            return self.fail(run, FailureClass::DeadlineExceeded, &message);
+            return self.fail(FailureClass::DeadlineExceeded, &message);
         }
         match going_on {
             (effect, Wake::After(pause)) => (effect, Wake::After(pause.min(left))),
@@ -59,27 +56,27 @@ impl Step<'_> {
         }
     }
 
-    fn running(&mut self, run: Run, job: JobId) -> Outcome {
-        let message = if run.adopted {
+    fn running(&mut self, job: JobId) -> Outcome {
+        let message = if self.run.adopted {
             format!("Job {job} refreshes collection {}; it was found in Milvus' job list.", self.want.collection)
         } else {
             format!("Job {job} refreshes collection {}.", self.want.collection)
         };
-        self.sum_up(run, Reason::RefreshInProgress, message);
+        self.sum_up(Reason::RefreshInProgress, message);
         (Effect::None, Wake::After(LONGEST_SLEEP))
     }
 
     /// The job runs, and may while its time lasts.
-    fn go_on(&mut self, run: Run, job: JobId) -> Outcome {
-        let running = self.running(run.clone(), job);
-        self.unless_too_long(run, job, running)
+    fn go_on(&mut self, job: JobId) -> Outcome {
+        let running = self.running(job);
+        self.unless_too_long(job, running)
     }
 
-    fn sighted(&mut self, mut run: Run, id: JobId, seen: &Job) -> Outcome {
+    fn sighted(&mut self, id: JobId, seen: &Job) -> Outcome {
         if seen.id != id {
-            return self.running(run, id);
+            return self.running(id);
         }
-        run.job_seen = true;
+        self.run.job_seen = true;
         let job = &mut self.next.job;
         job.progress = job.progress.max(seen.progress.min(100));
         job.reason = bounded(&seen.reason);
@@ -89,38 +86,38 @@ impl Step<'_> {
         }
         job.start_time = seen.start_time.map(whole_second).or(job.start_time);
         // A job that was found may be somebody else's: its end says nothing of ours.
-        if seen.state.is_terminal() && !run.adopted {
-            run.prove_claim();
+        if seen.state.is_terminal() && !self.run.adopted {
+            self.run.prove_claim();
         }
         match seen.state {
             JobState::Completed => {
                 job.completion_time = seen.end_time.map(whole_second);
-                self.complete(run, id)
+                self.complete(id)
             }
             JobState::Failed => {
                 job.completion_time = seen.end_time.map(whole_second);
-                self.fail(run, FailureClass::of_reason(&seen.reason), &seen.reason)
+                self.fail(FailureClass::of_reason(&seen.reason), &seen.reason)
             }
             JobState::InProgress => {
                 job.state = Some(JobState::InProgress);
-                self.go_on(run, id)
+                self.go_on(id)
             }
             // Milvus sets tasks back, and newer servers may know more states; neither is an end nor worth a write.
-            JobState::Pending | JobState::Unknown(_) => self.go_on(run, id),
+            JobState::Pending | JobState::Unknown(_) => self.go_on(id),
         }
     }
 
     /// Milvus does not know the job (rule 10).
-    fn vanished(&mut self, mut run: Run, job: JobId) -> Outcome {
-        if run.job_seen {
+    fn vanished(&mut self, job: JobId) -> Outcome {
+        if self.run.job_seen {
             let message = format!(
                 "Milvus no longer knows job {job}, and the operator has not seen its end (Milvus forgets jobs 24 h after they \
                  end)."
             );
-            return self.fail(run, FailureClass::JobLost, &message);
+            return self.fail(FailureClass::JobLost, &message);
         }
         // Milvus can accept a start and then create nothing. The claim stands until a find after the grace proves it.
-        run.end_job(job);
+        self.run.end_job(job);
         let JobRecord { collection, source, .. } = std::mem::take(&mut self.next.job);
         self.next.job = JobRecord { collection, source, ..JobRecord::default() };
         let message = format!(
@@ -128,8 +125,8 @@ impl Step<'_> {
              before it starts another.",
             GRACE.as_secs()
         );
-        self.notice(true, "OutcomeUnknown", message.clone());
-        self.sum_up(run, Reason::OutcomeUnknown, message);
+        self.warn("OutcomeUnknown", &message);
+        self.sum_up(Reason::OutcomeUnknown, message);
         (Effect::None, Wake::After(Duration::ZERO))
     }
 }

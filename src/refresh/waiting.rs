@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    FailureClass, Reason, Run,
+    FailureClass, Reason,
     decide::{Effect, Outcome, Step, Wake},
     ending::longest_backoff,
     limits::LONGEST_WAIT,
@@ -15,19 +15,19 @@ pub(super) const HELD: &str = "spec.suspend holds all starts; set it to false to
 
 impl Step<'_> {
     /// Holds the start for as long as the spec says so.
-    pub(super) fn suspend(&mut self, mut run: Run) -> Outcome {
-        self.bring_back(&mut run);
-        if run.was_tried() {
-            self.observe_what_needs_no_run(&run);
+    pub(super) fn suspend(&mut self) -> Outcome {
+        self.bring_back();
+        if self.run.was_tried() {
+            self.observe_what_needs_no_run();
         }
-        run.suspended_time = run.suspended_time.or(Some(self.now));
-        run.generation = self.want.generation;
+        self.run.suspended_time = self.run.suspended_time.or(Some(self.now));
+        self.run.generation = self.want.generation;
         self.next.observed_generation = Some(self.want.generation);
         if !self.summarised(Reason::Suspended) {
-            self.notice(false, "Suspended", HELD.to_owned());
+            self.inform("Suspended", HELD);
         }
-        let first = run.number <= 1;
-        self.sum_up(run, Reason::Suspended, HELD);
+        let first = self.run.number <= 1;
+        self.sum_up(Reason::Suspended, HELD);
         if first {
             self.next.job.state = None;
         }
@@ -35,43 +35,43 @@ impl Step<'_> {
     }
 
     /// Ends a suspension; what else the run waits for is said anew.
-    pub(super) fn resume(&mut self, run: &mut Run) {
-        let since = run.suspended_time.take();
+    pub(super) fn resume(&mut self) {
+        let since = self.run.suspended_time.take();
         if let Some(since) = since {
             let held = i64::try_from(elapsed(since, self.now).as_secs()).unwrap_or(i64::MAX);
-            run.suspended_seconds = run.suspended_seconds.saturating_add(held);
+            self.run.suspended_seconds = self.run.suspended_seconds.saturating_add(held);
         }
         if since.is_some() || self.next.suspended.is_some() {
-            self.notice(false, "Resumed", "spec.suspend is false; starts are no longer held.".to_owned());
+            self.inform("Resumed", "spec.suspend is false; starts are no longer held.");
         }
         self.next.summary.take_if(|summary| summary.reason == Reason::Suspended);
     }
 
     /// Starts the run unless it has to wait for its next attempt, and fails it when it has waited too long.
-    pub(super) fn wait_or_start(&mut self, mut run: Run) -> Outcome {
-        self.bring_back(&mut run);
-        self.resume(&mut run);
-        if !run.was_tried() {
-            run.generation = self.want.generation;
+    pub(super) fn wait_or_start(&mut self) -> Outcome {
+        self.bring_back();
+        self.resume();
+        if !self.run.was_tried() {
+            self.run.generation = self.want.generation;
             self.next.observed_generation = Some(self.want.generation);
-        } else if self.want.asks_for_more_than(&run, &self.next.handled) {
+        } else if self.want.asks_for_more_than(&self.run, &self.next.handled) {
             // Something else is asked for now: the failures of what was asked before say nothing about it.
-            run.failures = 0;
-            run.next_attempt_time = run.next_attempt_time.map(|next| next.min(self.now));
+            self.run.failures = 0;
+            self.run.next_attempt_time = self.run.next_attempt_time.map(|next| next.min(self.now));
             self.next.failure = None;
             self.next.summary.take_if(|summary| matches!(summary.reason, Reason::Retrying(_)));
         } else {
-            self.observe_what_needs_no_run(&run);
+            self.observe_what_needs_no_run();
         }
-        let left = self.starting_time_left(&run);
+        let left = self.starting_time_left();
         if left.is_some_and(|left| left.is_zero()) {
-            return self.miss_the_start(run);
+            return self.miss_the_start();
         }
-        let pause = run.next_attempt_time.map(|next| elapsed(self.now, next)).filter(|pause| !pause.is_zero());
+        let pause = self.run.next_attempt_time.map(|next| elapsed(self.now, next)).filter(|pause| !pause.is_zero());
         let (effect, wake) = match (pause, self.next.failure) {
-            (_, Some(class)) if run.failures > self.want.backoff_limit => self.give_up(run, class),
-            (Some(pause), Some(class)) => self.back_off(run, class, pause),
-            (Some(_) | None, _) => self.start(run),
+            (_, Some(class)) if self.run.failures > self.want.backoff_limit => self.give_up(class),
+            (Some(pause), Some(class)) => self.back_off(class, pause),
+            (Some(_) | None, _) => self.start(),
         };
         match (wake, left) {
             (Wake::After(pause), Some(left)) => (effect, Wake::After(pause.min(left))),
@@ -80,45 +80,44 @@ impl Step<'_> {
     }
 
     /// Brings back to now what a clock that was ahead has recorded: the run would wait for it.
-    fn bring_back(&self, run: &mut Run) {
-        run.queued_time = run.queued_time.map(|time| not_ahead(time, self.now));
-        run.suspended_time = run.suspended_time.map(|time| not_ahead(time, self.now));
-        let latest = self.now.checked_add(longest_backoff(run.failures)).unwrap_or(self.now);
-        run.next_attempt_time = run.next_attempt_time.map(|next| next.min(latest));
+    fn bring_back(&mut self) {
+        self.run.queued_time = self.run.queued_time.map(|time| not_ahead(time, self.now));
+        self.run.suspended_time = self.run.suspended_time.map(|time| not_ahead(time, self.now));
+        let latest = self.now.checked_add(longest_backoff(self.run.failures)).unwrap_or(self.now);
+        self.run.next_attempt_time = self.run.next_attempt_time.map(|next| next.min(latest));
     }
 
     /// Waits for the next attempt.
-    fn back_off(&mut self, run: Run, class: FailureClass, pause: Duration) -> Outcome {
+    fn back_off(&mut self, class: FailureClass, pause: Duration) -> Outcome {
         if self.summarised(Reason::Retrying(class)) {
-            self.next.run = Some(run);
         } else {
-            let message = format!("The last attempt failed ({}). {}", class.as_str(), self.retries(&run));
-            self.sum_up(run, Reason::Retrying(class), message);
+            let message = format!("The last attempt failed ({}). {}", class.as_str(), self.retries());
+            self.sum_up(Reason::Retrying(class), message);
         }
         (Effect::None, Wake::After(pause.min(LONGEST_WAIT)))
     }
 
     /// The limit was lowered below what was tried already.
-    fn give_up(&mut self, run: Run, class: FailureClass) -> Outcome {
+    fn give_up(&mut self, class: FailureClass) -> Outcome {
         let reason = std::mem::take(&mut self.next.job.reason);
-        self.fail(run, class, &reason)
+        self.fail(class, &reason)
     }
 
     /// What is left of the time in which the run has to be started; `None` without such a limit, and once an attempt was
     /// accepted.
-    fn starting_time_left(&self, run: &Run) -> Option<Duration> {
-        let limit = self.want.starting_deadline.filter(|_| run.ended_job_ids.is_empty())?;
-        let waited = elapsed(run.queued_time?, self.now);
-        let held = Duration::from_secs(u64::try_from(run.suspended_seconds).unwrap_or_default());
+    fn starting_time_left(&self) -> Option<Duration> {
+        let limit = self.want.starting_deadline.filter(|_| self.run.ended_job_ids.is_empty())?;
+        let waited = elapsed(self.run.queued_time?, self.now);
+        let held = Duration::from_secs(u64::try_from(self.run.suspended_seconds).unwrap_or_default());
         Some(limit.saturating_sub(waited.saturating_sub(held)))
     }
 
-    fn miss_the_start(&mut self, mut run: Run) -> Outcome {
+    fn miss_the_start(&mut self) -> Outcome {
         let limit = self.want.starting_deadline.unwrap_or_default().as_secs();
         let last = self.next.summary.take().map(|summary| summary.message).unwrap_or_default();
         let last = if last.is_empty() { last } else { format!(" Its last status was: {last}") };
         let message = format!("The refresh did not start within {limit} s (spec.startingDeadlineSeconds).{last}");
-        self.capture(&mut run);
-        self.fail(run, FailureClass::StartingDeadlineExceeded, &message)
+        self.capture();
+        self.fail(FailureClass::StartingDeadlineExceeded, &message)
     }
 }

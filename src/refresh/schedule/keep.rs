@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{SCHEDULE_MISSED, Schedule, ScheduleRecord, clockwork::Clockwork};
 use crate::refresh::{
-    Cause, Run,
+    Cause,
     decide::Step,
     record::{elapsed, not_ahead},
 };
@@ -59,21 +59,21 @@ impl Step<'_> {
         self.problem = Some(format!("{problem} Until then the schedule starts no run; a new spec.trigger still does."));
     }
 
-    /// The run after `last` that the clock makes due, if it does. It is written before it is claimed: a successor whose clock
-    /// is behind would not announce it (rule 15).
-    pub(in crate::refresh) fn due_by_clock(&mut self, last: &Run) -> Option<Run> {
-        let due = self.take_tick()?;
+    /// Opens the run that the clock makes due, if it does. It is written before it is claimed: a successor whose clock is behind
+    /// would not announce it (rule 15).
+    pub(in crate::refresh) fn open_by_clock(&mut self) -> bool {
+        let Some(due) = self.take_tick() else { return false };
         // A tick that fell into a run waited for its end.
         let due = self.next.job.completion_time.map_or(due, |ended| ended.max(due)).min(self.now);
         let late = elapsed(due, self.now);
         if self.want.starting_deadline.is_some_and(|deadline| late > deadline) {
             self.tell_missed(due);
-            return None;
+            return false;
         }
-        let mut run = self.open_run(Some(last));
-        run.cause = Some(Cause::Schedule);
-        run.queued_time = Some(due);
-        Some(run)
+        self.open_run(Some(self.run.clone()));
+        self.run.cause = Some(Cause::Schedule);
+        self.run.queued_time = Some(due);
+        true
     }
 
     fn tell_missed(&mut self, due: Timestamp) {
@@ -84,7 +84,7 @@ impl Step<'_> {
             "The run that was due at {due} was skipped: the operator noticed it only after the {deadline} s that \
              spec.startingDeadlineSeconds allows.{next} To refresh now, set spec.trigger to a new value."
         );
-        self.notice(true, SCHEDULE_MISSED, message);
+        self.warn(SCHEDULE_MISSED, message);
     }
 
     /// Counts the latest tick that has come as answered. Gives when it was due.
@@ -102,9 +102,9 @@ impl Step<'_> {
         tick.and_then(|tick| delayed(tick, wanted))
     }
 
-    /// Whether the tick that `run` was opened for still stands: not once the schedule was edited, removed or held.
-    pub(in crate::refresh) fn tick_stands(&self, run: &Run) -> bool {
-        run.cause == Some(Cause::Schedule)
+    /// Whether the tick that the run was opened for still stands: not once the schedule was edited, removed or held.
+    pub(in crate::refresh) fn tick_stands(&self) -> bool {
+        self.run.cause == Some(Cause::Schedule)
             && self.next.schedule.as_ref().is_some_and(|kept| kept.since.is_some() && kept.last.is_some())
     }
 }
