@@ -80,11 +80,14 @@ impl Verdict {
             return;
         }
         let job = scene.job();
-        // Of several jobs that may be ours the first is taken; nobody follows ours if another user's came before it, also
-        // where that one failed and another attempt followed. Only the start of the attempt that took it is excused.
+        // Of several jobs that may be ours the one with the lowest id is taken; nobody follows ours if another user's came before
+        // it or has a lower id, also where that one failed and another attempt followed. Only the start of the attempt that took
+        // it is excused.
         let overtaken = |start: &JobId| {
             let before = recorded.iter().rfind(|job| scene.order[job] < scene.order[start]);
-            before.is_some_and(|before| scene.foreign.contains(before))
+            let after =
+                recorded.iter().find(|job| scene.order[job] > scene.order[start]).filter(|after| *after < start);
+            before.into_iter().chain(after).any(|taken| scene.foreign.contains(taken))
         };
         // Of two jobs that the proxy has made of one call, one is followed.
         let known = |call: &Vec<JobId>| call.iter().any(|start| recorded.contains(start) || overtaken(start));
