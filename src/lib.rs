@@ -31,6 +31,9 @@
 //! * [`telemetry`]: how log lines look and which there are.
 //! * [`shutdown`]: an orderly end on SIGTERM and Ctrl-C.
 
+// What only tests use is reachable for them alone.
+#![cfg_attr(not(test), warn(unreachable_pub))]
+
 pub mod api;
 pub mod backoff;
 pub mod cli;

@@ -1,6 +1,8 @@
 //! The custom resources: data and documentation, no behaviour. What a field's doc comment says is what
 //! `kubectl explain` shows.
 
+#![allow(unreachable_pub, reason = "the derives of the schemas repeat `pub` in places that rustc takes for private")]
+
 mod condition;
 mod connection;
 mod connection_reason;

@@ -43,7 +43,7 @@ pub enum Error {
 }
 
 /// The objects of a kind in one scope, and what asks for passes over them.
-pub struct Watched<K: Resource<DynamicType = ()> + 'static> {
+pub(super) struct Watched<K: Resource<DynamicType = ()> + 'static> {
     scope: Option<String>,
     store: Store<Packed<K>>,
     /// Ends where the watch does.
@@ -55,7 +55,7 @@ where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
     /// What `watch` shows to have changed asks for a pass, once the store shows it, and what is woken.
-    pub fn new(
+    pub(super) fn new(
         scope: &Option<String>,
         store: Store<Packed<K>>,
         watch: impl Stream<Item = Result<Packed<K>, watcher::Error>> + Send + 'static,
@@ -83,7 +83,7 @@ impl<K: Resource<DynamicType = ()> + Clone + 'static> Stores<K> {
 /// one namespace and one `lane` share what they may have under way.
 ///
 /// Gives `name`.
-pub async fn drive<K, F, Fut>(
+pub(super) async fn drive<K, F, Fut>(
     name: &'static str,
     watched: Vec<Watched<K>>,
     workers: u16,

@@ -14,14 +14,14 @@ use crate::{
 
 /// How many passes are under way at a time, with so many `workers`: as many through one connection and twice as many in one
 /// namespace, those that are set aside among them. So much memory as 32 namespaces that hang may be held by what hangs.
-pub fn limits(workers: u16) -> Limits {
+pub(super) fn limits(workers: u16) -> Limits {
     let workers = usize::from(workers.max(1));
     Limits { at_work: workers, each_lane: workers, each_namespace: 2 * workers, set_aside: 64 * workers }
 }
 
 /// What waits for a pass, and what has one.
 #[derive(Debug)]
-pub struct Queue {
+pub(super) struct Queue {
     fair: Fair<Key>,
     objects: HashMap<Key, State>,
     /// What waits for its time.
@@ -39,12 +39,12 @@ enum State {
 
 impl Queue {
     /// With nothing in it.
-    pub fn new(limits: Limits) -> Self {
+    pub(super) fn new(limits: Limits) -> Self {
         Self { fair: Fair::new(limits), objects: HashMap::new(), later: BTreeSet::new() }
     }
 
     /// A pass is due for `key`, which stands in this lane of its namespace.
-    pub fn add(&mut self, key: Key, lane: String) {
+    pub(super) fn add(&mut self, key: Key, lane: String) {
         match self.objects.get_mut(&key) {
             Some(State::Waits) => {}
             Some(State::Runs(_, again)) => *again = Some(lane),
@@ -57,7 +57,7 @@ impl Queue {
     }
 
     /// The object whose pass begins at `now`, if one may.
-    pub fn next(&mut self, now: Instant) -> Option<Key> {
+    pub(super) fn next(&mut self, now: Instant) -> Option<Key> {
         while self.later.first().is_some_and(|(time, _)| *time <= now)
             && let Some((_, key)) = self.later.pop_first()
         {
@@ -71,13 +71,13 @@ impl Queue {
     }
 
     /// When [`next`](Self::next) may have one although nothing has happened.
-    pub fn next_time(&self) -> Option<Instant> {
+    pub(super) fn next_time(&self) -> Option<Instant> {
         let later = self.later.first().map(|(time, _)| *time);
         later.into_iter().chain(self.fair.next_time()).min()
     }
 
     /// The pass over `key` has ended; there is another at that time, if one is given.
-    pub fn ended(&mut self, key: Key, next: Option<Instant>) {
+    pub(super) fn ended(&mut self, key: Key, next: Option<Instant>) {
         let Some(State::Runs(ticket, again)) = self.objects.remove(&key) else { return };
         self.fair.done(&ticket);
         match (again, next) {

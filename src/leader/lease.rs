@@ -30,7 +30,7 @@ const _: () = assert!(POLL_PERIOD.as_millis() <= RENEW_PERIOD.as_millis());
 
 /// A lease as this process knows it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Observed {
+pub(super) struct Observed {
     /// What was last read or written.
     pub lease: Lease,
     /// When the reply came that first showed the record as it is.
@@ -39,13 +39,13 @@ pub struct Observed {
 
 impl Observed {
     /// `lease`, from a reply that came at `now`. A record that is as it was before keeps its time.
-    pub fn after(previous: Option<&Self>, lease: Lease, now: Instant) -> Self {
+    pub(super) fn after(previous: Option<&Self>, lease: Lease, now: Instant) -> Self {
         let since = previous.filter(|previous| previous.lease.spec == lease.spec).map_or(now, |same| same.since);
         Self { lease, since }
     }
 
     /// Who holds the lease; `None` when nobody does.
-    pub fn holder(&self) -> Option<&str> {
+    pub(super) fn holder(&self) -> Option<&str> {
         self.lease.spec.as_ref()?.holder_identity.as_deref().filter(|holder| !holder.is_empty())
     }
 
@@ -59,7 +59,7 @@ impl Observed {
 
 /// What a process may do with a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub(super) enum Step {
     /// There is none: create it.
     Create,
     /// Nobody holds it, or its holder has let it run out: take it.
@@ -71,7 +71,7 @@ pub enum Step {
 }
 
 /// What `me` may do at `now` with the lease as it was last seen.
-pub fn evaluate(now: Instant, observed: Option<&Observed>, me: &str) -> Step {
+pub(super) fn evaluate(now: Instant, observed: Option<&Observed>, me: &str) -> Step {
     let Some(observed) = observed else { return Step::Create };
     match observed.holder() {
         None => Step::Take,
@@ -83,7 +83,7 @@ pub fn evaluate(now: Instant, observed: Option<&Observed>, me: &str) -> Step {
 
 /// The lease `name` held by `me`, to be written over `previous`, with the resourceVersion of that. `now` is the wall
 /// clock, for people who read the lease; nothing is decided by it.
-pub fn held(name: &str, me: &str, previous: Option<&Lease>, now: Timestamp) -> Lease {
+pub(super) fn held(name: &str, me: &str, previous: Option<&Lease>, now: Timestamp) -> Lease {
     let (metadata, was) = match previous {
         None => (ObjectMeta { name: Some(name.to_owned()), ..Default::default() }, LeaseSpec::default()),
         Some(lease) => (lease.metadata.clone(), lease.spec.clone().unwrap_or_default()),
@@ -107,7 +107,7 @@ pub fn held(name: &str, me: &str, previous: Option<&Lease>, now: Timestamp) -> L
 }
 
 /// The lease `held` as it is when its holder gives it up: free for everybody at once.
-pub fn released(held: &Lease, now: Timestamp) -> Lease {
+pub(super) fn released(held: &Lease, now: Timestamp) -> Lease {
     let was = held.spec.clone().unwrap_or_default();
     let time = Some(micro_time(now, was.renew_time.as_ref()));
     let spec = LeaseSpec {

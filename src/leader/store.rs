@@ -8,11 +8,11 @@ use tokio::time::timeout;
 
 /// How long one call may take; the client alone would wait and retry for minutes. Half the renew deadline, so that a
 /// leader whose connection hangs gets to try another one.
-pub const CALL_DEADLINE: Duration = Duration::from_secs(5);
+pub(super) const CALL_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Why a call did not succeed. Whether a write took effect is known after a conflict only.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub(super) enum Failure {
     /// The lease is not as it was when it was read; nothing was written.
     #[error("another process has written the lease since it was read")]
     Conflict,
@@ -33,29 +33,29 @@ pub enum Failure {
 }
 
 /// One lease.
-pub struct Store {
+pub(super) struct Store {
     leases: Api<Lease>,
     name: String,
 }
 
 impl Store {
     /// The lease `name` among `leases`.
-    pub fn new(leases: Api<Lease>, name: String) -> Self {
+    pub(super) fn new(leases: Api<Lease>, name: String) -> Self {
         Self { leases, name }
     }
 
     /// Its name.
-    pub fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &str {
         &self.name
     }
 
     /// The lease as the API server has it now: a GET without resourceVersion is answered by a quorum.
-    pub async fn read(&self) -> Result<Option<Lease>, Failure> {
+    pub(super) async fn read(&self) -> Result<Option<Lease>, Failure> {
         within_deadline(self.leases.get_opt(&self.name)).await
     }
 
     /// Creates the lease where it has no resourceVersion, else replaces just that version of it. Gives what is stored.
-    pub async fn write(&self, lease: &Lease) -> Result<Lease, Failure> {
+    pub(super) async fn write(&self, lease: &Lease) -> Result<Lease, Failure> {
         let params = PostParams::default();
         if lease.metadata.resource_version.is_none() {
             return within_deadline(self.leases.create(&params, lease)).await;

@@ -9,7 +9,7 @@ use prometheus_client::{encoding::text::encode_registry, registry::Registry};
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// All that is in `registry`.
-pub fn text(registry: &Registry) -> Result<String, fmt::Error> {
+pub(super) fn text(registry: &Registry) -> Result<String, fmt::Error> {
     let mut open_metrics = String::new();
     encode_registry(&mut open_metrics, registry)?;
     Ok(classic(&open_metrics))

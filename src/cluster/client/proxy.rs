@@ -31,7 +31,7 @@ use tower::{BoxError, ServiceBuilder};
 ///
 /// # Errors
 /// When the configuration makes no sense, or its proxy speaks a protocol that we do not.
-pub fn client(mut config: Config) -> anyhow::Result<Client> {
+pub(super) fn client(mut config: Config) -> anyhow::Result<Client> {
     // Set where the kubeconfig or the environment names one for any server.
     let proxy = config.proxy_url.take().and_then(|_| {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());

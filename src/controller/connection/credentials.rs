@@ -19,7 +19,7 @@ const TLS_TYPE: &str = "kubernetes.io/tls";
 
 /// What the spec of a connection refers to.
 #[derive(Debug)]
-pub struct Wanted {
+pub(super) struct Wanted {
     login: Option<Reference>,
     ca: Option<(Reference, String)>,
     certificate: Option<Reference>,
@@ -29,7 +29,7 @@ pub struct Wanted {
 
 /// What a connection is made with, besides its address.
 #[derive(Clone, Debug)]
-pub struct Credentials {
+pub(super) struct Credentials {
     /// The login.
     pub login: Option<Login>,
     /// How TLS is spoken, if anything is said of that.
@@ -40,7 +40,7 @@ pub struct Credentials {
 
 /// Why there are no credentials.
 #[derive(Debug)]
-pub enum Problem {
+pub(super) enum Problem {
     /// It will be known in a moment.
     Loading,
     /// What is referred to, or a part of it, is not there or cannot be read.
@@ -51,7 +51,7 @@ pub enum Problem {
 
 impl Wanted {
     /// What `spec` refers to.
-    pub fn by(spec: &ConnectionSpec) -> Self {
+    pub(super) fn by(spec: &ConnectionSpec) -> Self {
         let secret = |name: &String| Reference { kind: Kind::Secret, name: name.clone() };
         let tls = spec.tls.as_ref();
         let ca = tls.and_then(|tls| tls.ca_ref.as_ref()).map(|ca| {
@@ -71,7 +71,7 @@ impl Wanted {
     }
 
     /// The objects, in the order in which [`Self::read`] takes them.
-    pub fn references(&self) -> Vec<&Reference> {
+    pub(super) fn references(&self) -> Vec<&Reference> {
         self.login.iter().chain(self.ca.iter().map(|(reference, _)| reference)).chain(&self.certificate).collect()
     }
 
@@ -79,7 +79,7 @@ impl Wanted {
     ///
     /// # Errors
     /// When one of them is not known, not there, or cannot be used.
-    pub fn read(&self, views: Vec<View>, label: bool) -> Result<Credentials, Problem> {
+    pub(super) fn read(&self, views: Vec<View>, label: bool) -> Result<Credentials, Problem> {
         let references = self.references();
         let found = references.iter().zip(views).map(|(reference, view)| found(reference, view, label));
         let mut contents = found.collect::<Result<Vec<_>, _>>()?.into_iter();
@@ -106,7 +106,7 @@ impl Credentials {
     ///
     /// # Errors
     /// When they hold a login, the Milvus that the connection names speaks no TLS, and the connection does not allow that.
-    pub fn sendable_to(self, address: &str, spec: &ConnectionSpec) -> Result<Self, Problem> {
+    pub(super) fn sendable_to(self, address: &str, spec: &ConnectionSpec) -> Result<Self, Problem> {
         match &spec.milvus_ref {
             Some(milvus) if self.login.is_some() && address.starts_with("http://") && !milvus.allow_plaintext_login => {
                 Err(Problem::Unusable(format!(

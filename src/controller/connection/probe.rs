@@ -22,7 +22,7 @@ const LONGEST_RETRY: Duration = Duration::from_secs(15);
 const LONGEST_LOOK: Duration = Duration::from_secs(30);
 
 /// What a look at a connection found.
-pub struct Health {
+pub(super) struct Health {
     /// How it is.
     pub reason: ConnectionReason,
     /// What is wrong and what to do.
@@ -33,12 +33,12 @@ pub struct Health {
 
 impl Health {
     /// A connection that cannot be used.
-    pub fn not_ready(reason: ConnectionReason, message: impl Into<String>) -> Self {
+    pub(super) fn not_ready(reason: ConnectionReason, message: impl Into<String>) -> Self {
         Self { reason, message: message.into(), version: None }
     }
 
     /// Whether it can be used.
-    pub fn ready(&self) -> bool {
+    pub(super) fn ready(&self) -> bool {
         self.reason == ConnectionReason::Connected
     }
 
@@ -48,13 +48,13 @@ impl Health {
     }
 
     /// The pause before the next look, after `failures` in a row.
-    pub fn pause(&self, failures: u32) -> Duration {
+    pub(super) fn pause(&self, failures: u32) -> Duration {
         if self.ready() { CALM } else { doubled(FIRST_RETRY, failures.max(1), self.longest_pause()) }
     }
 }
 
 /// Asks the server at `address` for its version, and whether it knows the refresh API and the login.
-pub async fn probe(milvus: &dyn Milvus, address: &str) -> Health {
+pub(super) async fn probe(milvus: &dyn Milvus, address: &str) -> Health {
     timeout(LONGEST_LOOK, ask(milvus)).await.unwrap_or_else(|_| {
         let message = format!("Milvus at {address} did not answer within {LONGEST_LOOK:?}");
         unhealthy(&MilvusError::new(ErrorKind::Timeout, message))

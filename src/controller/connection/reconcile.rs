@@ -35,7 +35,7 @@ use crate::{
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
 /// Hears of connections that come and go.
-pub struct Lifecycle {
+pub(crate) struct Lifecycle {
     /// What the passes share.
     pub context: Arc<Context>,
     /// What is watched.
@@ -85,7 +85,7 @@ impl watch::Lifecycle<Packed<MilvusConnection>> for Lifecycle {
 ///
 /// # Errors
 /// When the API server does not take the status.
-pub async fn reconcile(connection: Arc<MilvusConnection>, context: Arc<Context>) -> Result<Wake, Error> {
+pub(crate) async fn reconcile(connection: Arc<MilvusConnection>, context: Arc<Context>) -> Result<Wake, Error> {
     let key = Key::of(connection.as_ref());
     context.servers.allow(&key, &connection.spec.allowed_sources);
     context

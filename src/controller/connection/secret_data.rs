@@ -10,7 +10,7 @@ use kube::core::ObjectMeta;
 use secrecy::{ExposeSecret, SecretSlice};
 
 /// Marks a Secret that the operator may use where Secrets have to be marked.
-pub const ALLOW_LABEL: &str = "milvus-refresh.dev/allow";
+pub(super) const ALLOW_LABEL: &str = "milvus-refresh.dev/allow";
 
 /// Credentials of Kubernetes itself. Some have a key called `token` too, which must not be sent to whatever address a
 /// connection names.

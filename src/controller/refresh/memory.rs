@@ -253,7 +253,7 @@ impl Remembered {
 
 /// Whether `a` is a later version than `b`. Kubernetes' versions are numbers that rise; what is not a number is taken
 /// for later when it differs, which costs a conflict at the most.
-pub fn newer(a: &str, b: &str) -> bool {
+pub(super) fn newer(a: &str, b: &str) -> bool {
     match (a.parse::<u64>(), b.parse::<u64>()) {
         (Ok(a), Ok(b)) => a > b,
         (Err(_), _) | (_, Err(_)) => a != b,

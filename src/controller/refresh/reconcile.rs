@@ -21,7 +21,7 @@ use crate::{
 const AFTER_CONFLICT: Duration = Duration::from_millis(50);
 
 /// Hears of refreshes that come and go.
-pub struct Lifecycle {
+pub(crate) struct Lifecycle {
     /// What the passes share.
     pub context: Arc<Context>,
     /// What is watched.
@@ -72,7 +72,7 @@ fn forget(context: &Context, uid: &str) {
 ///
 /// # Errors
 /// When the API server does not take a status; everything else is a value.
-pub async fn reconcile(triggered: Arc<ExternalCollectionRefresh>, context: Arc<Context>) -> Result<Wake, Error> {
+pub(crate) async fn reconcile(triggered: Arc<ExternalCollectionRefresh>, context: Arc<Context>) -> Result<Wake, Error> {
     match pass_over(&triggered, &context).await {
         Ok(wake) => Ok(wake),
         // A deletion event frees what was held for an object that is gone.
@@ -83,7 +83,10 @@ pub async fn reconcile(triggered: Arc<ExternalCollectionRefresh>, context: Arc<C
 }
 
 /// One pass over the newest that is known of `triggered`.
-pub async fn pass_over(triggered: &ExternalCollectionRefresh, context: &Context) -> Result<Wake, WriteError> {
+pub(in crate::controller) async fn pass_over(
+    triggered: &ExternalCollectionRefresh,
+    context: &Context,
+) -> Result<Wake, WriteError> {
     // Memory before store: the memory lets go of a status only once the store has it, so in this order nothing is missed.
     let written =
         context.volatile.memory.with(triggered.metadata.uid.as_deref().unwrap_or_default(), |r| r.newest.clone());

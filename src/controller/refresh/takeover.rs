@@ -21,7 +21,7 @@ const AGAIN: Duration = Duration::from_secs(5);
 const AT_ONCE: usize = 8;
 
 /// Comes to its end when nothing is withheld any more.
-pub async fn watch_over(context: Arc<Context>) {
+pub(crate) async fn watch_over(context: Arc<Context>) {
     let fence = &context.volatile.turns.fence;
     let Some(late) = fence.late() else { return };
     sleep_until(late).await;

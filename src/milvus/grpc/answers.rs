@@ -89,7 +89,7 @@ impl Answer for Listing {
 
 impl Listing {
     /// The jobs, each encoded.
-    pub fn jobs(&self) -> impl Iterator<Item = Result<ListedJob, Unreadable>> + Send + use<> {
+    pub(super) fn jobs(&self) -> impl Iterator<Item = Result<ListedJob, Unreadable>> + Send + use<> {
         fields(self.0.clone()).filter_map(|field| match field {
             Ok((2, Field::Bytes(job))) => Some(Ok(ListedJob(job))),
             Ok(_) => None,
@@ -103,7 +103,7 @@ pub(super) struct ListedJob(Bytes);
 
 impl ListedJob {
     /// Its id, for which nothing else of it is unpacked.
-    pub fn id(&self) -> Result<i64, Unreadable> {
+    pub(super) fn id(&self) -> Result<i64, Unreadable> {
         #[derive(Clone, PartialEq, Message)]
         struct Id {
             #[prost(int64, tag = "1")]
@@ -113,7 +113,7 @@ impl ListedJob {
     }
 
     /// The whole job.
-    pub fn unpack(self) -> Result<JobInfo, Unreadable> {
+    pub(super) fn unpack(self) -> Result<JobInfo, Unreadable> {
         Ok(JobInfo::decode(self.0)?)
     }
 }

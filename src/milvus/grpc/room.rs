@@ -60,13 +60,13 @@ type Taken = [Option<OwnedSemaphorePermit>; 2];
 
 impl Room {
     /// For a connection, out of that of the process.
-    pub fn of_connection() -> Self {
+    pub(super) fn of_connection() -> Self {
         let [own, lists] = [1, LISTS as usize].map(|count| Arc::new(Semaphore::new(count)));
         Self { all: ALL.clone(), own, lists }
     }
 
     /// Waits until another list may be asked for, in order of arrival. It is over when what this gives is dropped.
-    pub async fn list(&self) -> Option<OwnedSemaphorePermit> {
+    pub(super) async fn list(&self) -> Option<OwnedSemaphorePermit> {
         self.lists.clone().acquire_owned().await.ok()
     }
 

@@ -1,5 +1,5 @@
 //! The generated protobuf types and gRPC stubs of `proto/`.
-#![allow(dead_code, missing_docs, clippy::all, clippy::pedantic)]
+#![allow(dead_code, unreachable_pub, missing_docs, clippy::all, clippy::pedantic)]
 
 pub(crate) mod common {
     tonic::include_proto!("milvus.proto.common");

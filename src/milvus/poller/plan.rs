@@ -73,7 +73,7 @@ pub(super) struct Plan<K> {
 }
 
 impl<K: Eq + Hash + Clone> Plan<K> {
-    pub fn new(now: Instant) -> Self {
+    pub(super) fn new(now: Instant) -> Self {
         Self {
             jobs: HashMap::new(),
             server: Pause::none(now),
@@ -88,7 +88,7 @@ impl<K: Eq + Hash + Clone> Plan<K> {
     }
 
     /// The newest sighting, and whether the job is new to the plan.
-    pub fn track(&mut self, key: K, job: JobId, age: Duration, now: Instant) -> (Sighting, bool) {
+    pub(super) fn track(&mut self, key: K, job: JobId, age: Duration, now: Instant) -> (Sighting, bool) {
         match self.jobs.get(&key) {
             Some(known) if known.job == job => (known.sighting(), false),
             _ => {
@@ -98,27 +98,27 @@ impl<K: Eq + Hash + Clone> Plan<K> {
         }
     }
 
-    pub fn hush(&mut self, key: &K, until: Instant) {
+    pub(super) fn hush(&mut self, key: &K, until: Instant) {
         if let Some(tracked) = self.jobs.get_mut(key) {
             tracked.hushed = until;
         }
     }
 
-    pub fn forget(&mut self, key: &K) {
+    pub(super) fn forget(&mut self, key: &K) {
         self.jobs.remove(key);
     }
 
-    pub fn active(&self) -> usize {
+    pub(super) fn active(&self) -> usize {
         self.jobs.values().filter(|job| job.is_active()).count()
     }
 
     /// The jobs that a List is to show.
-    pub fn wanted(&self) -> HashSet<JobId> {
+    pub(super) fn wanted(&self) -> HashSet<JobId> {
         self.jobs.values().filter(|tracked| tracked.is_active()).map(|tracked| tracked.job).collect()
     }
 
     /// What to do at `now`. A step that is not to wait counts as taken.
-    pub fn next(&mut self, now: Instant) -> Step<K> {
+    pub(super) fn next(&mut self, now: Instant) -> Step<K> {
         let active = self.active();
         if active == 0 {
             return Step::Wait(None);
@@ -171,7 +171,7 @@ impl<K: Eq + Hash + Clone> Plan<K> {
     }
 
     /// Takes the outcome of a single poll; the keys whose readers could care.
-    pub fn polled(&mut self, key: K, job: JobId, outcome: Result<Job>, now: Instant, random: f64) -> Option<K> {
+    pub(super) fn polled(&mut self, key: K, job: JobId, outcome: Result<Job>, now: Instant, random: f64) -> Option<K> {
         self.asking = self.asking.saturating_sub(1);
         self.judge_server(outcome.as_ref().err(), now, random);
         let tracked = self.jobs.get_mut(&key).filter(|tracked| tracked.job == job)?;
@@ -182,7 +182,12 @@ impl<K: Eq + Hash + Clone> Plan<K> {
     }
 
     /// Takes the outcome of a List; the keys whose readers could care.
-    pub fn listed(&mut self, outcome: Result<Vec<Job>>, now: Instant, mut random: impl FnMut() -> f64) -> Vec<K> {
+    pub(super) fn listed(
+        &mut self,
+        outcome: Result<Vec<Job>>,
+        now: Instant,
+        mut random: impl FnMut() -> f64,
+    ) -> Vec<K> {
         let began = self.last_list.unwrap_or(now);
         self.listing = false;
         self.list_random = random();

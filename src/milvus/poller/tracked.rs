@@ -37,7 +37,7 @@ pub(super) struct Tracked {
 }
 
 impl Tracked {
-    pub fn new(job: JobId, age: Duration, now: Instant) -> Self {
+    pub(super) fn new(job: JobId, age: Duration, now: Instant) -> Self {
         Self {
             job,
             alone: false,
@@ -52,20 +52,20 @@ impl Tracked {
         }
     }
 
-    pub fn sighting(&self) -> Sighting {
+    pub(super) fn sighting(&self) -> Sighting {
         self.seen.clone()
     }
 
-    pub fn is_active(&self) -> bool {
+    pub(super) fn is_active(&self) -> bool {
         !matches!(&self.seen.answer, Some(Answer::Job(job)) if job.state.is_terminal())
     }
 
-    pub fn age(&self, now: Instant) -> Duration {
+    pub(super) fn age(&self, now: Instant) -> Duration {
         self.age.saturating_add(now.saturating_duration_since(self.since))
     }
 
     /// Takes the outcome of a single poll; whether a reader could care.
-    pub fn polled(&mut self, outcome: Result<Job>, now: Instant, random: f64) -> bool {
+    pub(super) fn polled(&mut self, outcome: Result<Job>, now: Instant, random: f64) -> bool {
         self.due = now + lengthened(single_interval(self.age(now)), random);
         match outcome {
             Ok(job) => self.answered(Answer::Job(job), now),
@@ -79,13 +79,13 @@ impl Tracked {
     }
 
     /// Takes what a List shows of the job; whether a reader could care.
-    pub fn listed(&mut self, job: Job, now: Instant, random: f64) -> bool {
+    pub(super) fn listed(&mut self, job: Job, now: Instant, random: f64) -> bool {
         self.alone = false;
         self.polled(Ok(job), now, random)
     }
 
     /// A List that began after the tracking did not show the job: it alone does not prove that there is none.
-    pub fn missing(&mut self, now: Instant) {
+    pub(super) fn missing(&mut self, now: Instant) {
         if !self.alone {
             self.alone = true;
             self.due = now;

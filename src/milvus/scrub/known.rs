@@ -63,7 +63,7 @@ pub(super) struct Known {
 }
 
 impl Known {
-    pub fn learn(&mut self, secrets: &Arc<Secrets>) {
+    pub(super) fn learn(&mut self, secrets: &Arc<Secrets>) {
         let is_known = |held: &Held| std::ptr::eq(held.users.as_ptr(), Arc::as_ptr(secrets));
         if secrets.0.is_empty() || self.held.iter().any(is_known) {
             return;
@@ -90,12 +90,12 @@ impl Known {
     }
 
     /// Whether there is nothing to look for.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.by_first.is_empty()
     }
 
     /// The secrets that begin with this character.
-    pub fn beginning_with(&self, first: char) -> impl Iterator<Item = &str> {
+    pub(super) fn beginning_with(&self, first: char) -> impl Iterator<Item = &str> {
         let places = self.by_first.get(&first).into_iter().flatten();
         places.filter_map(|(at, position)| Some(self.held.get(*at)?.texts.get(*position)?.expose_secret()))
     }
