@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{ExternalCollectionRefresh, GROUP, MilvusConnection, RefreshSpec, VERSION, crds, crds_yaml};
 use crate::{
     milvus::scrub::CREDENTIAL_KEYS,
-    refresh::{source::MAX_SOURCE, spec::MAX_SPEC},
+    refresh::source::{MAX_SOURCE, spec::MAX_SPEC},
 };
 
 fn folder(name: &str) -> PathBuf {

@@ -13,37 +13,28 @@
 //! ```
 
 mod cause;
-mod claim;
 mod decide;
 mod desired;
-mod due;
-mod ending;
 mod failure;
-mod find;
-mod in_line;
 mod keeper;
-mod letting_go;
 pub mod limits;
 mod observation;
-mod project;
-mod proof;
-mod read;
+mod phase;
 mod record;
 mod schedule;
 pub mod source;
-pub mod spec;
-mod track;
-mod waiting;
 
 pub use cause::Cause;
 pub use decide::{Decision, Effect, Notice, Wake, decide};
 pub use desired::{ANNOTATIONS_READ, Desired, OwnSource, SpecPlace};
-pub use due::{is_due, rests};
 pub use failure::{FailureClass, is_trouble, page as failures_page, trouble};
 pub use keeper::{Keeper, LABELS_READ};
 pub use observation::{Ahead, Connection, Fact, Look, Observation, OwnSourceCheck, Permission, Slot, Submission, Turn};
-pub use project::{differs_only_in_progress, project};
-pub use proof::ClaimKey;
+pub use phase::{
+    due::{is_due, rests},
+    proof::ClaimKey,
+};
+pub use record::project::{differs_only_in_progress, project};
 pub use record::{
     Baseline, Handled, JobRecord, PastRun, Reason, Recorded, RefusedStart, Run, Success, Summary, elapsed,
 };

@@ -12,7 +12,11 @@ use crate::{
     cluster::request::DEADLINE,
     controller::connection::Content,
     milvus::{Source, scrub::Secrets},
-    refresh::{FailureClass, OwnSource, OwnSourceCheck, SpecPlace, limits::LOOK_FOR_SECRET, source, spec},
+    refresh::{
+        FailureClass, OwnSource, OwnSourceCheck, SpecPlace,
+        limits::LOOK_FOR_SECRET,
+        source::{self, spec},
+    },
 };
 
 /// How often a Secret is looked for, in seconds.

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{
     milvus::scrub::CREDENTIAL_KEYS,
-    refresh::spec::{MAX_CREDENTIALS, MAX_SPEC, check, check_plain},
+    refresh::source::spec::{MAX_CREDENTIALS, MAX_SPEC, check, check_plain},
 };
 
 #[test]

@@ -68,7 +68,7 @@ pub fn check_plain(text: &str) -> Result<(), String> {
 
 /// Why `text` could lead Milvus to another place than a source with this scheme, and what to do; continues a sentence. None
 /// where it is no spec.
-pub(super) fn detour(text: &str, scheme: &str) -> Option<String> {
+pub(in crate::refresh) fn detour(text: &str, scheme: &str) -> Option<String> {
     let spec = parse(text).ok()?;
     let members: Vec<(String, &str, &Json)> =
         spec.members().into_iter().map(|(key, value)| (folded(key), key, value)).collect();
@@ -143,7 +143,7 @@ fn folded(key: &str) -> String {
 /// A key for a message: quoted, since it may be anything, and not at length.
 fn shown(key: &str) -> String {
     const LONGEST: usize = 64;
-    format!("{:?}", super::limits::cut(key, LONGEST))
+    format!("{:?}", crate::refresh::limits::cut(key, LONGEST))
 }
 
 /// JSON whose objects have no two keys that could be taken for one another.

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
-use super::{Run, limits::ENDED_JOBS_KEPT};
-use crate::milvus::JobId;
+use crate::{
+    milvus::JobId,
+    refresh::{Run, limits::ENDED_JOBS_KEPT},
+};
 
 /// Names one claim: no two claims share it, and the result of an older one is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -18,14 +20,14 @@ pub struct ClaimKey {
 
 impl ClaimKey {
     /// The claim of this run and attempt that `text` names; without a nonce if it names another one or makes no sense.
-    pub(super) fn parse(number: i64, attempt: i64, text: Option<&str>) -> Self {
+    pub(in crate::refresh) fn parse(number: i64, attempt: i64, text: Option<&str>) -> Self {
         let random = text.and_then(|text| text.strip_prefix(&format!("{number}-{attempt}-")));
         let nonce = random.filter(|random| random.len() == 16).and_then(|random| u64::from_str_radix(random, 16).ok());
         Self { number, attempt, nonce }
     }
 
     /// The claim as the status names it, if it has a nonce.
-    pub(super) fn id(self) -> Option<String> {
+    pub(in crate::refresh) fn id(self) -> Option<String> {
         self.nonce.map(|nonce| format!("{}-{}-{nonce:016x}", self.number, self.attempt))
     }
 }
@@ -41,7 +43,7 @@ impl fmt::Display for ClaimKey {
 
 impl Run {
     /// The last claim, whether it stands or not.
-    pub(super) fn last_claim(&self) -> ClaimKey {
+    pub(in crate::refresh) fn last_claim(&self) -> ClaimKey {
         ClaimKey { number: self.number, attempt: self.attempt, nonce: self.claim_nonce }
     }
 
@@ -60,20 +62,20 @@ impl Run {
     /// refused the start, that it was never sent, or that the job that the reply to it named was seen to end. No proof are an
     /// empty list, a duplicate answer (703), and the end of a job that was found in the list: our own may be another one. A
     /// claim without an id is never proven over, since its run may have had claims that nobody counted.
-    pub(super) fn prove_claim(&mut self) {
+    pub(in crate::refresh) fn prove_claim(&mut self) {
         if self.claim_nonce.is_some() && self.has_open_claims() {
             self.proven_claims = self.proven_claims.saturating_add(1);
         }
     }
 
     /// No claim stands any more.
-    pub(super) fn clear_claim(&mut self) {
+    pub(in crate::refresh) fn clear_claim(&mut self) {
         self.submit_time = None;
         self.refusal = None;
     }
 
     /// Remembers that `job` has ended or never came into being; the oldest are forgotten.
-    pub(super) fn end_job(&mut self, job: JobId) {
+    pub(in crate::refresh) fn end_job(&mut self, job: JobId) {
         self.ended_job_ids.push(job);
         let excess = self.ended_job_ids.len().saturating_sub(ENDED_JOBS_KEPT);
         self.ended_job_ids.drain(..excess);

@@ -8,7 +8,8 @@
 //! writes to an allowed place can point elsewhere. And in `s3://bucket/…` the provider and the region come from the spec; a
 //! prefix that begins with the endpoint, such as `s3://s3.eu-central-1.amazonaws.com/bucket`, pins them.
 
-use super::spec;
+pub mod spec;
+
 pub use crate::milvus::MAX_SOURCE;
 
 /// The only entry of a list that allows every source.

@@ -3,14 +3,14 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use super::{
-    Baseline, Cause, ClaimKey, FailureClass, Handled, JobRecord, PastRun, Reason, Recorded, RefusedStart, Run,
-    ScheduleRecord, Success, Summary, limits::HISTORY_KEPT, project::INVALID_SCHEDULE, record::whole_second,
-    waiting::HELD,
-};
+use super::{project::INVALID_SCHEDULE, whole_second};
 use crate::{
     api::{self, BaselineStatus, READY, RefreshStatus, RunStatus, STALLED, SUSPENDED, ScheduleStatus},
     milvus::{JobId, JobState},
+    refresh::{
+        Baseline, Cause, ClaimKey, FailureClass, Handled, JobRecord, PastRun, Reason, Recorded, RefusedStart, Run,
+        ScheduleRecord, Success, Summary, limits::HISTORY_KEPT, phase::waiting::HELD,
+    },
 };
 
 impl Recorded {

@@ -3,11 +3,14 @@
 
 use jiff::Timestamp;
 
-use super::{
-    Baseline, Cause, Desired, Handled, JobRecord, Reason, Recorded, Run, Summary, decide::Step, limits::TRIGGERS_KEPT,
-    record::PastRun, schedule, waiting::HELD,
+use super::waiting::HELD;
+use crate::{
+    milvus::JobState,
+    refresh::{
+        Baseline, Cause, Desired, Handled, JobRecord, Reason, Recorded, Run, Summary, decide::Step,
+        limits::TRIGGERS_KEPT, record::PastRun, schedule,
+    },
 };
-use crate::milvus::JobState;
 
 /// Whether a run of `want` is due that no claim stands for: what a process that takes over has to announce. Of an object that
 /// is suspended or being deleted none is: a claim that is still on its way was decided on before that, and meets a conflict.
@@ -56,7 +59,7 @@ impl Desired {
     }
 
     /// What `Suspended` says while starts are held: how to go on, and what starts then if the last run is over.
-    pub(super) fn holds(&self, record: &Recorded) -> Option<String> {
+    pub(in crate::refresh) fn holds(&self, record: &Recorded) -> Option<String> {
         let due = record.last().into_iter().flat_map(|run| self.asks(&run, &record.handled));
         let due: Vec<_> = due.map(Cause::asked_by).collect();
         self.suspend.then(|| match due.as_slice() {
@@ -79,7 +82,7 @@ fn idle(record: &Recorded) -> Summary {
 
 impl Handled {
     /// Makes `trigger` the last of the tokens: it is the one that the spec has.
-    pub(super) fn put_last(&mut self, trigger: &str) {
+    pub(in crate::refresh) fn put_last(&mut self, trigger: &str) {
         self.triggers.sort_by_key(|handled| handled == trigger);
     }
 }
@@ -87,7 +90,7 @@ impl Handled {
 impl Step<'_> {
     /// Opens the run after `last`. Its first write also resets what the last one left; what that one captured stands until
     /// this one is claimed.
-    pub(super) fn open_run(&mut self, last: Option<Run>) {
+    pub(in crate::refresh) fn open_run(&mut self, last: Option<Run>) {
         self.next.observed_generation = Some(self.want.generation);
         self.next.job = JobRecord::default();
         self.next.failure = None;
@@ -107,7 +110,7 @@ impl Step<'_> {
     }
 
     /// Takes into the run what is asked for now. From here on it is this that the run answers, whatever the object says later.
-    pub(super) fn capture(&mut self) {
+    pub(in crate::refresh) fn capture(&mut self) {
         let asked = self.want.asks(&self.run, &self.next.handled).next();
         let ticked = self.take_tick().map(|_| Cause::Schedule);
         self.run.cause = [self.run.cause, asked, ticked].into_iter().flatten().min();
@@ -136,7 +139,7 @@ impl Step<'_> {
 
     /// What an object that is to wait for its first run stood at when it was first seen, as if that were the run before: from
     /// now on, if it is seen for the first time. `None` where a new object runs.
-    pub(super) fn baseline(&mut self) -> Option<Run> {
+    pub(in crate::refresh) fn baseline(&mut self) -> Option<Run> {
         if self.next.baseline.is_none() && !self.want.run_on_creation {
             let Desired { generation, fingerprint, .. } = self.want;
             self.next.baseline = Some(Baseline { fingerprint: fingerprint.clone(), generation: *generation });
@@ -149,7 +152,7 @@ impl Step<'_> {
     }
 
     /// Nothing has asked for the first run yet.
-    pub(super) fn idle(&mut self) {
+    pub(in crate::refresh) fn idle(&mut self) {
         self.next.summary = Some(idle(&self.next));
         self.next.job = JobRecord::default();
         self.next.failure = None;
@@ -158,7 +161,7 @@ impl Step<'_> {
 
     /// An edit that asks for no run is seen as soon as it is made. One that does is seen together with its run: a tool that
     /// finds the new generation observed takes the conditions for those of the new run.
-    pub(super) fn observe_what_needs_no_run(&mut self) {
+    pub(in crate::refresh) fn observe_what_needs_no_run(&mut self) {
         if self.want.asks_for_more_than(&self.run, &self.next.handled) {
             return;
         }
@@ -171,7 +174,7 @@ impl Step<'_> {
 
     /// Takes back a run that nothing was done for and that may not start any more: what asked for it was reverted, or starts are
     /// held. Says whether it did: then the last run's result stands again.
-    pub(super) fn withdraw(&mut self) -> bool {
+    pub(in crate::refresh) fn withdraw(&mut self) -> bool {
         let asked = self.want.asks_for_more_than(&self.run, &self.next.handled) || self.tick_stands();
         if !self.want.suspend && asked || self.run.was_tried() {
             return false;

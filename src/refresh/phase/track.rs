@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
-use super::{
-    Connection, Fact, FailureClass, JobRecord, Reason,
-    decide::{Effect, Outcome, Step, Wake},
-    limits::{FIRST_WORD, GRACE, LONGEST_SLEEP, bounded},
-    record::{elapsed, whole_second},
+use crate::{
+    milvus::{Answer, Job, JobId, JobState},
+    refresh::{
+        Connection, Fact, FailureClass, JobRecord, Reason,
+        decide::{Effect, Outcome, Step, Wake},
+        limits::{FIRST_WORD, GRACE, LONGEST_SLEEP, bounded},
+        record::{elapsed, whole_second},
+    },
 };
-use crate::milvus::{Answer, Job, JobId, JobState};
 
 impl Step<'_> {
     /// The job is known and not over.
-    pub(super) fn track(&mut self, job: JobId) -> Outcome {
+    pub(in crate::refresh) fn track(&mut self, job: JobId) -> Outcome {
         match (&self.seen.connection, &self.seen.fact) {
             (Connection::Unknown, _) => self.unless_too_long(job, (Effect::None, Wake::After(LONGEST_SLEEP))),
             (Connection::NotReady { reason, message }, _) => {

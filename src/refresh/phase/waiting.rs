@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
-use super::{
+use super::ending::longest_backoff;
+use crate::refresh::{
     FailureClass, Reason,
     decide::{Effect, Outcome, Step, Wake},
-    ending::longest_backoff,
     limits::LONGEST_WAIT,
     record::{elapsed, not_ahead},
 };
 
 /// What `Suspended` says while starts are held.
-pub(super) const HELD: &str = "spec.suspend holds all starts; set it to false to continue.";
+pub(in crate::refresh) const HELD: &str = "spec.suspend holds all starts; set it to false to continue.";
 
 impl Step<'_> {
     /// Holds the start for as long as the spec says so.
-    pub(super) fn suspend(&mut self) -> Outcome {
+    pub(in crate::refresh) fn suspend(&mut self) -> Outcome {
         self.bring_back();
         if self.run.was_tried() {
             self.observe_what_needs_no_run();
@@ -35,7 +35,7 @@ impl Step<'_> {
     }
 
     /// Ends a suspension; what else the run waits for is said anew.
-    pub(super) fn resume(&mut self) {
+    pub(in crate::refresh) fn resume(&mut self) {
         let since = self.run.suspended_time.take();
         if let Some(since) = since {
             let held = i64::try_from(elapsed(since, self.now).as_secs()).unwrap_or(i64::MAX);
@@ -48,7 +48,7 @@ impl Step<'_> {
     }
 
     /// Starts the run unless it has to wait for its next attempt, and fails it when it has waited too long.
-    pub(super) fn wait_or_start(&mut self) -> Outcome {
+    pub(in crate::refresh) fn wait_or_start(&mut self) -> Outcome {
         self.bring_back();
         self.resume();
         if !self.run.was_tried() {

@@ -4,17 +4,19 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{
-    Connection, FailureClass, Look, PastRun, Reason, Run,
-    decide::{Effect, Outcome, Step, Wake},
-    limits::{ABSENCE_WINDOW, GRACE, HOLD, LOOK_AGAIN, MAX_UNPROVEN_SUBMITS},
-    record::elapsed,
+use crate::{
+    milvus::{ErrorKind, Job, MilvusError},
+    refresh::{
+        Connection, FailureClass, Look, PastRun, Reason, Run,
+        decide::{Effect, Outcome, Step, Wake},
+        limits::{ABSENCE_WINDOW, GRACE, HOLD, LOOK_AGAIN, MAX_UNPROVEN_SUBMITS},
+        record::elapsed,
+    },
 };
-use crate::milvus::{ErrorKind, Job, MilvusError};
 
 impl Step<'_> {
     /// A start may have been accepted (rule 7): from here on only a find decides.
-    pub(super) fn unknown(&mut self, what: &str) -> Outcome {
+    pub(in crate::refresh) fn unknown(&mut self, what: &str) -> Outcome {
         let message = format!(
             "It is unknown whether Milvus accepted the start ({}). The operator looks for its job for at least {} s before it \
              starts another.",
@@ -33,7 +35,7 @@ impl Step<'_> {
         (Effect::None, Wake::After(if left.is_zero() { LOOK_AGAIN } else { left.min(LOOK_AGAIN) }))
     }
 
-    pub(super) fn cannot_find(&mut self, error: &MilvusError) -> Outcome {
+    pub(in crate::refresh) fn cannot_find(&mut self, error: &MilvusError) -> Outcome {
         let gone =
             matches!(error.kind, ErrorKind::CollectionNotFound | ErrorKind::DatabaseNotFound | ErrorKind::NotExternal);
         if gone && self.seen.claim_known >= GRACE {
@@ -45,7 +47,7 @@ impl Step<'_> {
     }
 
     /// Looks for the job of the standing claim (rules 7 to 9).
-    pub(super) fn find(&mut self, look: &Look) -> Outcome {
+    pub(in crate::refresh) fn find(&mut self, look: &Look) -> Outcome {
         if let Some(lost) = another_incarnation(&self.run, look, self.endpoint()) {
             return self.fail(FailureClass::JobLost, &lost);
         }
@@ -116,12 +118,12 @@ impl Step<'_> {
     }
 
     /// Without a watermark no job of the run is told from older ones.
-    pub(super) fn cannot_be_told(&mut self) -> Outcome {
+    pub(in crate::refresh) fn cannot_be_told(&mut self) -> Outcome {
         let message = "The record of the claim in status.run is damaged, so its job cannot be told from others.";
         self.fail(FailureClass::OutcomeUnknown, message)
     }
 
-    pub(super) fn candidates<'a>(&self, look: &'a Look) -> Vec<&'a Job> {
+    pub(in crate::refresh) fn candidates<'a>(&self, look: &'a Look) -> Vec<&'a Job> {
         candidates(&self.run, &self.next.history, look)
     }
 
@@ -134,7 +136,7 @@ impl Step<'_> {
     }
 
     /// Takes a job that our own start can have made.
-    pub(super) fn adopt(&mut self, look: &Look) -> Outcome {
+    pub(in crate::refresh) fn adopt(&mut self, look: &Look) -> Outcome {
         let found = self.candidates(look);
         let Some(job) = found.first() else { return (Effect::None, Wake::After(LOOK_AGAIN)) };
         if found.len() > 1 {
@@ -181,13 +183,13 @@ fn is_above_watermarks(run: &Run, job: &Job) -> bool {
 }
 
 /// The job of the collection that is active in Milvus, if any; Milvus allows one at a time.
-pub(super) fn active(look: &Look) -> Option<&Job> {
+pub(in crate::refresh) fn active(look: &Look) -> Option<&Job> {
     look.jobs.iter().find(|job| !job.state.is_terminal())
 }
 
 /// Says so when the collection is not the one that was claimed: what was started there can no longer be found here, and
 /// starting again could run twice (rule 11). Without the right to describe it, the address stands in for its id.
-pub(super) fn another_incarnation(run: &Run, look: &Look, endpoint: &str) -> Option<String> {
+pub(in crate::refresh) fn another_incarnation(run: &Run, look: &Look, endpoint: &str) -> Option<String> {
     match (run.collection_id, &look.collection) {
         (Some(claimed), Some(now)) => (claimed != now.id).then(|| {
             format!(

@@ -1,5 +1,8 @@
 //! What is recorded of an object, rebuilt from its status alone: a restart knows exactly this much.
 
+pub(super) mod project;
+mod read;
+
 use std::time::Duration;
 
 use jiff::Timestamp;

@@ -2,23 +2,24 @@
 
 use std::time::Duration;
 
-use super::{
-    FailureClass, JobRecord, Reason, Success,
-    decide::{Effect, Outcome, Step, Wake},
-    limits::{
-        FIRST_RETRY, HISTORY_KEPT, HOLD, LONGEST_RETRY, LONGEST_WAIT, MESSAGE_BYTES, PAST_MESSAGE_BYTES, bounded, cut,
-    },
-    observation::Permission,
-    record::{PastRun, elapsed, not_ahead, whole_second},
-};
 use crate::{
     backoff::{doubled, lengthened},
     milvus::{JobId, JobState},
+    refresh::{
+        FailureClass, JobRecord, Reason, Success,
+        decide::{Effect, Outcome, Step, Wake},
+        limits::{
+            FIRST_RETRY, HISTORY_KEPT, HOLD, LONGEST_RETRY, LONGEST_WAIT, MESSAGE_BYTES, PAST_MESSAGE_BYTES, bounded,
+            cut,
+        },
+        observation::Permission,
+        record::{PastRun, elapsed, not_ahead, whole_second},
+    },
 };
 
 impl Step<'_> {
     /// Ends the run in success.
-    pub(super) fn complete(&mut self, job: JobId) -> Outcome {
+    pub(in crate::refresh) fn complete(&mut self, job: JobId) -> Outcome {
         let time = self.next.job.completion_time.unwrap_or(self.now);
         self.next.job.state = Some(JobState::Completed);
         self.next.job.progress = 100;
@@ -32,7 +33,7 @@ impl Step<'_> {
 
     /// Ends the attempt in failure, and with it the run where nothing speaks for another one. `message` is what Milvus or the
     /// operator says of it.
-    pub(super) fn fail(&mut self, class: FailureClass, message: &str) -> Outcome {
+    pub(in crate::refresh) fn fail(&mut self, class: FailureClass, message: &str) -> Outcome {
         // What an earlier attempt failed of says nothing about this one.
         if self.next.job.reason.is_empty() || self.next.job.id.is_none() {
             self.next.job.reason = bounded(message);
@@ -71,7 +72,7 @@ impl Step<'_> {
     }
 
     /// When the next attempt comes.
-    pub(super) fn retries(&self) -> String {
+    pub(in crate::refresh) fn retries(&self) -> String {
         let (retry, limit) = (self.run.failures, self.want.backoff_limit);
         match self.run.next_attempt_time {
             Some(time) => format!("Retry {retry} of {limit} starts automatically at {time}."),
@@ -127,7 +128,7 @@ impl Step<'_> {
     /// The run is over and none may start: the object rests until it is edited or its time has come. Of an object that waits for
     /// its first run, `run` is the baseline. `newly` when this is the
     /// first look at the object as it is.
-    pub(super) fn rest(&mut self, newly: bool) -> Outcome {
+    pub(in crate::refresh) fn rest(&mut self, newly: bool) -> Outcome {
         self.next.observed_generation = Some(self.want.generation);
         if self.next.run.is_none() {
             self.idle();
@@ -186,7 +187,7 @@ fn backoff(failures: i64, luck: f64) -> Duration {
 }
 
 /// The longest pause that can come after so many failures.
-pub(super) fn longest_backoff(failures: i64) -> Duration {
+pub(in crate::refresh) fn longest_backoff(failures: i64) -> Duration {
     backoff(failures, 1.0)
 }
 

@@ -3,13 +3,13 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time};
 
-use super::{Cause, JobRecord, PastRun, Reason, Recorded, Run};
 use crate::{
     api::{
         self, BaselineStatus, COMPLETE, FAILED, FailureStatus, READY, RECONCILING, RefreshStatus, RefusalStatus,
         RunStatus, STALLED, SUSPENDED, ScheduleStatus, conditions,
     },
     milvus::{JobId, JobState},
+    refresh::{Cause, JobRecord, PastRun, Reason, Recorded, Run},
 };
 
 /// The whole status for `record`. `before` gives the conditions that stand, whose transition times are kept where their
@@ -191,7 +191,7 @@ fn stall(condition: &mut Condition, problem: &str, before: &[Condition], now: Ti
 }
 
 /// The reason of a `Stalled` that a schedule causes.
-pub(super) const INVALID_SCHEDULE: &str = "InvalidSchedule";
+pub(in crate::refresh) const INVALID_SCHEDULE: &str = "InvalidSchedule";
 
 /// kstatus' reason of a `Reconciling` that follows a failure.
 const PROGRESSING_WITH_RETRY: &str = "ProgressingWithRetry";

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use super::{
-    FailureClass, Reason,
-    decide::{Effect, Outcome, Step, Wake},
-    limits::GRACE,
-    record::elapsed,
+use crate::{
+    milvus::Job,
+    refresh::{
+        FailureClass, Reason,
+        decide::{Effect, Outcome, Step, Wake},
+        limits::GRACE,
+        record::elapsed,
+    },
 };
-use crate::milvus::Job;
 
 /// What the conditions of an object say that is being deleted.
 const TERMINATING: &str = "The refresh is being deleted, so the operator starts nothing for it. It stays until whoever set its \
@@ -16,7 +18,7 @@ const TERMINATING: &str = "The refresh is being deleted, so the operator starts 
 
 impl Step<'_> {
     /// The object is being deleted: its run is neither claimed nor given a job, and waits for nothing.
-    pub(super) fn decline(&mut self) -> Outcome {
+    pub(in crate::refresh) fn decline(&mut self) -> Outcome {
         if self.run.attempt == 0 {
             self.run.generation = self.want.generation;
         }
@@ -30,7 +32,7 @@ impl Step<'_> {
 
     /// The object is being deleted and nothing of its start can arrive any more. What it may have started is not followed:
     /// to the next run of the collection it is a job like any other.
-    pub(super) fn leave_behind(&mut self, found: &[&Job]) -> Outcome {
+    pub(in crate::refresh) fn leave_behind(&mut self, found: &[&Job]) -> Outcome {
         let Some(job) = found.first() else {
             self.run.clear_claim();
             return self.decline();
@@ -45,7 +47,7 @@ impl Step<'_> {
     /// Waits on for what became of the start, unless the claim is older than `limit`: then nothing of it can be found or can
     /// run any more, and the collection is free. Either clock may say so: the wall clock can be set back, and the other one
     /// begins anew in every process.
-    pub(super) fn unless_out_of_reach(
+    pub(in crate::refresh) fn unless_out_of_reach(
         &mut self,
         limit: Duration,
         why: &str,

@@ -2,22 +2,22 @@
 
 use std::time::Duration;
 
-use super::{
-    Ahead, Connection, Fact, FailureClass, Look, OwnSourceCheck, Permission, Reason, RefusedStart, Slot, Submission,
-    Turn,
-    decide::{Effect, Outcome, Step, Wake},
-    failure::trouble,
-    find::{active, another_incarnation},
-    limits::{ABSENCE_WINDOW, GRACE, HOLD, LONGEST_JOB, LONGEST_SLEEP, LOOK_AGAIN, LOOK_FOR_SECRET, bounded},
-};
+use super::find::{active, another_incarnation};
 use crate::{
     api::{ActiveJobPolicy, ConnectionReason},
     milvus::{Job, JobId, JobState, MilvusError, Refusal},
+    refresh::{
+        Ahead, Connection, Fact, FailureClass, Look, OwnSourceCheck, Permission, Reason, RefusedStart, Slot,
+        Submission, Turn,
+        decide::{Effect, Outcome, Step, Wake},
+        failure::trouble,
+        limits::{ABSENCE_WINDOW, GRACE, HOLD, LONGEST_JOB, LONGEST_SLEEP, LOOK_AGAIN, LOOK_FOR_SECRET, bounded},
+    },
 };
 
 impl Step<'_> {
     /// The run is due and no claim stands.
-    pub(super) fn start(&mut self) -> Outcome {
+    pub(in crate::refresh) fn start(&mut self) -> Outcome {
         let endpoint = match &self.seen.connection {
             Connection::Ready { endpoint } => endpoint,
             Connection::NotReady { reason, message } => {
@@ -132,7 +132,7 @@ impl Step<'_> {
     }
 
     /// A claim stands and no job is known for it.
-    pub(super) fn settle(&mut self) -> Outcome {
+    pub(in crate::refresh) fn settle(&mut self) -> Outcome {
         match &self.seen.fact {
             Fact::Submitted(Submission::Accepted(job)) if job.0 > 0 => self.accepted(*job),
             Fact::Submitted(Submission::Accepted(_)) => self.unknown("its reply has no job id"),
@@ -188,7 +188,7 @@ impl Step<'_> {
 
     /// Nothing was started, which is proven; no claim stands (rule 6). What is not the run's own fault is the connection's
     /// trouble: its own probe finds out and wakes the run when it is over.
-    pub(super) fn refused(&mut self, RefusedStart { reason, message }: RefusedStart) -> Outcome {
+    pub(in crate::refresh) fn refused(&mut self, RefusedStart { reason, message }: RefusedStart) -> Outcome {
         match FailureClass::parse(&reason) {
             Some(class) => self.fail(class, &message),
             None => self.await_connection(&reason, &message, LOOK_AGAIN),
@@ -196,7 +196,7 @@ impl Step<'_> {
     }
 
     /// Somebody else's job is active: waits for its end, or takes it where the spec says so and it reads the same source.
-    pub(super) fn meet_foreign_job(&mut self, job: &Job, look: &Look) -> Outcome {
+    pub(in crate::refresh) fn meet_foreign_job(&mut self, job: &Job, look: &Look) -> Outcome {
         match self.want.active_job_policy {
             ActiveJobPolicy::Adopt if job.source == self.run.source && !look.taken.contains(&job.id) => {
                 self.capture();
@@ -207,7 +207,7 @@ impl Step<'_> {
     }
 
     /// Takes a listed job for ours.
-    pub(super) fn take(&mut self, job: &Job) -> Outcome {
+    pub(in crate::refresh) fn take(&mut self, job: &Job) -> Outcome {
         self.run.operator = Some(self.seen.operator.clone());
         self.run.adopted = true;
         self.run.job_seen = true;
@@ -226,7 +226,7 @@ impl Step<'_> {
     }
 
     /// Gives up the claim; the run is due again at once.
-    pub(super) fn release(&mut self, message: &str) -> Outcome {
+    pub(in crate::refresh) fn release(&mut self, message: &str) -> Outcome {
         self.run.clear_claim();
         self.sum_up(Reason::Submitting, message);
         (Effect::None, Wake::After(Duration::ZERO))

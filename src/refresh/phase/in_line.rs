@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{
+use crate::refresh::{
     Ahead, Permission, Reason,
     decide::{Effect, Outcome, Step, Wake},
     limits::{LATE_CLAIM, LONGEST_SLEEP},
@@ -10,7 +10,7 @@ use super::{
 
 impl Step<'_> {
     /// Whether this process may start or take a job now.
-    pub(super) fn may_start(&self) -> bool {
+    pub(in crate::refresh) fn may_start(&self) -> bool {
         match self.seen.permission {
             Permission::Granted => true,
             Permission::Withheld | Permission::Announce | Permission::Fenced => false,
@@ -18,7 +18,7 @@ impl Step<'_> {
     }
 
     /// Another run has the collection, or comes first.
-    pub(super) fn queue(&mut self, position: Option<u8>) -> Outcome {
+    pub(in crate::refresh) fn queue(&mut self, position: Option<u8>) -> Outcome {
         let collection = &self.want.collection;
         let message = match &self.seen.ahead {
             Some(Ahead::Refresh(first)) => {
@@ -39,7 +39,7 @@ impl Step<'_> {
     }
 
     /// As many runs go through the connection as it allows.
-    pub(super) fn await_slot(&mut self) -> Outcome {
+    pub(in crate::refresh) fn await_slot(&mut self) -> Outcome {
         let message = "The connection already runs as many refreshes as its maxConcurrentRefreshes allows; this one waits for its \
                        turn and then starts automatically.";
         if !self.summarised(Reason::ConcurrencyLimit) {
@@ -50,7 +50,7 @@ impl Step<'_> {
     }
 
     /// This process may not start or take anything now.
-    pub(super) fn hold(&mut self, again: Duration) -> Outcome {
+    pub(in crate::refresh) fn hold(&mut self, again: Duration) -> Outcome {
         match self.next.summary {
             Some(_) => {
                 self.next.queue_position = None;
@@ -62,7 +62,7 @@ impl Step<'_> {
 
     /// A claim of the process before this one may still land on the collection (rule 15). Whoever keeps watch over that wakes
     /// the run when it is over.
-    pub(super) fn await_takeover(&mut self) -> Outcome {
+    pub(in crate::refresh) fn await_takeover(&mut self) -> Outcome {
         let minutes = LATE_CLAIM.as_secs() / 60;
         let message = match &self.seen.ahead {
             Some(Ahead::Unwritten(other)) => format!(
