@@ -169,3 +169,15 @@ fn every_remedy_leads_to_a_section_of_the_documentation() {
         assert!(page.contains(&format!("](#{anchor})")), "{class:?} is not in the table");
     }
 }
+
+#[test]
+fn the_runbook_of_failed_runs_names_each_class() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/runbooks/RefreshFailed.md");
+    let page = fs::read_to_string(path).unwrap();
+    let missing: Vec<&str> = FailureClass::ALL
+        .iter()
+        .map(|class| class.as_str())
+        .filter(|class| !page.contains(&format!("`{class}`")))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
