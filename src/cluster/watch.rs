@@ -208,7 +208,7 @@ mod tests {
 
     use super::*;
 
-    /// Notes what it hears; what rests carries a label.
+    /// Notes what it hears; what rests carries a label of that name.
     #[derive(Default)]
     struct Heard(Mutex<Vec<String>>);
 
@@ -221,7 +221,7 @@ mod tests {
     impl Lifecycle<ConfigMap> for Heard {
         fn seen(&self, object: &ConfigMap) -> bool {
             self.note(format!("seen {}", uid(object)));
-            object.metadata.labels.is_none()
+            !object.metadata.labels.as_ref().is_some_and(|labels| labels.contains_key("rests"))
         }
 
         fn gone(&self, uid: &str, key: &Key) {
@@ -289,6 +289,28 @@ mod tests {
         assert_eq!(script.show(watcher::Event::Apply(rests)), (vec![], vec!["seen 2".to_owned()]));
         assert_eq!(script.show(watcher::Event::Delete(object("2", 1))), (vec![], vec!["gone 2 2".to_owned()]));
         assert!(script.due(object("2", 1)), "it was shown anew");
+    }
+
+    #[test]
+    fn a_label_an_owner_and_a_deletion_ask_for_a_pass() {
+        let owner = |controller: bool| json!({ "apiVersion": "v1", "kind": "ConfigMap", "name": "o", "uid": "9", "controller": controller });
+        let edits = [
+            json!({ "labels": { "app.kubernetes.io/instance": "shop" } }),
+            json!({ "labels": { "app.kubernetes.io/instance": "stock" } }),
+            json!({ "labels": {} }),
+            json!({ "ownerReferences": [owner(false)] }),
+            json!({ "ownerReferences": [owner(true)] }),
+            json!({ "ownerReferences": [owner(true)], "deletionTimestamp": "2026-01-01T00:00:00Z" }),
+        ];
+        let mut script = Script::default();
+        script.due(object("1", 1));
+        for edit in edits {
+            let mut edited = serde_json::to_value(object("1", 1)).unwrap();
+            edited["metadata"].as_object_mut().unwrap().extend(edit.as_object().unwrap().clone());
+            let edited: ConfigMap = serde_json::from_value(edited).unwrap();
+            assert!(script.due(edited.clone()), "{edit}");
+            assert!(!script.due(edited), "{edit} is shown again");
+        }
     }
 
     #[test]
