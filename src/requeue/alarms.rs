@@ -61,6 +61,16 @@ impl Alarms {
         }
     }
 
+    /// The same for an object that the watch shows, whose run is `open` or not. One that waited for its time and has an open run
+    /// is woken at once: a late write of the process before has opened it, and nobody else goes on with it.
+    pub fn seen(&self, uid: &str, key: &Key, time: Option<Timestamp>, open: bool) {
+        let waited = self.inner.lock().objects.contains_key(uid);
+        self.set(uid, key, time);
+        if waited && open {
+            self.wake.wake(key.clone());
+        }
+    }
+
     /// The object is gone.
     pub fn forget(&self, uid: &str) {
         self.inner.lock().forget(uid);
@@ -142,13 +152,17 @@ mod tests {
     }
 
     #[test]
-    fn an_object_that_no_longer_has_a_time_is_not_woken() {
+    fn an_object_that_no_longer_has_a_time_is_not_woken_unless_somebody_else_has_opened_its_run() {
         let (router, mut woken) = Router::heard();
         let alarms = Alarms::new(router);
-        alarms.set("1", &key("a"), Some(at(5)));
-        alarms.set("1", &key("a"), None);
-        assert_eq!(alarms.ring(at(10)), None);
-        assert!(woken().is_empty());
+        for open in [false, true] {
+            alarms.set("1", &key("a"), Some(at(5)));
+            alarms.seen("1", &key("a"), None, open);
+            assert_eq!(woken(), if open { vec!["a"] } else { vec![] });
+            alarms.seen("1", &key("a"), None, open);
+            assert_eq!(alarms.ring(at(10)), None);
+            assert!(woken().is_empty());
+        }
     }
 
     #[test]

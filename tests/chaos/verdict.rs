@@ -96,9 +96,12 @@ impl Verdict {
         }
         let Some(job) = job else {
             // After three starts that left nothing behind, the run says so instead of trying for ever. A start can be lost
-            // with the process that was to send it, but not three of one refresh.
+            // with the process that was to send it, but not three of one refresh. It says so as well where another refresh ran
+            // between two of its starts: that one's job might be its own (rule 8).
             let lost = accepted.is_empty() && !scene.sent.is_empty();
-            if lost && scene.class() == Some("OutcomeUnknown") && run.unproven_submits >= 2 {
+            let told = scene.status.reason.as_deref().unwrap_or_default();
+            let in_doubt = run.unproven_submits >= 2 || told.contains("another refresh has recorded it");
+            if lost && scene.class() == Some("OutcomeUnknown") && in_doubt {
                 self.given_up += 1;
             } else {
                 self.lost.push(scene.describe("ended without a job"));

@@ -43,7 +43,7 @@ impl watch::Lifecycle<Packed<ExternalCollectionRefresh>> for Lifecycle {
         let member = Member { uid, key: &Key::of(&refresh), connection: &refresh.connection(), want: &want };
         volatile.turns.seen(member, version, &recorded, now);
         volatile.turns.slots.seen(uid, member.connection, &recorded);
-        volatile.alarms.set(uid, member.key, recorded.alarm());
+        volatile.alarms.seen(uid, member.key, recorded.alarm(), !recorded.is_at_rest());
         !rests(&want, &recorded, now)
     }
 

@@ -26,7 +26,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use {choices::shrink, history::play};
 
 const SEED: u64 = 20_260_901;
-const HISTORIES: u64 = 100_000;
+const HISTORIES: u64 = 15_000;
 
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))

@@ -114,7 +114,8 @@ impl Shell {
         let member = Member { uid: &object.uid, key: &object.key(), connection: &connection(), want: &object.want };
         self.volatile.turns.seen(member, &object.version.to_string(), &object.record(), now);
         self.volatile.turns.slots.seen(&object.uid, &connection(), &object.record());
-        self.volatile.alarms.set(&object.uid, &object.key(), object.record().alarm());
+        let record = object.record();
+        self.volatile.alarms.seen(&object.uid, &object.key(), record.alarm(), !record.is_at_rest());
     }
 
     /// The watch shows this version of an object.
