@@ -306,7 +306,11 @@ mod tests {
         script.due(object("1", 1));
         for edit in edits {
             let mut edited = serde_json::to_value(object("1", 1)).unwrap();
-            edited["metadata"].as_object_mut().unwrap().extend(edit.as_object().unwrap().clone());
+            edited
+                .get_mut("metadata")
+                .and_then(serde_json::Value::as_object_mut)
+                .unwrap()
+                .extend(edit.as_object().unwrap().clone());
             let edited: ConfigMap = serde_json::from_value(edited).unwrap();
             assert!(script.due(edited.clone()), "{edit}");
             assert!(!script.due(edited), "{edit} is shown again");
