@@ -50,7 +50,7 @@ pub struct Desired {
     pub active_deadline: Duration,
     /// How often a failed run is tried again.
     pub backoff_limit: i64,
-    /// How long the object stays after its last run has ended; `None` for ever.
+    /// How long the object stays after its last run has ended; `None` keeps it.
     pub ttl: Option<Duration>,
     /// Who would bring the object back if it were deleted.
     pub keeper: Option<Keeper>,

@@ -85,3 +85,8 @@ pub fn bounded(text: &str) -> String {
 pub fn cut(text: &str, bytes: usize) -> &str {
     text.get(..text.floor_char_boundary(bytes)).unwrap_or_default()
 }
+
+/// As much of `text` for a message: quoted, since it may be anything, and not at length.
+pub fn quoted(text: &str, bytes: usize) -> String {
+    format!("{:?}", cut(text, bytes))
+}

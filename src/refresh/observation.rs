@@ -67,7 +67,7 @@ pub enum Permission {
     Fenced,
 }
 
-/// What goes before a run, as `namespace/name` of a refresh or as a namespace.
+/// What is ahead of a run, as `namespace/name` of a refresh or as a namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ahead {
     /// This refresh has the collection, or comes first.

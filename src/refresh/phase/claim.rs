@@ -64,8 +64,9 @@ impl Step<'_> {
                 return self.cannot_be_told();
             }
             // An earlier claim's start may have come through after all; a later claim never overtakes it.
-            if !self.candidates(look).is_empty() {
-                return self.adopt(look);
+            let found = self.candidates(look);
+            if let Some(job) = found.first() {
+                return self.adopt(job, &found);
             }
         } else {
             // Nothing of ours is there or can arrive, so what is listed is somebody else's and this is like a first claim.
@@ -179,7 +180,7 @@ impl Step<'_> {
     fn accepted(&mut self, job: JobId) -> Outcome {
         self.next.job.id = Some(job);
         self.next.job.state = Some(JobState::Pending);
-        let message = format!("Job {job} refreshes collection {}.", self.want.collection);
+        let message = self.job_runs(job);
         let why = self.run.cause.map(|cause| format!(" Cause: {}.", cause.as_str())).unwrap_or_default();
         self.inform("RefreshStarted", format!("{message}{why}"));
         self.sum_up(Reason::RefreshInProgress, message);
@@ -218,8 +219,7 @@ impl Step<'_> {
         self.next.job.reason.clear();
         self.next.job.id = Some(job.id);
         self.next.job.source.clone_from(&job.source);
-        let message =
-            format!("Job {} refreshes collection {}; it was found in Milvus' job list.", job.id, self.want.collection);
+        let message = self.job_runs(job.id);
         self.inform("RefreshAdopted", &message);
         self.sum_up(Reason::RefreshInProgress, message);
         (Effect::None, Wake::After(Duration::ZERO))

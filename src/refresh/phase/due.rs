@@ -166,7 +166,7 @@ impl Step<'_> {
             return;
         }
         self.next.observed_generation = Some(self.want.generation);
-        // The token that `run` itself answers is due until the run ends.
+        // The token that the run itself answers is due until it ends.
         if self.want.trigger.is_some() && self.want.trigger != self.run.trigger {
             self.next.handled.last_trigger.clone_from(&self.want.trigger);
         }

@@ -125,9 +125,8 @@ impl Step<'_> {
         self.next.history.truncate(HISTORY_KEPT);
     }
 
-    /// The run is over and none may start: the object rests until it is edited or its time has come. Of an object that waits for
-    /// its first run, `run` is the baseline. `newly` when this is the
-    /// first look at the object as it is.
+    /// The run is over and none may start, or the first was not asked for yet: the object rests until it is edited or its time has
+    /// come. `newly` when this is the first look at the object as it is.
     pub(in crate::refresh) fn rest(&mut self, newly: bool) -> Outcome {
         self.next.observed_generation = Some(self.want.generation);
         if self.next.run.is_none() {

@@ -75,8 +75,8 @@ impl Step<'_> {
         if self.want.terminating {
             return self.leave_behind(&found);
         }
-        if !found.is_empty() {
-            return self.adopt(look);
+        if let Some(job) = found.first() {
+            return self.adopt(job, &found);
         }
         if self.run.job_id_watermark.is_none() {
             return self.cannot_be_told();
@@ -135,10 +135,8 @@ impl Step<'_> {
         }
     }
 
-    /// Takes a job that our own start can have made.
-    pub(in crate::refresh) fn adopt(&mut self, look: &Look) -> Outcome {
-        let found = self.candidates(look);
-        let Some(job) = found.first() else { return (Effect::None, Wake::After(LOOK_AGAIN)) };
+    /// Takes `job`, the first of those `found` that our own start can have made.
+    pub(in crate::refresh) fn adopt(&mut self, job: &Job, found: &[&Job]) -> Outcome {
         if found.len() > 1 {
             let ids: Vec<String> = found.iter().take(5).map(|job| job.id.to_string()).collect();
             if let Some(other) = &self.run.passed_over {

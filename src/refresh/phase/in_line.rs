@@ -51,11 +51,9 @@ impl Step<'_> {
 
     /// This process may not start or take anything now.
     pub(in crate::refresh) fn hold(&mut self, again: Duration) -> Outcome {
-        match self.next.summary {
-            Some(_) => {
-                self.next.queue_position = None;
-            }
-            None => self.queue_up(),
+        self.next.queue_position = None;
+        if self.next.summary.is_none() {
+            self.queue_up();
         }
         (Effect::None, Wake::After(again))
     }

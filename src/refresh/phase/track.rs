@@ -58,12 +58,14 @@ impl Step<'_> {
         }
     }
 
+    /// What is said of a job while it runs.
+    pub(in crate::refresh) fn job_runs(&self, job: JobId) -> String {
+        let found = if self.run.adopted { "; it was found in Milvus' job list" } else { "" };
+        format!("Job {job} refreshes collection {}{found}.", self.want.collection)
+    }
+
     fn running(&mut self, job: JobId) -> Outcome {
-        let message = if self.run.adopted {
-            format!("Job {job} refreshes collection {}; it was found in Milvus' job list.", self.want.collection)
-        } else {
-            format!("Job {job} refreshes collection {}.", self.want.collection)
-        };
+        let message = self.job_runs(job);
         self.sum_up(Reason::RefreshInProgress, message);
         (Effect::None, Wake::After(LONGEST_SLEEP))
     }

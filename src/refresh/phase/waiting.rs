@@ -89,8 +89,7 @@ impl Step<'_> {
 
     /// Waits for the next attempt.
     fn back_off(&mut self, class: FailureClass, pause: Duration) -> Outcome {
-        if self.summarised(Reason::Retrying(class)) {
-        } else {
+        if !self.summarised(Reason::Retrying(class)) {
             let message = format!("The last attempt failed ({}). {}", class.as_str(), self.retries());
             self.sum_up(Reason::Retrying(class), message);
         }

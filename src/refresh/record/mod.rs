@@ -3,7 +3,7 @@
 pub(super) mod project;
 mod read;
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use jiff::Timestamp;
 
@@ -267,13 +267,6 @@ impl Reason {
     }
 }
 
-impl Reason {
-    /// Whether something goes on that ends by itself.
-    pub(super) fn is_reconciling(self) -> bool {
-        !matches!(self, Self::Suspended | Self::Terminating | Self::Idle | Self::RefreshCompleted | Self::Failed(_))
-    }
-}
-
 impl Run {
     /// Whether it was claimed or has failed at least once: it is then more than a wish.
     pub(super) fn was_tried(&self) -> bool {
@@ -293,10 +286,10 @@ impl Recorded {
     }
 
     /// What was last answered, of an object at rest: its last run, or what it stood at when it was first seen.
-    pub(super) fn last(&self) -> Option<Run> {
+    pub(super) fn last(&self) -> Option<Cow<'_, Run>> {
         match &self.run {
-            Some(run) => self.ended().then(|| run.clone()),
-            None => self.baseline.as_ref().map(Baseline::run),
+            Some(run) => self.ended().then_some(Cow::Borrowed(run)),
+            None => self.baseline.as_ref().map(|baseline| Cow::Owned(baseline.run())),
         }
     }
 

@@ -159,35 +159,39 @@ fn row(reason: Reason) -> [&'static str; 5] {
 
 fn conditions_of(record: &Recorded, before: &[Condition], now: Timestamp) -> Vec<Condition> {
     let Some(summary) = &record.summary else { return before.to_vec() };
-    let rows = [READY, COMPLETE, FAILED, RECONCILING, STALLED].into_iter().zip(row(summary.reason));
-    let suspended = (SUSPENDED, if record.suspended.is_some() { "True" } else { "False" });
+    let [ready, complete, failed, reconciling, stalled] = row(summary.reason);
+    // Nothing goes on by the clock until the schedule is corrected.
+    let stalled = if record.invalid_schedule.is_some() { "True" } else { stalled };
+    let suspended = if record.suspended.is_some() { "True" } else { "False" };
+    let types = [READY, COMPLETE, FAILED, RECONCILING, STALLED, SUSPENDED];
+    let rows = types.into_iter().zip([ready, complete, failed, reconciling, stalled, suspended]);
     let says = (summary.reason.as_str(), summary.message.as_str());
-    let rows = rows.filter(|(_, status)| !status.is_empty()).chain([suspended]);
+    let rows = rows.filter(|(_, status)| !status.is_empty());
     // kubectl and Flux ignore a condition of an older generation than the status has observed.
     let mut conditions = conditions(rows, says, record.observed_generation, before, now);
     for condition in &mut conditions {
-        if let (STALLED, Some(problem)) = (condition.type_.as_str(), &record.invalid_schedule) {
-            stall(condition, problem, before, now);
+        let own = match condition.type_.as_str() {
+            STALLED => record.invalid_schedule.as_ref().map(|problem| (INVALID_SCHEDULE, problem)),
+            SUSPENDED => record.suspended.as_ref().map(|held| (Reason::Suspended.as_str(), held)),
+            _ => None,
+        };
+        if let Some((reason, message)) = own {
+            reason.clone_into(&mut condition.reason);
+            condition.message.clone_from(message);
         }
-        match (condition.type_.as_str(), summary.reason, &record.suspended) {
-            (RECONCILING, Reason::Retrying(_), _) => PROGRESSING_WITH_RETRY.clone_into(&mut condition.reason),
-            (SUSPENDED, _, Some(held)) => {
-                Reason::Suspended.as_str().clone_into(&mut condition.reason);
-                condition.message.clone_from(held);
-            }
-            (_, _, _) => {}
+        if let (RECONCILING, Reason::Retrying(_)) = (condition.type_.as_str(), summary.reason) {
+            PROGRESSING_WITH_RETRY.clone_into(&mut condition.reason);
         }
     }
     conditions
 }
 
-/// Nothing goes on by the clock until the schedule is corrected.
-fn stall(condition: &mut Condition, problem: &str, before: &[Condition], now: Timestamp) {
-    let stood = before.iter().find(|known| known.type_ == STALLED && known.status == "True");
-    "True".clone_into(&mut condition.status);
-    INVALID_SCHEDULE.clone_into(&mut condition.reason);
-    problem.clone_into(&mut condition.message);
-    condition.last_transition_time = stood.map_or(Time(now), |known| known.last_transition_time.clone());
+impl Reason {
+    /// Whether something goes on that ends by itself.
+    pub(in crate::refresh) fn is_reconciling(self) -> bool {
+        let [.., reconciling, _] = row(self);
+        reconciling == "True"
+    }
 }
 
 /// The reason of a `Stalled` that a schedule causes.

@@ -9,7 +9,10 @@ use jiff::{
 };
 
 use super::{Schedule, expression::Expression};
-use crate::refresh::limits::cut;
+use crate::refresh::limits::quoted;
+
+/// How much of the spec a message quotes, in bytes.
+const SHOWN: usize = 64;
 
 /// The zones that are built in: the same on every machine.
 static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
@@ -27,11 +30,11 @@ impl Clockwork {
     pub fn of(schedule: &Schedule) -> Result<Self, String> {
         let Schedule { cron, time_zone, jitter, .. } = schedule;
         let expression = Expression::parse(cron)
-            .map_err(|problem| format!("spec.schedule.cron {} cannot be used: {problem}.", shown(cron)))?;
+            .map_err(|problem| format!("spec.schedule.cron {} cannot be used: {problem}.", quoted(cron, SHOWN)))?;
         if expression.is_never() {
             return Err(format!(
                 "spec.schedule.cron {} never occurs: none of its months has such a day. Correct its days or months.",
-                shown(cron)
+                quoted(cron, SHOWN)
             ));
         }
         let shortest = u64::from(expression.shortest_minutes()) * 60;
@@ -39,18 +42,18 @@ impl Clockwork {
             return Err(format!(
                 "spec.schedule.jitterSeconds is {}, and {} runs every {shortest} s at the most. Set it below that.",
                 jitter.as_secs(),
-                shown(cron)
+                quoted(cron, SHOWN)
             ));
         }
         let zone = zone(time_zone).ok_or_else(|| {
             format!(
                 "spec.schedule.timeZone {} is not among the zones that this version of the operator has. Write an IANA name such as \
                  Europe/Berlin.",
-                shown(time_zone)
+                quoted(time_zone, SHOWN)
             )
         })?;
         let cron = Cron::from_str(&expression.text)
-            .map_err(|error| format!("spec.schedule.cron {} cannot be used: {error}", shown(cron)))?;
+            .map_err(|error| format!("spec.schedule.cron {} cannot be used: {error}", quoted(cron, SHOWN)))?;
         Ok(Self { cron, zone })
     }
 
@@ -70,9 +73,4 @@ impl Clockwork {
 /// The zone of this name, whatever the case of its letters.
 pub(super) fn zone(name: &str) -> Option<TimeZone> {
     ZONES.get(name).ok()
-}
-
-/// A part of the spec for a message: quoted, since it may be anything, and not at length.
-fn shown(text: &str) -> String {
-    format!("{:?}", cut(text, 64))
 }

@@ -1,6 +1,6 @@
 //! The portable part of cron's language: what all implementations take, and take alike.
 
-use super::super::limits::cut;
+use crate::refresh::limits::quoted;
 
 /// One of the five fields.
 struct Field {
@@ -34,6 +34,8 @@ const NICKNAMES: [(&str, &str); 5] = [
 
 /// The longest expression, in bytes.
 const LONGEST: usize = 128;
+/// How much of it a message quotes, in bytes.
+const SHOWN: usize = 32;
 /// The days that each month can have.
 const DAYS: [u8; 12] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
@@ -123,7 +125,10 @@ impl Field {
         };
         if first > last {
             let name = self.name;
-            return Err(format!("the range {} of its {name} ends before it begins: write it as two", shown(text)));
+            return Err(format!(
+                "the range {} of its {name} ends before it begins: write it as two",
+                quoted(text, SHOWN)
+            ));
         }
         Ok(self.bits(first, last, step))
     }
@@ -148,12 +153,7 @@ impl Field {
         };
         format!(
             "{} is no {name}: write *, a value from {min} to {max}{names}, a range a-b, a step */n or a-b/n, or a list of these",
-            shown(text)
+            quoted(text, SHOWN)
         )
     }
-}
-
-/// A part of the expression for a message: quoted, since it may be anything, and not at length.
-fn shown(text: &str) -> String {
-    format!("{:?}", cut(text, 32))
 }

@@ -22,15 +22,15 @@ impl Step<'_> {
         kept.since = since.map(|since| not_ahead(since, self.now));
         let edited = self.next.observed_generation != Some(self.want.generation);
         if edited || kept.since != since || kept.since.is_none() || kept.next.is_none() {
-            self.wind(wanted, &mut kept);
+            self.wind(wanted, Clockwork::of(wanted), &mut kept);
         }
         self.next.schedule = Some(kept);
     }
 
     /// Computes anew when the next run is due.
-    fn wind(&mut self, wanted: &Schedule, kept: &mut ScheduleRecord) {
+    fn wind(&mut self, wanted: &Schedule, clockwork: Result<Clockwork, String>, kept: &mut ScheduleRecord) {
         kept.next = None;
-        let clockwork = match Clockwork::of(wanted) {
+        let clockwork = match clockwork {
             Ok(clockwork) => clockwork,
             Err(problem) => {
                 self.stop_the_clock(kept, &problem);
@@ -93,11 +93,11 @@ impl Step<'_> {
         let mut kept = self.next.schedule.clone()?;
         let floor = kept.floor()?;
         kept.next.filter(|next| *next <= self.now)?;
-        let clockwork = Clockwork::of(wanted).ok();
-        let latest = || clockwork.as_ref()?.latest(self.now.checked_sub(wanted.delay).ok()?);
+        let clockwork = Clockwork::of(wanted);
+        let latest = || clockwork.as_ref().ok()?.latest(self.now.checked_sub(wanted.delay).ok()?);
         let tick = latest().filter(|tick| *tick > floor);
         kept.last = tick.or(kept.last);
-        self.wind(wanted, &mut kept);
+        self.wind(wanted, clockwork, &mut kept);
         self.next.schedule = Some(kept);
         tick.and_then(|tick| delayed(tick, wanted))
     }

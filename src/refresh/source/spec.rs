@@ -11,13 +11,19 @@ use serde::{
     de::{Error as _, MapAccess, SeqAccess, Visitor},
 };
 
-use crate::milvus::scrub::{CREDENTIAL_KEYS, credentials_in};
+use crate::{
+    milvus::scrub::{CREDENTIAL_KEYS, credentials_in},
+    refresh::limits::quoted,
+};
 
 /// The longest spec, in bytes.
 pub const MAX_SPEC: usize = 64 * 1024;
 
 /// The most credentials in a spec: each has to be looked for in all that Milvus says. A key file of a cloud has about ten.
 pub const MAX_CREDENTIALS: usize = 64;
+
+/// How much of a key a message quotes, in bytes.
+const KEY_SHOWN: usize = 64;
 
 /// The keys that Milvus reads.
 const KEYS: [&str; 4] = ["columns", "extfs", "format", "snapshot_id"];
@@ -61,7 +67,7 @@ pub fn check_plain(text: &str) -> Result<(), String> {
         Some(key) => Err(format!(
             "externalSpec contains the credential key {}. The credential is now in etcd, and in Git if it came from there: \
              rotate it, put the spec with the new one into a Secret, and refer to the Secret in externalSpecFrom.",
-            shown(key)
+            quoted(key, KEY_SHOWN)
         )),
     }
 }
@@ -77,7 +83,7 @@ pub(in crate::refresh) fn detour(text: &str, scheme: &str) -> Option<String> {
     };
     let on_azure = scheme == "azure" || members.iter().any(is_azure);
     members.iter().find_map(|(read_as, key, value)| {
-        let key = shown(key);
+        let key = quoted(key, KEY_SHOWN);
         if DETOURS.iter().any(|detour| read_as.contains(detour)) {
             return Some(format!(
                 "the spec's key {key} would make Milvus read from another place. Remove the key; externalSource already sets \
@@ -115,7 +121,7 @@ fn parse(text: &str) -> Result<Json, String> {
         if KEYS.contains(&read_as.as_str()) && read_as != *key {
             return Err(format!(
                 "The external spec has the key {}, which one part of Milvus reads as {read_as} and another ignores. Use {read_as}.",
-                shown(key)
+                quoted(key, KEY_SHOWN)
             ));
         }
         let texts =
@@ -138,12 +144,6 @@ fn is_credential(key: &str) -> bool {
 /// The key as Go matches it: without case, which includes the long s and the Kelvin sign.
 fn folded(key: &str) -> String {
     key.to_uppercase().to_lowercase()
-}
-
-/// A key for a message: quoted, since it may be anything, and not at length.
-fn shown(key: &str) -> String {
-    const LONGEST: usize = 64;
-    format!("{:?}", crate::refresh::limits::cut(key, LONGEST))
 }
 
 /// JSON whose objects have no two keys that could be taken for one another.
@@ -268,7 +268,7 @@ impl<'de> Visitor<'de> for Reader {
         let mut seen = HashSet::new();
         while let Some((key, value)) = entries.next_entry::<String, Json>()? {
             if !seen.insert(folded(&key)) {
-                return Err(A::Error::custom(format_args!("the key {} occurs twice", shown(&key))));
+                return Err(A::Error::custom(format_args!("the key {} occurs twice", quoted(&key, KEY_SHOWN))));
             }
             members.push((key, value));
         }
