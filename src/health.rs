@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// The longest that a pass can take. It looks once (two calls to Milvus of up to 300 s each), starts once (30 s) and writes a few
@@ -38,7 +38,7 @@ pub struct Working {
 impl Health {
     /// A pass over `what` begins.
     pub fn pass(self: &Arc<Self>, what: String) -> Working {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         inner.next += 1;
         let number = inner.next;
         inner.passes.insert(number, (Instant::now(), what));
@@ -48,7 +48,7 @@ impl Health {
 
     /// The watch of `what` begins or was answered.
     pub fn watch_heard(&self, what: &str) {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         match inner.watches.get_mut(what) {
             Some(last) => *last = Instant::now(),
             None => drop(inner.watches.insert(what.to_owned(), Instant::now())),
@@ -58,7 +58,7 @@ impl Health {
     /// # Errors
     /// What does not go on any more, in one sentence.
     pub fn check(&self) -> Result<(), String> {
-        let inner = self.lock();
+        let inner = self.inner.lock();
         // Passes are numbered in the order in which they began.
         if let Some((_, (began, what))) = inner.passes.first_key_value()
             && began.elapsed() > LONGEST_PASS
@@ -70,15 +70,11 @@ impl Health {
             Err(format!("the watch of {what} has had no answer for {} s", last.elapsed().as_secs()))
         })
     }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock()
-    }
 }
 
 impl Drop for Working {
     fn drop(&mut self) {
-        self.health.lock().passes.remove(&self.number);
+        self.health.inner.lock().passes.remove(&self.number);
     }
 }
 

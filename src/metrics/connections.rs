@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{family::Family, gauge::Gauge},
@@ -51,16 +51,16 @@ impl Connections {
 
     /// How the connection is.
     pub fn set(&self, connection: &Key, reason: ConnectionReason) {
-        self.lock().known.insert(connection.clone(), reason);
+        self.inner.lock().known.insert(connection.clone(), reason);
     }
 
     /// The connection is gone.
     pub fn remove(&self, connection: &Key) {
-        self.lock().known.remove(connection);
+        self.inner.lock().known.remove(connection);
     }
 
     pub(super) fn sample(&self) {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         let Inner { known, counts } = &mut *inner;
         counts.values_mut().for_each(|count| *count = 0);
         for reason in known.values() {
@@ -76,9 +76,5 @@ impl Connections {
                 ready.get_or_create(&Object::of(key)).set((*reason == ConnectionReason::Connected).into());
             }
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock()
     }
 }

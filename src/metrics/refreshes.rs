@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -195,7 +195,7 @@ impl Refreshes {
     pub fn observe(&self, uid: &str, key: &Key, record: &Recorded) {
         self.expect(record.run.as_ref().and_then(|run| run.cause));
         let now = Known::of(record, self.own.as_ref().map(|_| key));
-        let mut known = self.lock();
+        let mut known = self.known.lock();
         // What an object was when this process first saw it, an earlier process may have counted.
         let Some(before) = known.insert(uid.to_owned(), now) else { return };
         let Some(now) = known.get(uid) else { return };
@@ -212,7 +212,7 @@ impl Refreshes {
 
     /// The object is gone.
     pub fn forget(&self, uid: &str) {
-        self.lock().remove(uid);
+        self.known.lock().remove(uid);
     }
 
     /// Counts the end of a run, which was due since then.
@@ -231,7 +231,7 @@ impl Refreshes {
     }
 
     pub(super) fn sample(&self, now: Timestamp) {
-        let known = self.lock();
+        let known = self.known.lock();
         for (phase, count) in [(Phase::InProgress, &self.in_progress), (Phase::Queued, &self.queue_length)] {
             let runs = || known.values().filter_map(|known| known.phase).filter(|(at, _)| *at == phase);
             count.set(i64::try_from(runs().count()).unwrap_or(i64::MAX));
@@ -252,10 +252,6 @@ impl Refreshes {
             show(&series.last_schedule, all().map(|own| (&own.key, own.last_schedule)));
             show(&series.next_schedule, all().map(|own| (&own.key, own.next_schedule)));
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Known>> {
-        self.known.lock()
     }
 }
 

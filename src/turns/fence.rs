@@ -121,13 +121,13 @@ impl Fence {
 
     /// The process has taken the lease, or has begun where there is no election.
     pub fn begin(&self, now: Instant) {
-        self.lock().began = Some(now);
+        self.inner.lock().began = Some(now);
     }
 
     /// The first listing of `scope` has shown these runs to be due. Later listings change nothing: what has come since
     /// can only have been claimed by a process that leads.
     pub fn listed(&self, scope: &Option<String>, due: impl IntoIterator<Item = Due>) {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         if !inner.unlisted.remove(scope) {
             return;
         }
@@ -142,7 +142,7 @@ impl Fence {
 
     /// A connection is told, which leads to these addresses.
     pub fn connection_seen(&self, connection: &Key, addresses: impl IntoIterator<Item = String>) {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         // A connection that is edited later was not so when a late claim was decided on.
         if !inner.is_over() && !inner.addresses.contains_key(connection) {
             inner.addresses.insert(connection.clone(), addresses.into_iter().collect());
@@ -151,7 +151,7 @@ impl Fence {
 
     /// All connections of `scope` have been told.
     pub fn connections_listed(&self, scope: &Option<String>) {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         inner.unknown.remove(scope);
         // What no connection leads to any more need not be waited for.
         let woken = inner.waiting.drain().flat_map(|(_, keys)| keys).collect();
@@ -160,7 +160,7 @@ impl Fence {
 
     /// The run carries this process' name, is not due any more, or is gone.
     pub fn announced(&self, uid: &str) {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         let woken = inner.withhold_nothing(uid);
         if inner.unannounced.remove(uid).is_some_and(|run| run.failed) {
             self.unwritten.dec();
@@ -170,7 +170,7 @@ impl Fence {
 
     /// The object is at this version, whose claims are known: a claim that was decided on another one meets a conflict.
     pub fn seen(&self, uid: &str, version: &str) {
-        let other = self.lock().unannounced.get(uid).is_some_and(|run| run.version != version);
+        let other = self.inner.lock().unannounced.get(uid).is_some_and(|run| run.version != version);
         if other {
             self.announced(uid);
         }
@@ -178,7 +178,7 @@ impl Fence {
 
     /// Writing the run has failed. Says whether that is news.
     pub fn failed(&self, uid: &str) -> bool {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         let Some(run) = inner.unannounced.get_mut(uid).filter(|run| !run.failed) else { return false };
         run.failed = true;
         self.unwritten.inc();
@@ -190,13 +190,13 @@ impl Fence {
 
     /// When it is too late for a claim of the predecessor to land; `None` before the process has taken over.
     pub fn late(&self) -> Option<Instant> {
-        self.lock().began.map(|began| began + LATE_CLAIM)
+        self.inner.lock().began.map(|began| began + LATE_CLAIM)
     }
 
     /// Gives what has to be read, once it is too late for a claim of the predecessor, before it withholds nothing any more. A
     /// scope that is not listed by then counts as empty.
     pub fn unread(&self, now: Instant) -> Vec<(String, Key)> {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         if inner.age(now) < LATE_CLAIM {
             return Vec::new();
         }
@@ -210,26 +210,26 @@ impl Fence {
 
     /// A read that began when [`unread`](Self::unread) had named the object has shown it, and what it holds is known.
     pub fn read(&self, uid: &str) {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         let woken = inner.withhold_nothing(uid);
         self.wake(inner, woken);
     }
 
     /// Whether nothing is withheld any more.
     pub fn is_over(&self) -> bool {
-        self.lock().is_over()
+        self.inner.lock().is_over()
     }
 
     /// Whether objects that this process does not know may have recorded jobs as theirs or hold collections.
     pub fn lists_everything(&self) -> bool {
-        let inner = self.lock();
+        let inner = self.inner.lock();
         inner.too_late || inner.unlisted.is_empty()
     }
 
     /// What a due run may do in a process that leads, and what it waits for where that is worth telling. It is woken when
     /// that has changed.
     pub fn permission(&self, uid: &str, asking: &Asking<'_>) -> (Permission, Option<Ahead>) {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         if inner.unannounced.contains_key(uid) {
             return (Permission::Announce, None);
         }
@@ -252,10 +252,6 @@ impl Fence {
         for key in woken.into_iter().flatten() {
             self.wake.wake(key);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock()
     }
 }
 

@@ -9,7 +9,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::{
@@ -76,7 +76,7 @@ struct Closed {
 impl Looks {
     /// What the run of `uid` is shown of looks through `connection` that fail; `None` while they do not.
     pub fn trouble(&self, connection: &Key, uid: &str) -> Option<MilvusError> {
-        let inner = self.lock();
+        let inner = self.inner.lock();
         let own = inner.failing.get(uid).map(|own| &own.error);
         own.or_else(|| Some(&inner.gates.get(connection)?.closed.as_ref()?.error)).cloned()
     }
@@ -84,7 +84,7 @@ impl Looks {
     /// Whether the due run of `uid` may look through `connection` now. Behind a closed gate, where it would be the trial, its
     /// own rest does not count.
     pub fn may_look(&self, connection: &Key, uid: &str, now: Instant) -> bool {
-        let inner = self.lock();
+        let inner = self.inner.lock();
         match inner.gates.get(connection).and_then(|gate| gate.closed.as_ref()) {
             Some(closed) => closed.until <= now && !closed.is_tried_by_another(uid, now),
             None => inner.failing.get(uid).is_none_or(|own| own.until <= now),
@@ -93,7 +93,7 @@ impl Looks {
 
     /// When the due run of `uid` comes back to look; `None` if nothing but the connection holds it.
     pub fn come_back(&self, connection: &Key, uid: &str, now: Instant) -> Option<Duration> {
-        let Inner { gates, failing } = &mut *self.lock();
+        let Inner { gates, failing } = &mut *self.inner.lock();
         let own = failing.get(uid);
         let Some(closed) = gates.get_mut(connection).and_then(|gate| gate.closed.as_mut()) else {
             return own.and_then(|own| left(own.until, now));
@@ -107,12 +107,12 @@ impl Looks {
 
     /// How long the object of `uid` rests because its own looks have failed.
     pub fn rest(&self, uid: &str, now: Instant) -> Option<Duration> {
-        self.lock().failing.get(uid).and_then(|own| left(own.until, now))
+        self.inner.lock().failing.get(uid).and_then(|own| left(own.until, now))
     }
 
     /// A look of `uid` begins; the trial, where the gate is closed.
     pub fn begin(&self, connection: &Key, uid: &str, now: Instant) {
-        if let Some(closed) = self.lock().gates.get_mut(connection).and_then(|gate| gate.closed.as_mut())
+        if let Some(closed) = self.inner.lock().gates.get_mut(connection).and_then(|gate| gate.closed.as_mut())
             && closed.until <= now
         {
             closed.trial = Some((uid.to_owned(), now + LONGEST_TRIAL));
@@ -121,14 +121,14 @@ impl Looks {
 
     /// A look of `uid` was answered. Says whether that has opened the gate, so that the others may look.
     pub fn answered(&self, connection: &Key, uid: &str) -> bool {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         inner.failing.remove(uid);
         inner.gates.remove(connection).is_some_and(|gate| gate.closed.is_some())
     }
 
     /// A look of `uid` failed. Gives the error that its run is shown.
     pub fn failed(&self, connection: &Key, uid: &str, error: MilvusError, now: Instant) -> MilvusError {
-        let Inner { gates, failing } = &mut *self.lock();
+        let Inner { gates, failing } = &mut *self.inner.lock();
         let gate = gates.entry(connection.clone()).or_default();
         let told = failing.remove(uid).map(|own| (own.error, own.failures));
         let told = told.or_else(|| Some((gate.closed.as_ref()?.error.clone(), 0)));
@@ -146,18 +146,14 @@ impl Looks {
 
     /// The connection has changed or is gone: what failed before says nothing.
     pub fn anew(&self, connection: &Key) {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         inner.gates.remove(connection);
         inner.failing.retain(|_, own| own.connection != *connection);
     }
 
     /// The object is gone, or its run needs no look any more.
     pub fn forget(&self, uid: &str) {
-        self.lock().failing.remove(uid);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock()
+        self.inner.lock().failing.remove(uid);
     }
 }
 

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use crate::{
     milvus::{Job, JobId},
@@ -75,7 +75,7 @@ impl Queue {
     /// The watch shows this record. It may be older than what this process does at the moment, so it frees nothing but
     /// what has ended.
     pub fn seen(&self, uid: &str, key: &Key, want: &Desired, record: &Recorded, now: Timestamp) {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         inner.own(uid, record);
         let freed = match standing(want, record) {
             Some(lock) => inner.hold(uid, key, lock, claimed(record), now),
@@ -88,7 +88,7 @@ impl Queue {
 
     /// A pass has come to its end with this record.
     pub fn settled(&self, uid: &str, key: &Key, want: &Desired, record: &Recorded, now: Timestamp) {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         inner.own(uid, record);
         let waits = record.summary.as_ref().is_some_and(|summary| keeps_its_place(summary.reason));
         let freed = match standing(want, record) {
@@ -104,14 +104,14 @@ impl Queue {
     /// until it comes back.
     pub fn pass_over(&self, uid: &str, want: &Desired, durable: &Recorded) {
         if standing(want, durable).is_none() {
-            let freed = self.lock().free(uid);
+            let freed = self.inner.lock().free(uid);
             self.wake(freed);
         }
     }
 
     /// The object is gone.
     pub fn gone(&self, uid: &str) {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         let freed = inner.free(uid);
         inner.disown(uid);
         inner.objects.remove(uid);
@@ -121,12 +121,12 @@ impl Queue {
 
     /// Whose turn it is, as far as is known without a look at the collection, and who goes first or was passed over.
     pub fn turn(&self, uid: &str, now: Timestamp) -> (Turn, Option<Ahead>) {
-        self.lock().turn(uid, now)
+        self.inner.lock().turn(uid, now)
     }
 
     /// The collection that the object has or waits for.
     pub fn lock_of(&self, uid: &str) -> Option<Lock> {
-        let inner = self.lock();
+        let inner = self.inner.lock();
         let entry = inner.objects.get(uid)?;
         entry.held.as_deref().or(entry.queued.as_deref().map(|(lock, _)| lock)).cloned()
     }
@@ -134,7 +134,7 @@ impl Queue {
     /// Gets in line for a collection that was just looked at. [`Turn::Mine`] takes the collection: nobody else gets a turn
     /// until the run is settled.
     pub fn join(&self, uid: &str, key: &Key, lock: Lock, due: Option<Timestamp>, now: Timestamp) -> Turn {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         let freed = if inner.objects.get(uid).is_some_and(|entry| entry.held.as_deref() == Some(&lock)) {
             Vec::new()
         } else {
@@ -157,7 +157,7 @@ impl Queue {
 
     /// Which of `jobs` other objects than `uid` have recorded as theirs.
     pub fn of_others(&self, uid: &str, jobs: &[Job]) -> BTreeSet<JobId> {
-        let inner = self.lock();
+        let inner = self.inner.lock();
         let others = |job: &&Job| inner.owners.get(&job.id).is_some_and(|owner| owner != uid);
         jobs.iter().filter(others).map(|job| job.id).collect()
     }
@@ -166,10 +166,6 @@ impl Queue {
         for key in keys {
             self.wake.wake(key);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock()
     }
 }
 

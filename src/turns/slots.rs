@@ -49,7 +49,7 @@ impl Slots {
 
     /// How many slots `connection` has from now on; as many as are asked for when it was never told.
     pub fn limit(&self, connection: &Key, limit: usize) {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         inner.connections.entry(connection.clone()).or_default().limit = limit;
         self.wake_next(inner, connection);
     }
@@ -63,7 +63,7 @@ impl Slots {
     /// has ended.
     pub fn seen(&self, uid: &str, connection: &Key, record: &Recorded) {
         if runs(record) {
-            self.lock().hold(uid, connection);
+            self.inner.lock().hold(uid, connection);
         } else if record.ended() {
             self.gone(uid);
         }
@@ -71,7 +71,7 @@ impl Slots {
 
     /// A slot for a run that is about to look at its collection and has been due since `due`, if it is its turn.
     pub fn take(&self, uid: &str, connection: &Key, refresh: &Key, due: Timestamp) -> Slot {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         inner.users.insert(uid.to_owned(), connection.clone());
         let slots = inner.connections.entry(connection.clone()).or_default();
         if slots.holders.contains(uid) {
@@ -93,7 +93,7 @@ impl Slots {
     pub fn settled(&self, uid: &str, connection: &Key, record: &Recorded) {
         let waits = record.summary.as_ref().is_some_and(|summary| summary.reason == Reason::ConcurrencyLimit);
         if runs(record) {
-            self.lock().hold(uid, connection);
+            self.inner.lock().hold(uid, connection);
         } else if record.ended() || !waits {
             self.gone(uid);
         } else {
@@ -103,7 +103,7 @@ impl Slots {
 
     /// A pass has come to its end that was told to wait, and keeps its place.
     pub fn waits(&self, uid: &str, connection: &Key) {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         if let Some(slots) = inner.connections.get_mut(connection) {
             slots.holders.remove(uid);
         }
@@ -119,7 +119,7 @@ impl Slots {
 
     /// The object has no slot any more and waits for none.
     pub fn gone(&self, uid: &str) {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         let Some(connection) = inner.users.remove(uid) else { return };
         if let Some(slots) = inner.connections.get_mut(&connection) {
             slots.holders.remove(uid);
@@ -139,10 +139,6 @@ impl Slots {
         for key in next {
             self.wake.wake(key);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock()
     }
 }
 

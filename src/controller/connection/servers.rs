@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::{
@@ -59,43 +59,43 @@ impl Default for Known {
 impl Servers {
     /// The connection exists; how it looks is found out soon.
     pub fn exists(&self, connection: &Key) {
-        self.lock().entry(connection.clone()).or_default();
+        self.known.lock().entry(connection.clone()).or_default();
     }
 
     /// From now on the refreshes of the connection may bring these sources along.
     pub fn allow(&self, connection: &Key, sources: &[String]) {
-        self.lock().entry(connection.clone()).or_default().allowed = sources.to_vec();
+        self.known.lock().entry(connection.clone()).or_default().allowed = sources.to_vec();
     }
 
     /// What the refreshes of the connection may bring along.
     pub fn allowed(&self, connection: &Key) -> Vec<String> {
-        self.lock().get(connection).map(|known| known.allowed.clone()).unwrap_or_default()
+        self.known.lock().get(connection).map(|known| known.allowed.clone()).unwrap_or_default()
     }
 
     /// How the connection looks to a run, with its server where it is ready; `None` when it is not known to exist.
     pub fn view(&self, connection: &Key) -> Option<(Connection, Option<Arc<Server>>)> {
-        let known = self.lock();
+        let known = self.known.lock();
         let known = known.get(connection)?;
         Some((known.view.clone(), known.server.as_ref().map(|(_, server)| server.clone())))
     }
 
     /// The server of the connection if it was built from `origin`.
     pub fn built_from(&self, connection: &Key, origin: &Origin) -> Option<Arc<Server>> {
-        let known = self.lock();
+        let known = self.known.lock();
         let (built_from, server) = known.get(connection)?.server.as_ref()?;
         (built_from == origin).then(|| server.clone())
     }
 
     /// The server of the connection if it is at `endpoint`, whatever else it was made from.
     pub fn at(&self, connection: &Key, endpoint: &str) -> Option<Arc<Server>> {
-        let known = self.lock();
+        let known = self.known.lock();
         let (_, server) = known.get(connection)?.server.as_ref()?;
         (server.endpoint == endpoint).then(|| server.clone())
     }
 
     /// How long ago the server that was made from `origin` was looked at.
     pub fn since_look(&self, connection: &Key, origin: &Origin) -> Option<Duration> {
-        let known = self.lock();
+        let known = self.known.lock();
         let known = known.get(connection)?;
         known.server.as_ref().filter(|(made_from, _)| made_from == origin)?;
         known.looked.map(|looked| looked.elapsed())
@@ -107,7 +107,7 @@ impl Servers {
     /// While the same server fails for the same reason, runs are shown the first message: each other wording would be a
     /// status write for every one of them.
     pub fn set(&self, connection: &Key, view: Connection, server: Option<(Origin, Arc<Server>)>) -> bool {
-        let mut all = self.lock();
+        let mut all = self.known.lock();
         let before = all.remove(connection);
         let left = before.as_ref().and_then(|known| known.server.as_ref());
         let (same_server, same_spec, same_origin) = match (left, &server) {
@@ -146,24 +146,20 @@ impl Servers {
 
     /// How many looks in a row have failed since what the connection is made from has changed.
     pub fn failures(&self, connection: &Key) -> u32 {
-        self.lock().get(connection).map_or(0, |known| known.failures)
+        self.known.lock().get(connection).map_or(0, |known| known.failures)
     }
 
     /// The connection is gone: its client is closed at once, its poller ends with the last pass that uses it.
     pub fn remove(&self, connection: &Key) {
-        if let Some((_, server)) = self.lock().remove(connection).and_then(|known| known.server) {
+        if let Some((_, server)) = self.known.lock().remove(connection).and_then(|known| known.server) {
             server.milvus.disconnect();
         }
     }
 
     /// Stops following the job of `refresh`.
     pub fn forget(&self, connection: &Key, refresh: &Key) {
-        if let Some((_, server)) = self.lock().get(connection).and_then(|known| known.server.as_ref()) {
+        if let Some((_, server)) = self.known.lock().get(connection).and_then(|known| known.server.as_ref()) {
             server.poller.forget(refresh);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Known>> {
-        self.known.lock()
     }
 }

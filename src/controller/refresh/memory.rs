@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::{
@@ -91,13 +91,13 @@ pub struct Newest {
 impl Memory {
     /// Works on the memory of one object.
     pub fn with<T>(&self, uid: &str, work: impl FnOnce(&mut Remembered) -> T) -> T {
-        work(self.lock().entry(uid.to_owned()).or_default())
+        work(self.objects.lock().entry(uid.to_owned()).or_default())
     }
 
     /// The watch has shown the object at this version: what is older is of no use any more. Says whether that is news: it is
     /// not when this process wrote that version itself, or has something newer.
     pub fn is_news(&self, uid: &str, resource_version: &str) -> bool {
-        let mut objects = self.lock();
+        let mut objects = self.objects.lock();
         let Some(remembered) = objects.get_mut(uid) else { return true };
         let newest = remembered.newest.as_ref().map(|newest| newest.resource_version.as_str());
         let own = newest == Some(resource_version);
@@ -114,30 +114,26 @@ impl Memory {
     /// The cluster was restored from a backup: the statuses that were written last are not there any more, and nothing that
     /// the watch shows from now on would ever be newer.
     pub fn restored(&self) {
-        let mut objects = self.lock();
+        let mut objects = self.objects.lock();
         objects.values_mut().for_each(|remembered| remembered.newest = None);
         objects.retain(|_, remembered| !remembered.is_empty());
     }
 
     /// The object is gone: gives what was remembered of it.
     pub fn forget(&self, uid: &str) -> Option<Remembered> {
-        self.lock().remove(uid)
+        self.objects.lock().remove(uid)
     }
 
     /// The object's run is over: nothing is remembered but a status that the watch has not shown yet, a start that may
     /// still land, and how the next run's statuses fail to be written, its claim among them. Gives the poller's entry, if there was one.
     pub fn rest(&self, uid: &str) -> Option<(Key, Key)> {
-        let mut objects = self.lock();
+        let mut objects = self.objects.lock();
         let Remembered { newest, unsent, sent, unanswered, errors, followed, .. } = objects.remove(uid)?;
         let rest = Remembered { newest, unsent, sent, unanswered, errors, ..Remembered::default() };
         if !rest.is_empty() {
             objects.insert(uid.to_owned(), rest);
         }
         followed
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Remembered>> {
-        self.objects.lock()
     }
 }
 

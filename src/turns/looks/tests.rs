@@ -156,5 +156,5 @@ fn another_connection_and_another_object_begin_anew() {
     scene.fail("a", "no");
     scene.looks.forget("a");
     assert!(scene.may_look("a"));
-    assert!(scene.looks.lock().failing.is_empty());
+    assert!(scene.looks.inner.lock().failing.is_empty());
 }

@@ -148,7 +148,7 @@ fn nothing_is_kept_of_what_is_gone() {
     slots.gone("a");
     slots.gone("b");
     slots.unlimited(&connection());
-    let inner = slots.lock();
+    let inner = slots.inner.lock();
     assert!(inner.connections.is_empty() && inner.users.is_empty(), "{inner:?}");
 }
 
@@ -189,7 +189,7 @@ proptest! {
             let (holding, sleeping) = (mine.iter().filter(|mine| **mine).count(), asleep.iter().any(|asleep| *asleep));
             prop_assert!(holding <= limit, "{holding} run");
             // Whoever is awake and has no slot asks for one itself.
-            let awake = slots.lock().connections.get(&connection()).is_some_and(|slots| slots.waiting.len() > asleep.iter().filter(|asleep| **asleep).count());
+            let awake = slots.inner.lock().connections.get(&connection()).is_some_and(|slots| slots.waiting.len() > asleep.iter().filter(|asleep| **asleep).count());
             prop_assert!(holding == limit || !sleeping || awake, "a slot is free and its next user sleeps");
         }
     }
