@@ -200,6 +200,13 @@ pub(super) fn after_error<K: Resource>(
         remembered.errors
     });
     let pause = shortened(doubled(FIRST_PAUSE, errors, LONGEST_PAUSE), context.clock.random());
-    tracing::warn!(controller, namespace = meta.namespace, name = meta.name, %error, pause_ms = pause.as_millis(), "the reconcile failed; it is retried after pause_ms");
+    tracing::warn!(
+        controller,
+        namespace = meta.namespace,
+        name = meta.name,
+        %error,
+        pause_ms = pause.as_millis(),
+        "the reconcile failed; it is retried after pause_ms",
+    );
     pause
 }

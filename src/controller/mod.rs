@@ -70,7 +70,7 @@ pub async fn run(
             }
         }
     }
-    // A controller whose first listing never came would wait for it for ever, so what counts is the passes themselves.
+    // A controller whose first listing never came would wait for it forever, so what counts is the passes themselves.
     context.passes.close();
     if timeout(LAST_PASSES, context.passes.wait()).await.is_err() {
         tracing::warn!(

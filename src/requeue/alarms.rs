@@ -93,7 +93,7 @@ impl Alarms {
         next
     }
 
-    /// Wakes each object at its time, for ever.
+    /// Wakes each object at its time, as long as the process runs.
     pub async fn keep(&self, clock: Clock) {
         loop {
             let now = clock.now();

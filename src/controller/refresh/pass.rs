@@ -266,7 +266,7 @@ impl<'a, P: Ports> Pass<'a, P> {
     async fn write(&mut self) -> Result<Option<Duration>, WriteError> {
         let unchanged = self.record == self.durable;
         if unchanged && !self.is_unproven() {
-            // Also when the write was taken and only its reply was lost: an outcome that is kept would be decided on for ever.
+            // Also when the write was taken and only its reply was lost: an outcome that is kept would be decided on forever.
             self.volatile.memory.with(&self.uid, Remembered::outcome_recorded);
             return Ok(None);
         }

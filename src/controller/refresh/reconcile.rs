@@ -41,9 +41,7 @@ impl watch::Lifecycle<Packed<ExternalCollectionRefresh>> for Lifecycle {
         self.context.metrics.refreshes.observe(uid, &Key::of(&refresh), &recorded);
         let now = self.context.clock.now();
         let member = Member { uid, key: &Key::of(&refresh), connection: &refresh.connection(), want: &want };
-        volatile.turns.seen(member, version, &recorded, now);
-        volatile.turns.slots.seen(uid, member.connection, &recorded);
-        volatile.alarms.seen(uid, member.key, recorded.alarm(), !recorded.is_at_rest());
+        volatile.seen(member, version, &recorded, now);
         !rests(&want, &recorded, now)
     }
 
@@ -95,7 +93,7 @@ pub(in crate::controller) async fn pass_over(
     let newer = newer.and_then(|stored| stored.object().ok());
     let object = newer.as_ref().unwrap_or(triggered);
     let ended = pass(Subject::of(object), written, &context.volatile, &Outside::of(object, context)).await;
-    // Deleted meanwhile: what the pass has taken since the deletion was told would be held for ever.
+    // Deleted meanwhile: what the pass has taken since the deletion was told would be held forever.
     if !context.exists(object) {
         forget(context, object.metadata.uid.as_deref().unwrap_or_default());
     }

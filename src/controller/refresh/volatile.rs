@@ -1,12 +1,14 @@
 //! What a process knows beyond what is durable: gone when it ends, and rebuilt from the statuses by the next one.
 
+use jiff::Timestamp;
 use prometheus_client::metrics::gauge::Gauge;
 
 use super::{memory::Memory, progress::Progress};
 use crate::{
     object::Key,
+    refresh::Recorded,
     requeue::{Router, alarms::Alarms},
-    turns::Turns,
+    turns::{Member, Turns},
 };
 
 /// All of it, over all objects.
@@ -35,6 +37,13 @@ impl Volatile {
             alarms: Alarms::new(wake.clone()),
             progress: Progress::default(),
         }
+    }
+
+    /// The watch shows `record`, which another process may have written, at `version` of the refresh.
+    pub fn seen(&self, member: Member<'_>, version: &str, record: &Recorded, now: Timestamp) {
+        self.turns.seen(member, version, record, now);
+        self.turns.slots.seen(member.uid, member.connection, record);
+        self.alarms.seen(member.uid, member.key, record.alarm(), !record.is_at_rest());
     }
 
     /// Frees all that is held for an object that is gone. Gives the connection and the refresh whose job was tracked for it,

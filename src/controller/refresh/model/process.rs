@@ -112,10 +112,7 @@ impl Shell {
     pub fn known(&self, object: &Object, time: Duration) {
         let now = moment(time) + self.clock_off.get();
         let member = Member { uid: &object.uid, key: &object.key(), connection: &connection(), want: &object.want };
-        self.volatile.turns.seen(member, &object.version.to_string(), &object.record(), now);
-        self.volatile.turns.slots.seen(&object.uid, &connection(), &object.record());
-        let record = object.record();
-        self.volatile.alarms.seen(&object.uid, &object.key(), record.alarm(), !record.is_at_rest());
+        self.volatile.seen(member, &object.version.to_string(), &object.record(), now);
     }
 
     /// The watch shows this version of an object.
