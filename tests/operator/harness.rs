@@ -17,13 +17,14 @@ use k8s_openapi::{
 };
 use kube::{
     Api, Client, Config, ResourceExt,
-    api::{DeleteParams, PostParams},
+    api::{DeleteParams, Patch, PatchParams, PostParams},
     config::{KubeConfigOptions, Kubeconfig},
     runtime::wait::await_condition,
 };
 use milvus_refresh_operator::api::{ExternalCollectionRefresh, MilvusConnection};
 use milvus_simulator::{Settings, Simulator};
 use serde_json::{Value, json};
+use tokio::task::block_in_place;
 
 /// Far more than anything here takes, on a machine that is busy with something else.
 pub const LONG: Duration = Duration::from_secs(300);
@@ -197,8 +198,26 @@ impl<'a> World<'a> {
     }
 
     pub async fn create(&self, name: &str, collection: &str) -> ExternalCollectionRefresh {
-        let refresh = refresh(name, json!({ "collectionName": collection }));
-        self.refreshes().create(&PostParams::default(), &serde_json::from_value(refresh).unwrap()).await.unwrap()
+        self.create_with(name, collection, json!({})).await
+    }
+
+    /// Creates a refresh of the collection whose spec says this as well.
+    pub async fn create_with(&self, name: &str, collection: &str, more: Value) -> ExternalCollectionRefresh {
+        let mut spec = json!({ "collectionName": collection });
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let object = serde_json::from_value(refresh(name, spec)).unwrap();
+        self.refreshes().create(&PostParams::default(), &object).await.unwrap()
+    }
+
+    /// Applies a merge patch to the refresh.
+    pub async fn edit(&self, name: &str, change: Value) -> ExternalCollectionRefresh {
+        self.refreshes().patch(name, &PatchParams::default(), &Patch::Merge(change)).await.unwrap()
+    }
+
+    /// What kubectl prints, in this namespace.
+    pub fn kubectl(&self, args: &[&str]) -> String {
+        let all = [&["--namespace", &self.namespace], args].concat();
+        block_in_place(|| self.cluster.control_plane.kubectl_ok(&all).unwrap())
     }
 
     /// Starts the operator on this namespace alone, without leader election.

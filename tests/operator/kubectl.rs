@@ -14,10 +14,7 @@ async fn wait_get_explain_and_field_selectors_do_what_a_user_expects() {
     world.milvus.create_collection("products", Plan::completes_in(Duration::from_secs(1)));
     world.create("products", "products").await;
     world.create("other", "elsewhere").await;
-    let kubectl = |args: &[&str]| {
-        let all = [&["--namespace", &world.namespace], args].concat();
-        tokio::task::block_in_place(|| world.cluster.control_plane.kubectl_ok(&all).unwrap())
-    };
+    let kubectl = |args: &[&str]| world.kubectl(args);
     kubectl(&["wait", "--for=condition=Complete", "--timeout=120s", "ecrefresh/products"]);
     kubectl(&["wait", "--for=condition=Failed", "--timeout=120s", "ecrefresh/other"]);
     let table = kubectl(&["get", "ecrefresh", "--field-selector", "spec.collectionName=products"]);
@@ -45,10 +42,7 @@ async fn wait_returns_after_each_edit_that_needs_no_run() {
     world.milvus.create_collection("products", Plan::hangs());
     let object = refresh("products", json!({ "collectionName": "products", "trigger": "one" }));
     world.refreshes().create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
-    let kubectl = |args: &[&str]| {
-        let all = [&["--namespace", &world.namespace], args].concat();
-        tokio::task::block_in_place(|| world.cluster.control_plane.kubectl_ok(&all).unwrap())
-    };
+    let kubectl = |args: &[&str]| world.kubectl(args);
     let edit = |spec: &str| kubectl(&["patch", "ecrefresh", "products", "--type=merge", "-p", spec]);
     let wait = |condition: &str| kubectl(&["wait", condition, "--timeout=120s", "ecrefresh/products"]);
     let completes = async |number: usize| {

@@ -43,10 +43,6 @@ impl World<'_> {
         self.refreshes().create(&PostParams::default(), &object).await
     }
 
-    async fn edit(&self, name: &str, change: Value) -> ExternalCollectionRefresh {
-        self.refreshes().patch(name, &PatchParams::default(), &Patch::Merge(change)).await.unwrap()
-    }
-
     /// The refresh once it has ended as of its present generation.
     async fn until_settled(&self, name: &str) -> ExternalCollectionRefresh {
         let settled = |object: &ExternalCollectionRefresh| {

@@ -2,12 +2,11 @@
 
 use futures::{FutureExt, future::join_all};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::api::{Patch, PatchParams, PostParams};
 use milvus_refresh_operator::api::{ExternalCollectionRefresh, RunStatus};
 use milvus_simulator::{Outcome, Plan};
 use serde_json::{Value, json};
 
-use crate::harness::{World, condition, ready, refresh, status};
+use crate::harness::{World, condition, ready, status};
 
 /// One object, whose name is that of its collection. Its jobs run until the story ends them.
 struct Story<'a> {
@@ -17,10 +16,7 @@ struct Story<'a> {
 
 impl Story<'_> {
     async fn create(&self, name: &str, spec: Value) {
-        let mut whole = json!({ "collectionName": self.name });
-        whole.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
-        let object = serde_json::from_value(refresh(name, whole)).unwrap();
-        self.world.refreshes().create(&PostParams::default(), &object).await.unwrap();
+        self.world.create_with(name, self.name, spec).await;
     }
 
     async fn begin(&self, spec: Value) {
@@ -29,8 +25,7 @@ impl Story<'_> {
     }
 
     async fn patch(&self, patch: Value) {
-        let patch = Patch::Merge(patch);
-        self.world.refreshes().patch(self.name, &PatchParams::default(), &patch).await.unwrap();
+        self.world.edit(self.name, patch).await;
     }
 
     async fn edit(&self, spec: Value) {

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::api::{Patch, PatchParams, PostParams};
 use milvus_refresh_operator::api::ExternalCollectionRefresh;
 use milvus_simulator::Plan;
 use serde_json::{Value, json};
@@ -13,23 +12,6 @@ use crate::{
     admission::dry_run,
     harness::{World, condition, ready, refresh, status},
 };
-
-async fn create(world: &World<'_>, name: &str, spec: Value) {
-    let mut whole = json!({ "collectionName": name });
-    whole.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
-    let object = serde_json::from_value(refresh(name, whole)).unwrap();
-    world.refreshes().create(&PostParams::default(), &object).await.unwrap();
-}
-
-async fn edit(world: &World<'_>, name: &str, spec: Value) {
-    let patch = Patch::Merge(json!({ "spec": spec }));
-    world.refreshes().patch(name, &PatchParams::default(), &patch).await.unwrap();
-}
-
-fn kubectl(world: &World<'_>, args: &[&str]) -> String {
-    let all = [&["--namespace", &world.namespace], args].concat();
-    tokio::task::block_in_place(|| world.cluster.control_plane.kubectl_ok(&all).unwrap())
-}
 
 fn is_idle(object: &ExternalCollectionRefresh) -> bool {
     ready(object).is_some_and(|ready| ready.reason == "Idle" && ready.status == "True")
@@ -43,13 +25,15 @@ fn next(object: &ExternalCollectionRefresh) -> Option<Timestamp> {
 async fn an_object_waits_for_its_time_runs_at_it_and_says_when_it_runs_next_and_why_it_ran_last() {
     let world = World::new().await;
     world.milvus.create_collection("products", Plan::completes_in(Duration::from_secs(1)));
-    create(&world, "products", json!({ "runOnCreation": false, "schedule": { "cron": "* * * * *" } })).await;
+    world
+        .create_with("products", "products", json!({ "runOnCreation": false, "schedule": { "cron": "* * * * *" } }))
+        .await;
     let idle = world.until("products", "idle", is_idle).await;
     assert_eq!((world.starts("products"), status(&idle).state.as_deref()), (0, None));
     assert_eq!(condition(&idle, "Reconciling").unwrap().status, "False");
     let due = next(&idle).unwrap();
     assert_eq!(due.as_second() % 60, 0);
-    kubectl(&world, &["wait", "--for=condition=Ready", "--timeout=10s", "ecrefresh/products"]);
+    world.kubectl(&["wait", "--for=condition=Ready", "--timeout=10s", "ecrefresh/products"]);
     let ran = |object: &ExternalCollectionRefresh| status(object).history.first().is_some_and(|run| run.number == 1);
     let ended = world.until("products", "run by the clock", ran).await;
     let past = &status(&ended).history[0];
@@ -58,18 +42,20 @@ async fn an_object_waits_for_its_time_runs_at_it_and_says_when_it_runs_next_and_
     assert!(next(&ended).unwrap() > due);
     assert_eq!(world.starts("products"), 1);
 
-    edit(&world, "products", json!({ "schedule": { "cron": "15 2 * * *", "timeZone": "Europe/Berlin" } })).await;
+    world
+        .edit("products", json!({ "spec": { "schedule": { "cron": "15 2 * * *", "timeZone": "Europe/Berlin" } } }))
+        .await;
     let edited = |object: &ExternalCollectionRefresh| {
         status(object).schedule.as_ref().is_some_and(|kept| kept.time_zone == "Europe/Berlin")
     };
     let nightly = world.until("products", "nightly", edited).await;
-    let table = kubectl(&world, &["get", "ecrefresh", "products", "-o", "wide"]);
+    let table = world.kubectl(&["get", "ecrefresh", "products", "-o", "wide"]);
     let shown = next(&nightly).unwrap().to_string();
     for word in ["CAUSE", "NEXT", "Schedule", &shown] {
         assert!(table.contains(word), "{word} is not in\n{table}");
     }
     println!("{table}");
-    let events = kubectl(&world, &["get", "events.events.k8s.io", "-o", "jsonpath={.items[*].note}"]);
+    let events = world.kubectl(&["get", "events.events.k8s.io", "-o", "jsonpath={.items[*].note}"]);
     assert!(events.contains("Cause: Schedule."), "{events}");
 }
 
@@ -81,18 +67,18 @@ async fn what_is_asked_for_runs_although_the_schedule_makes_no_sense() {
         ("zone", json!({ "cron": "15 2 * * *", "timeZone": "Europe/Atlantis" }), "Europe/Atlantis"),
     ] {
         world.milvus.create_collection(name, Plan::completes_in(Duration::ZERO));
-        create(&world, name, json!({ "runOnCreation": false, "schedule": schedule })).await;
+        world.create_with(name, name, json!({ "runOnCreation": false, "schedule": schedule })).await;
         let is_stalled = |object: &ExternalCollectionRefresh| {
             condition(object, "Stalled").is_some_and(|c| c.status == "True" && c.reason == "InvalidSchedule")
         };
         let stalled = world.until(name, "stalled", is_stalled).await;
         assert!(condition(&stalled, "Stalled").unwrap().message.contains(says));
         assert!(is_idle(&stalled), "the last verdict stands");
-        edit(&world, name, json!({ "trigger": "now" })).await;
+        world.edit(name, json!({ "spec": { "trigger": "now" } })).await;
         let ran = |object: &ExternalCollectionRefresh| status(object).history.len() == 1 && is_stalled(object);
         let ended = world.until(name, "run by the trigger", ran).await;
         assert_eq!(status(&ended).history[0].cause.as_deref(), Some("Trigger"));
-        edit(&world, name, json!({ "schedule": { "cron": "15 2 * * *", "timeZone": "Etc/UTC" } })).await;
+        world.edit(name, json!({ "spec": { "schedule": { "cron": "15 2 * * *", "timeZone": "Etc/UTC" } } })).await;
         world.until(name, "corrected", |object| next(object).is_some() && !is_stalled(object)).await;
         assert_eq!(world.starts(name), 1);
     }
