@@ -25,7 +25,7 @@ const PERIOD: Duration = Duration::from_secs(5);
 /// No filter is longer, in bytes.
 const MOST_BYTES: u64 = 4096;
 
-/// Installs the logger of this process; the filter in `file`, if there is one, goes before `RUST_LOG`.
+/// Installs the logger of this process; the filter in `file`, if there is one, overrides `RUST_LOG`.
 ///
 /// # Errors
 /// When `RUST_LOG` holds no filter, or a logger is installed already.

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use parking_lot::RwLock;
+
 mod credentials;
 mod escaping;
 mod known;
