@@ -52,6 +52,8 @@ pub const ORDER: &[&str] = &[
     "rate",
     "cold-start",
     "cold-start-writes",
+    "cold-start-scheduled",
+    "idle-calls-scheduled",
     "rss-idle",
     "rss-finished",
     "rss-history",

@@ -1,14 +1,17 @@
-//! Ten thousand finished refreshes: starting with them, resting with them, keeping them.
+//! Ten thousand finished refreshes, then with a schedule each: starting with them, resting with them, keeping them.
 
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use controlplane::AuditLine;
 use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use kube::ResourceExt;
-use kube::api::{ListParams, PostParams};
+use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use milvus_refresh_operator::api::{ExternalCollectionRefresh, PastRun};
-use tokio::time::sleep;
+use serde_json::json;
+use tokio::time::{sleep, timeout};
 
 use crate::operator::Operator;
 use crate::results::{Findings, Row, mib, percentile};
@@ -25,50 +28,49 @@ const HISTORY: i64 = 10;
 /// Writes of the bench at the same time.
 const WRITERS: usize = 32;
 
-/// Rows `cold-start*`, `idle-calls`, `rss-finished`, `rss-history`, `rss-object`.
+/// Rows `cold-start*`, `idle-calls*`, `rss-finished`, `rss-history`, `rss-object`.
 ///
 /// # Errors
 /// Something does not work.
 pub async fn run(stage: &Stage<'_>) -> Result<Findings> {
-    let mut objects = Vec::new();
+    let mut count = 0;
     let mut lists = Vec::new();
     for _ in 0..STARTS {
         let began = Instant::now();
-        objects = list(stage).await?;
+        count = list(stage).await?.len();
         lists.push(began.elapsed().as_secs_f64());
     }
     lists.sort_by(f64::total_cmp);
-    let count = objects.len();
 
-    let mut starts = Vec::new();
     let writes = count_calls(stage, is_write)?;
-    for _ in 1..STARTS {
-        let (operator, time) = start(stage, count).await?;
-        starts.push(time);
-        operator.end()?;
-    }
-    let (operator, time) = start(stage, count).await?;
-    starts.push(time);
-    starts.sort_by(f64::total_cmp);
-    // Before a watch is opened, which is every five minutes, the cluster is asked for its version.
-    let calls = || count_calls(stage, |line| line.verb != "watch" && !line.uri.ends_with("?limit=1"));
-    let settled = calls()?;
+    let (operator, starts) = measured_starts(stage, count).await?;
+    let settled = calls(stage)?;
     let empty = stage.bench.stage(&format!("{}-beside", stage.namespace)).await?;
     let beside = empty.operator().await?;
     sleep(stage.bench.scale.time(REST)).await;
-    let idle = calls()?.saturating_sub(settled);
+    let idle = calls(stage)?.saturating_sub(settled);
     let writes = count_calls(stage, is_write)?.saturating_sub(writes);
     let (finished, none) = (operator.rss()?, beside.rss()?);
     operator.end()?;
     beside.end()?;
 
-    fill_histories(stage, objects).await?;
+    schedule(stage, count).await?;
+    let written = count_calls(stage, is_write)?;
+    let (operator, scheduled) = measured_starts(stage, count).await?;
+    let settled = calls(stage)?;
+    sleep(stage.bench.scale.time(REST)).await;
+    let idle_scheduled = calls(stage)?.saturating_sub(settled);
+    let written = count_calls(stage, is_write)?.saturating_sub(written);
+    operator.end()?;
+
+    fill_histories(stage, list(stage).await?).await?;
     let (operator, _) = start(stage, count).await?;
     sleep(Duration::from_secs(5)).await;
     let full = operator.rss()?;
     operator.end()?;
 
     let beyond = percentile(&starts, 0.5) - percentile(&lists, 0.5);
+    let beyond_scheduled = percentile(&scheduled, 0.5) - percentile(&lists, 0.5);
     let each = |rss: u64| rss.saturating_sub(none) as f64 / count as f64 / 1024.0;
     Ok(Findings {
         rows: vec![
@@ -94,6 +96,20 @@ pub async fn run(stage: &Stage<'_>) -> Result<Findings> {
                 writes == 0,
             ),
             Row::new(
+                "cold-start-scheduled",
+                "the same with a schedule each, none of them due",
+                "<= 5 s beyond a bare List",
+                format!("{beyond_scheduled:.2} s beyond"),
+                beyond_scheduled <= 5.0,
+            ),
+            Row::new(
+                "idle-calls-scheduled",
+                "API calls but watches while these rest for 60 s, and writes from their start on",
+                "0; 0",
+                format!("{idle_scheduled}; {written}"),
+                idle_scheduled == 0 && written == 0,
+            ),
+            Row::new(
                 "rss-finished",
                 "memory with 10,000 finished objects",
                 "<= 50 MiB",
@@ -109,6 +125,53 @@ pub async fn run(stage: &Stage<'_>) -> Result<Findings> {
         ],
         curves: Vec::new(),
     })
+}
+
+/// Starts operators one after the other. Gives the last, and the times that they took, from the shortest to the longest.
+async fn measured_starts(stage: &Stage<'_>, count: usize) -> Result<(Operator, Vec<f64>)> {
+    let mut times = Vec::new();
+    for _ in 1..STARTS {
+        let (operator, time) = start(stage, count).await?;
+        times.push(time);
+        operator.end()?;
+    }
+    let (operator, time) = start(stage, count).await?;
+    times.push(time);
+    times.sort_by(f64::total_cmp);
+    Ok((operator, times))
+}
+
+/// Gives each refresh a schedule that is not due for months, and waits until an operator has taken note of all.
+async fn schedule(stage: &Stage<'_>, count: usize) -> Result<()> {
+    let api = stage.refreshes();
+    let month = Timestamp::now().to_zoned(TimeZone::UTC).month();
+    let cron = format!("0 0 1 {} *", (month + 5) % 12 + 1);
+    let patch = Patch::Merge(json!({ "spec": { "schedule": { "cron": cron } } }));
+    let names = list(stage).await?.into_iter().map(|object| object.name_any());
+    let work = names.map(|name| {
+        let (api, patch) = (&api, &patch);
+        async move { api.patch(&name, &PatchParams::default(), patch).await }
+    });
+    stream::iter(work).buffer_unordered(WRITERS).try_for_each(async |_| Ok(())).await?;
+    let (operator, _) = start(stage, count).await?;
+    let is_noted = |object: &ExternalCollectionRefresh| {
+        let kept = object.status.as_ref().and_then(|status| status.schedule.as_ref());
+        kept.is_some_and(|kept| kept.next_schedule_time.is_some())
+    };
+    let all_noted = async {
+        while !list(stage).await?.iter().all(is_noted) {
+            sleep(Duration::from_secs(1)).await;
+        }
+        anyhow::Ok(())
+    };
+    timeout(LONG, all_noted).await.context("not every schedule was taken note of")??;
+    operator.end()
+}
+
+/// The requests of operators but watches. Before a watch is opened, which is every five minutes, the cluster is asked for its
+/// version.
+fn calls(stage: &Stage<'_>) -> Result<usize> {
+    count_calls(stage, |line| line.verb != "watch" && !line.uri.ends_with("?limit=1"))
 }
 
 /// Starts an operator and says after how many seconds it has settled.
