@@ -9,6 +9,6 @@ mod port;
 pub mod scrub;
 
 pub use port::{
-    Answer, Collection, ErrorKind, Job, JobId, JobState, MAX_NAME, MAX_SOURCE, Milvus, MilvusError, Refusal, Result,
-    Source,
+    Answer, Collection, ErrorKind, Index, IndexState, Job, JobId, JobState, LoadState, MAX_NAME, MAX_SEGMENTS,
+    MAX_SOURCE, Milvus, MilvusError, Refusal, Result, Segments, Source,
 };

@@ -1,6 +1,6 @@
 //! The calls to Milvus that the operator makes, and the types in which it thinks of what Milvus says.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -16,6 +16,9 @@ pub const MAX_NAME: usize = 255;
 
 /// The longest source, in bytes. Milvus has no limit of its own.
 pub const MAX_SOURCE: usize = 2048;
+
+/// The most segments of one collection: 100,000 of the million rows that Milvus makes them of.
+pub const MAX_SEGMENTS: usize = 100_000;
 
 /// The id of a refresh job. Milvus' ids exceed 2^53, so they travel as text wherever JSON is involved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -85,6 +88,45 @@ pub struct Collection {
     pub source: String,
 }
 
+/// How far a collection is loaded (`GetLoadState`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoadState {
+    /// Nobody has loaded it, or somebody has released it. Also what Milvus says of a collection that it does not find then.
+    NotLoaded,
+    /// Being loaded, or in a state that this version does not know.
+    Loading,
+    /// Milvus considers it loaded. That does not prove that anything is served: after a restart of its coordinator a collection
+    /// can be loaded without a single segment.
+    Loaded,
+}
+
+/// Segments by id, with the rows of each, which are never negative. At most [`MAX_SEGMENTS`].
+pub type Segments = HashMap<i64, i64>;
+
+/// An index of a collection, as `DescribeIndex` reports it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Index {
+    /// Its name. One that is too long is replaced by words that say so.
+    pub name: String,
+    /// See [`IndexState`].
+    pub state: IndexState,
+    /// Rows that are not indexed yet, never negative.
+    pub pending_rows: i64,
+    /// Milvus' own words for a failure, scrubbed of credentials and at most 1 KiB long; else empty.
+    pub reason: String,
+}
+
+/// How far an index is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IndexState {
+    /// Built for every segment that it was begun for; [`Index::pending_rows`] tells whether there are newer ones.
+    Finished,
+    /// Waiting or being built, or in a state that this version does not know.
+    Unfinished,
+    /// Final: Milvus does not try again.
+    Failed,
+}
+
 /// A source that replaces the persisted one, together with its spec: Milvus takes both or neither.
 #[derive(Clone, Debug)]
 pub struct Source {
@@ -125,6 +167,8 @@ pub enum ErrorKind {
     NotExternal,
     /// Codes 1100 to 1102, 105, 3000: the request itself is wrong.
     InvalidRequest,
+    /// Codes 101, 103 and 106: the collection is not loaded, not fully loaded or recovering. No answer to a start.
+    NotLoaded,
     /// Code 703: another job of the collection is active.
     DuplicateJob,
     /// Code 1100 with "refresh job ... not found" and the id that was asked for: never created, or forgotten after Milvus'
@@ -156,6 +200,7 @@ impl ErrorKind {
             Self::Unreachable
             | Self::Timeout
             | Self::Busy
+            | Self::NotLoaded
             | Self::DuplicateJob
             | Self::JobNotFound
             | Self::Malformed
@@ -239,6 +284,24 @@ pub trait Milvus: Send + Sync + fmt::Debug {
 
     /// One job by id (`GetRefreshExternalCollectionProgress`). A returned job has that id.
     async fn progress(&self, job: JobId) -> Result<Job>;
+
+    /// How far a collection is loaded (`GetLoadState`).
+    async fn load_state(&self, database: &str, collection: &str) -> Result<LoadState>;
+
+    /// What a collection consists of by Milvus' metadata (`GetPersistentSegmentInfo`): its flushed segments. Those that were
+    /// replaced, those that are being written and those that hold only deletions (L0) are left out.
+    async fn mapped_segments(&self, database: &str, collection: &str) -> Result<Segments>;
+
+    /// What of a collection is served to queries (`GetQuerySegmentInfo`), each segment once whatever its replicas; empty where
+    /// nothing is. Where the replicas of one differ, the fewest rows. Segments that hold only deletions (L0) are left out.
+    async fn served_segments(&self, database: &str, collection: &str) -> Result<Segments>;
+
+    /// All indexes of a collection (`DescribeIndex`); without one, an empty list.
+    async fn indexes(&self, database: &str, collection: &str) -> Result<Vec<Index>>;
+
+    /// How many rows match `filter`, or all of them where it is empty (`Query` for `count(*)`, with strong consistency). It
+    /// needs a collection that is loaded and the privilege Query.
+    async fn count(&self, database: &str, collection: &str, filter: &str) -> Result<i64>;
 
     /// From now on calls are made as `options` say. Those that have left this process are waited for as ever, those that
     /// still wait for a connection fail as not sent: nothing goes out with the old login any more.

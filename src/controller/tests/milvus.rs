@@ -9,12 +9,15 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::milvus::{
-    Collection, ErrorKind, Job, JobId, JobState, Milvus, MilvusError, Result, Source,
+    Collection, ErrorKind, Index, Job, JobId, JobState, LoadState, Milvus, MilvusError, Result, Segments, Source,
     grpc::connect::{ConnectError, ConnectOptions},
     scrub::{Scrubber, Secrets},
 };
 
 const SOURCE: &str = "s3://bucket/products/";
+
+/// Of every collection, all of them served.
+const ROWS: i64 = 1_000;
 
 #[derive(Clone, Default)]
 pub struct Fake(Arc<Mutex<State>>, Scrubber);
@@ -176,6 +179,26 @@ impl Milvus for Fake {
             late.start(&collection);
         });
         Err(MilvusError::new(ErrorKind::Timeout, "no reply"))
+    }
+
+    async fn load_state(&self, _: &str, _: &str) -> Result<LoadState> {
+        Ok(LoadState::Loaded)
+    }
+
+    async fn mapped_segments(&self, _: &str, _: &str) -> Result<Segments> {
+        Ok(Segments::from([(1, ROWS)]))
+    }
+
+    async fn served_segments(&self, _: &str, _: &str) -> Result<Segments> {
+        Ok(Segments::from([(1, ROWS)]))
+    }
+
+    async fn indexes(&self, _: &str, _: &str) -> Result<Vec<Index>> {
+        Ok(Vec::new())
+    }
+
+    async fn count(&self, _: &str, _: &str, _: &str) -> Result<i64> {
+        Ok(ROWS)
     }
 
     fn keep_secret(&self, secrets: &Arc<Secrets>) {

@@ -9,7 +9,11 @@ use prost::{
     encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field},
 };
 
-use super::wire::{milvus::RefreshExternalCollectionJobInfo as JobInfo, schema::FieldSchema};
+use super::wire::{
+    common::{ErrorCode, IndexState, SegmentLevel, SegmentState},
+    milvus::RefreshExternalCollectionJobInfo as JobInfo,
+    schema::{FieldData, FieldSchema},
+};
 
 /// Why an answer is no protobuf message of its kind.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +31,11 @@ pub(super) trait Answer: Sized {
     /// # Errors
     /// When it is not what it has to be.
     fn read(encoded: Bytes) -> Result<Self, Unreadable>;
+
+    /// The answer that this error is, where Milvus has an error for it.
+    fn of_error(_: &Verdict) -> Option<Self> {
+        None
+    }
 }
 
 impl<M: Message + Default> Answer for M {
@@ -77,8 +86,8 @@ pub(super) struct Progress {
     pub job: Option<JobInfo>,
 }
 
-/// To `ListRefreshExternalCollectionJobs`.
-#[derive(Debug)]
+/// To whatever asks for many of something, each of them encoded.
+#[derive(Debug, Default)]
 pub(super) struct Listing(Bytes);
 
 impl Answer for Listing {
@@ -88,13 +97,18 @@ impl Answer for Listing {
 }
 
 impl Listing {
-    /// The jobs, each encoded.
-    pub(super) fn jobs(&self) -> impl Iterator<Item = Result<ListedJob, Unreadable>> + Send + use<> {
+    /// What is listed, each encoded: Milvus has it in the second field of all these answers.
+    pub(super) fn entries(&self) -> impl Iterator<Item = Result<Bytes, Unreadable>> + Send + use<> {
         fields(self.0.clone()).filter_map(|field| match field {
-            Ok((2, Field::Bytes(job))) => Some(Ok(ListedJob(job))),
+            Ok((2, Field::Bytes(entry))) => Some(Ok(entry)),
             Ok(_) => None,
             Err(error) => Some(Err(error)),
         })
+    }
+
+    /// What `ListRefreshExternalCollectionJobs` lists.
+    pub(super) fn jobs(&self) -> impl Iterator<Item = Result<ListedJob, Unreadable>> + Send + use<> {
+        self.entries().map(|entry| entry.map(ListedJob))
     }
 }
 
@@ -116,6 +130,112 @@ impl ListedJob {
     pub(super) fn unpack(self) -> Result<JobInfo, Unreadable> {
         Ok(JobInfo::decode(self.0)?)
     }
+}
+
+/// To `GetLoadState`.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Loading {
+    #[prost(int32, tag = "2")]
+    pub state: i32,
+}
+
+/// A segment of an answer about many.
+pub(super) trait Segment: Message + Default {
+    fn id(&self) -> i64;
+
+    fn rows(&self) -> i64;
+
+    /// Whether its rows are the collection's.
+    fn counts(&self) -> bool;
+}
+
+/// Of `GetPersistentSegmentInfo`.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct MappedSegment {
+    #[prost(int64, tag = "1")]
+    id: i64,
+    #[prost(int64, tag = "4")]
+    rows: i64,
+    #[prost(enumeration = "SegmentState", tag = "5")]
+    state: i32,
+    #[prost(enumeration = "SegmentLevel", tag = "6")]
+    level: i32,
+}
+
+impl Segment for MappedSegment {
+    fn id(&self) -> i64 {
+        self.id
+    }
+
+    fn rows(&self) -> i64 {
+        self.rows
+    }
+
+    fn counts(&self) -> bool {
+        self.state() == SegmentState::Flushed && self.level() != SegmentLevel::L0
+    }
+}
+
+/// Of `GetQuerySegmentInfo`. The nodes that serve it are not unpacked: there can be any number.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ServedSegment {
+    #[prost(int64, tag = "1")]
+    id: i64,
+    #[prost(int64, tag = "5")]
+    rows: i64,
+    #[prost(enumeration = "SegmentLevel", tag = "11")]
+    level: i32,
+}
+
+impl Segment for ServedSegment {
+    fn id(&self) -> i64 {
+        self.id
+    }
+
+    fn rows(&self) -> i64 {
+        self.rows
+    }
+
+    fn counts(&self) -> bool {
+        self.level() != SegmentLevel::L0
+    }
+}
+
+/// To `DescribeIndex`.
+#[derive(Debug)]
+pub(super) struct Indexes(pub Listing);
+
+impl Answer for Indexes {
+    fn read(encoded: Bytes) -> Result<Self, Unreadable> {
+        Ok(Self(Listing::read(encoded)?))
+    }
+
+    /// A collection without an index is an error to Milvus.
+    fn of_error(error: &Verdict) -> Option<Self> {
+        const INDEX_NOT_FOUND: i32 = 700;
+        let legacy = error.code == 0 && error.error_code == ErrorCode::IndexNotExist as i32;
+        (error.code == INDEX_NOT_FOUND || legacy).then(|| Self(Listing::default()))
+    }
+}
+
+/// An index of [`Indexes`].
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct DescribedIndex {
+    #[prost(string, tag = "1")]
+    pub name: String,
+    #[prost(enumeration = "IndexState", tag = "7")]
+    pub state: i32,
+    #[prost(string, tag = "8")]
+    pub reason: String,
+    #[prost(int64, tag = "9")]
+    pub pending_rows: i64,
+}
+
+/// To a `Query` for `count(*)`.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Count {
+    #[prost(message, repeated, tag = "2")]
+    pub columns: Vec<FieldData>,
 }
 
 /// To `DescribeCollection`.

@@ -62,6 +62,7 @@ pub(super) fn of_status(status: &Verdict, asked: Option<JobId>) -> Option<ErrorK
         1..=4 | 7..=9 | 11 | 12 => ErrorKind::Busy,
         10 => ErrorKind::Unsupported,
         100 | 1600 => ErrorKind::CollectionNotFound,
+        101 | 103 | 106 => ErrorKind::NotLoaded,
         105 | 3000 => ErrorKind::InvalidRequest,
         703 => ErrorKind::DuplicateJob,
         800 | 802 => ErrorKind::DatabaseNotFound,
@@ -91,7 +92,9 @@ fn of_legacy_code(code: i32, text: &str, asked: Option<JobId>) -> Option<ErrorKi
         Ok(common::ErrorCode::ForceDeny | common::ErrorCode::RateLimit | common::ErrorCode::NotReadyServe) => {
             ErrorKind::Busy
         }
-        Ok(common::ErrorCode::UnexpectedError) | Err(_) => of_plain_error(text, asked),
+        Ok(common::ErrorCode::UnexpectedError | common::ErrorCode::IndexNotExist) | Err(_) => {
+            of_plain_error(text, asked)
+        }
     };
     Some(kind)
 }
@@ -230,7 +233,10 @@ mod tests {
             (11, "time tick long delay", Busy),
             (12, "resource insufficient", Busy),
             (100, "can't find collection[database=default][collection=x]", CollectionNotFound),
+            (101, "collection not loaded[collection=7]", NotLoaded),
+            (103, "collection not fully loaded[collection=7]", NotLoaded),
             (105, "illegal collection schema", InvalidRequest),
+            (106, "collection on recovering[collection=7]", NotLoaded),
             (110, "schema version not ready", Internal),
             (700, "index not found", Internal),
             (703, "refresh job 7 is already in progress for collection c", DuplicateJob),

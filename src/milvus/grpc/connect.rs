@@ -10,7 +10,10 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-use super::{room::LISTS, tls::Tls};
+use super::{
+    room::{JOB_LISTS, SEGMENT_LISTS},
+    tls::Tls,
+};
 
 /// Milvus closes the connection of a client that pings more often than every 5 s.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
@@ -23,7 +26,7 @@ const MAX_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// library are megabytes, for each of any number of servers.
 const ANSWER_WINDOW: u32 = 128 << 10;
 /// Room for all lists, though none of them is read, and for other answers beside them.
-const CONNECTION_WINDOW: u32 = 2 * LISTS * ANSWER_WINDOW;
+const CONNECTION_WINDOW: u32 = (2 * JOB_LISTS + SEGMENT_LISTS) * ANSWER_WINDOW;
 
 /// What is needed to talk to one server.
 #[derive(Clone, Debug)]

@@ -13,8 +13,8 @@ use crate::milvus::{
     scrub::{Scrubber, without_login},
 };
 
-/// So many jobs that are not wanted are passed over at a time.
-const AT_A_TIME: usize = 1024;
+/// So many entries of an answer that take no time are passed over at a time.
+pub(super) const AT_A_TIME: usize = 1024;
 
 pub(super) fn malformed(problem: impl Into<String>) -> MilvusError {
     MilvusError::new(ErrorKind::Malformed, problem)
@@ -123,7 +123,7 @@ pub(super) fn collection(asked: &str, answer: Description, scrubber: &Scrubber) 
 }
 
 /// A name to show.
-fn name(name: &str, scrubber: &Scrubber) -> String {
+pub(super) fn name(name: &str, scrubber: &Scrubber) -> String {
     if name.len() > MAX_NAME { format!("(a name of {} bytes)", name.len()) } else { scrubber.message(name) }
 }
 

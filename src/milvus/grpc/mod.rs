@@ -7,53 +7,45 @@ mod convert;
 mod room;
 mod rpc;
 mod sending;
+mod served;
+mod session;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod tls;
 pub(crate) mod wire;
 
 use std::{
-    fmt,
-    panic::AssertUnwindSafe,
-    pin::pin,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use async_trait::async_trait;
-use futures::FutureExt;
 use parking_lot::RwLock;
-use prost::bytes::Bytes;
 use secrecy::ExposeSecret;
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
-use tonic::{
-    Request, Status,
-    client::Grpc,
-    codegen::http::uri::PathAndQuery,
-    metadata::{Ascii, MetadataValue},
-    transport::Channel,
-};
 
 use super::{
-    Collection, ErrorKind, Job, JobId, MAX_NAME, Milvus, MilvusError, Result, Source,
-    scrub::{Scrubber, Secrets, cut},
+    Collection, ErrorKind, Index, Job, JobId, LoadState, MAX_NAME, Milvus, MilvusError, Result, Segments, Source,
+    scrub::{Scrubber, Secrets},
 };
-use answers::{Accepted, Answer, Description, Listing, Outcome, Progress, Version};
-use classify::chain;
+use answers::{Accepted, Count, Description, Indexes, Loading, MappedSegment, Progress, ServedSegment, Version};
 use connect::{ConnectError, ConnectOptions};
-use convert::{malformed, unreadable};
-use room::{Metering, Place, Room};
-use rpc::{Encoded, Question, Rpc, rpc};
-use sending::withdrawable;
-use tls::Tls;
-use wire::milvus;
+use convert::malformed;
+use room::{Lists, Room};
+use rpc::{Rpc, rpc};
+use session::{Heard, Session, replaced};
+use wire::{common::ConsistencyLevel, milvus};
 
 /// Answers about one thing are small, those about the jobs of one collection among them.
 const MAX_ANSWER: usize = 4 << 20;
 
 /// A List of everything carries every job of the last 24 hours, without paging.
 const MAX_LIST: usize = 64 << 20;
+
+/// Segments come without paging, those that Milvus has replaced and not yet collected among them.
+const MAX_SEGMENT_LIST: usize = 64 << 20;
+
+/// The answer to a count is one number, or an error that may quote the filter.
+const MAX_COUNT: usize = 64 << 10;
 
 /// The most jobs of one collection: one every nine seconds of Milvus' memory of 24 hours.
 const MAX_JOBS: usize = 10_000;
@@ -72,38 +64,17 @@ pub struct GrpcMilvus {
     heard: Arc<OnceLock<Heard>>,
 }
 
-/// Hears of calls that have ended.
-struct Heard(Box<dyn Fn(&'static str, Option<ErrorKind>, Duration) + Send + Sync>);
-
-impl fmt::Debug for Heard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Heard")
-    }
-}
-
-/// One channel with one login. What is to be secret about it goes with its last call.
-#[derive(Debug)]
-struct Session {
-    channel: Channel,
-    address: String,
-    tls: Option<Tls>,
-    authorization: Option<MetadataValue<Ascii>>,
-    request_timeout: Duration,
-    scrubber: Scrubber,
-    /// Held for the scrubber to know that they are in use.
-    _login: Arc<Secrets>,
-    room: Room,
-    heard: Arc<OnceLock<Heard>>,
-    /// Cancelled once calls are to be made by another session or none.
-    over: CancellationToken,
-}
-
 const GET_VERSION: Rpc = rpc!("GetVersion", MAX_ANSWER);
 const DESCRIBE: Rpc = rpc!("DescribeCollection", MAX_ANSWER);
 const REFRESH: Rpc = rpc!("RefreshExternalCollection", MAX_ANSWER);
 const PROGRESS: Rpc = rpc!("GetRefreshExternalCollectionProgress", MAX_ANSWER);
 const LIST: Rpc = rpc!("ListRefreshExternalCollectionJobs", MAX_ANSWER);
 const LIST_ALL: Rpc = rpc!("ListRefreshExternalCollectionJobs", MAX_LIST);
+const LOAD_STATE: Rpc = rpc!("GetLoadState", MAX_ANSWER);
+const MAPPED: Rpc = rpc!("GetPersistentSegmentInfo", MAX_SEGMENT_LIST);
+const SERVED: Rpc = rpc!("GetQuerySegmentInfo", MAX_SEGMENT_LIST);
+const INDEXES: Rpc = rpc!("DescribeIndex", MAX_ANSWER);
+const QUERY: Rpc = rpc!("Query", MAX_COUNT);
 
 impl GrpcMilvus {
     /// A client of the server that `options` name. No connection is made before the first call. Must be called within a
@@ -149,161 +120,9 @@ impl GrpcMilvus {
             collection_name: collection.to_owned(),
         };
         let session = self.session()?;
-        let (began, budget) = (Instant::now(), session.request_timeout);
-        let Ok(_list) = tokio::time::timeout(budget, session.room.list()).await else {
-            let error =
-                format!("Milvus at {} did not answer earlier lists of jobs within {budget:?}.", session.address);
-            return Err(MilvusError::new(ErrorKind::Timeout, error));
-        };
-        let left = budget.saturating_sub(began.elapsed());
-        let (listing, _place): (Listing, _) = session.call(rpc, database, message, left).await?;
+        let (listing, _held) = session.list(rpc, Lists::Jobs, database, message).await?;
         convert::jobs(&listing, most, wanted, &session.scrubber).await
     }
-}
-
-impl Session {
-    fn new(
-        options: ConnectOptions,
-        scrubber: &Scrubber,
-        room: &Room,
-        heard: &Arc<OnceLock<Heard>>,
-    ) -> std::result::Result<Self, ConnectError> {
-        let login = options.login.as_ref();
-        let secrets = Secrets::new(login.map(|login| login.secrets()).transpose()?.into_iter().flatten());
-        scrubber.learn(&secrets);
-        Ok(Self {
-            channel: options.channel()?,
-            authorization: login.map(|login| login.authorization()).transpose()?,
-            request_timeout: options.request_timeout,
-            scrubber: scrubber.clone(),
-            _login: secrets,
-            room: room.clone(),
-            tls: options.address.starts_with("https:").then(|| options.tls.unwrap_or_default()),
-            address: options.address,
-            heard: heard.clone(),
-            over: CancellationToken::new(),
-        })
-    }
-
-    /// One call, which is counted: its answer, and the room that this has until it is converted.
-    async fn call<Q, A>(&self, rpc: Rpc, database: &str, message: Q, budget: Duration) -> Result<(A, Place)>
-    where
-        Q: Question,
-        A: Answer,
-    {
-        let (name, began) = (rpc.name, Instant::now());
-        let outcome = self.exchange(rpc, database, message, budget).await;
-        if let Some(Heard(heard)) = self.heard.get() {
-            heard(name, outcome.as_ref().err().map(|error| error.kind), began.elapsed());
-        }
-        outcome
-    }
-
-    /// One call. `budget` is the deadline here and, as `grpc-timeout`, at the server. Never repeats anything.
-    async fn exchange<Q, A>(&self, rpc: Rpc, database: &str, message: Q, budget: Duration) -> Result<(A, Place)>
-    where
-        Q: Question,
-        A: Answer,
-    {
-        if budget.is_zero() {
-            return Err(MilvusError::new(ErrorKind::NotSent, "No time was left to send the request."));
-        }
-        let asked = message.job();
-        let (message, withdrawal) = withdrawable(message);
-        let mut request = Request::new(message);
-        self.describe_request(&mut request, database, budget);
-        let place = Place::default();
-        let (channel, room) = (self.channel.clone(), self.room.clone());
-        let channel = Metering { channel, room, place: place.clone(), longest: rpc.max_answer };
-        let mut grpc = Grpc::new(channel).max_decoding_message_size(rpc.max_answer);
-        let exchange = async {
-            grpc.ready().await.map_err(|error| Status::from_error(error.into()))?;
-            let codec = Encoded::<Q>::default();
-            grpc.client_streaming(request, PathAndQuery::from_static(rpc.path), codec).await
-        };
-        // The client library panics on a status detail that is not base64; no server may end a task of ours.
-        let mut exchange = pin!(tokio::time::timeout(budget, AssertUnwindSafe(exchange).catch_unwind()));
-        let outcome = tokio::select! {
-            biased;
-            outcome = &mut exchange => outcome,
-            () = self.over.cancelled() => {
-                if withdrawal.withdraw() {
-                    return Err(replaced());
-                }
-                exchange.await
-            }
-        };
-        let (kind, text) = match outcome {
-            Ok(Ok(Ok(answer))) => return Ok((self.accept(answer.into_inner(), asked)?, place)),
-            Ok(Ok(Err(status))) => (classify::of_grpc(&status), cause(&status, self.tls.as_ref())),
-            Ok(Err(_)) => (ErrorKind::Malformed, "the gRPC library failed on it".to_owned()),
-            Err(_) => (ErrorKind::Timeout, format!("no connection within {budget:?}")),
-        };
-        let unreached = matches!(kind, ErrorKind::Unreachable | ErrorKind::Timeout);
-        let kind = if unreached && withdrawal.withdraw() { ErrorKind::NotSent } else { kind };
-        Err(self.failure(kind, &text, budget))
-    }
-
-    fn describe_request<T>(&self, request: &mut Request<T>, database: &str, budget: Duration) {
-        request.set_timeout(budget);
-        if let Some(authorization) = &self.authorization {
-            request.metadata_mut().insert("authorization", authorization.clone());
-        }
-        // Builds differ in which calls they take the database of from here; the message always carries it as well.
-        if let Ok(name) = MetadataValue::try_from(database)
-            && !database.is_empty()
-        {
-            request.metadata_mut().insert("dbname", name);
-        }
-    }
-
-    /// The answer, if Milvus calls it a success. One without a status was not made by Milvus.
-    fn accept<A: Answer>(&self, answer: Bytes, asked: Option<JobId>) -> Result<A> {
-        let outcome = Outcome::read(answer.clone()).map_err(|error| unreadable(&error))?;
-        let status = outcome.status.ok_or_else(|| malformed("Milvus sent a response without a status."))?;
-        let Some(kind) = classify::of_status(&status, asked) else {
-            return A::read(answer).map_err(|error| unreadable(&error));
-        };
-        let text = if status.reason.is_empty() { &status.detail } else { &status.reason };
-        let unexplained = || format!("Milvus answered with code {} and no reason.", status.code);
-        let from_behind = !classify::is_said_by_the_proxy(status.code);
-        Err(MilvusError { from_behind, ..MilvusError::new(kind, self.scrubbed(text, unexplained)) })
-    }
-
-    /// A sentence about a call that gRPC failed. Where Milvus itself refused, these are its own words.
-    fn failure(&self, kind: ErrorKind, text: &str, budget: Duration) -> MilvusError {
-        let address = &self.address;
-        // Our own words are not searched: a password that is one of them ("Milvus") would be told by its gap.
-        let text = self.scrubbed(text, || "Milvus gave no reason.".to_owned());
-        let message = match kind {
-            ErrorKind::NotSent => format!("No connection to Milvus at {address}: {text}"),
-            ErrorKind::Unreachable => format!("Milvus at {address} cannot be reached: {text}"),
-            ErrorKind::Timeout => format!("Milvus at {address} did not answer within {budget:?}."),
-            ErrorKind::Malformed => format!("The response from {address} cannot be read: {text}"),
-            _ => text,
-        };
-        MilvusError::new(kind, cut(&message))
-    }
-
-    fn scrubbed(&self, text: &str, otherwise: impl FnOnce() -> String) -> String {
-        let text = self.scrubber.message(text);
-        if text.is_empty() { otherwise() } else { text }
-    }
-}
-
-fn replaced() -> MilvusError {
-    MilvusError::new(ErrorKind::NotSent, "The login or the address has just changed; nothing was sent.")
-}
-
-/// What the server said, or else what happened to the connection.
-fn cause(status: &Status, tls: Option<&Tls>) -> String {
-    if let Some(explanation) = tls::explain(status, tls) {
-        return explanation;
-    }
-    // The first cause only says that the transport failed.
-    let mut causes: Vec<_> = chain(status).skip(1).map(ToString::to_string).collect();
-    causes.dedup();
-    if causes.is_empty() { status.message().to_owned() } else { causes.join(": ") }
 }
 
 #[async_trait]
@@ -311,7 +130,7 @@ impl Milvus for GrpcMilvus {
     async fn version(&self) -> Result<String> {
         let message = milvus::GetVersionRequest {};
         let session = self.session()?;
-        let (Version { version }, _place) = session.call(GET_VERSION, "", message, session.request_timeout).await?;
+        let (Version { version }, _place) = session.ask(GET_VERSION, "", message).await?;
         let mut version = session.scrubber.message(&version);
         version.truncate(version.floor_char_boundary(MAX_NAME));
         Ok(version)
@@ -333,8 +152,7 @@ impl Milvus for GrpcMilvus {
             ..Default::default()
         };
         let session = self.session()?;
-        let (description, _place): (Description, _) =
-            session.call(DESCRIBE, database, message, session.request_timeout).await?;
+        let (description, _place): (Description, _) = session.ask(DESCRIBE, database, message).await?;
         convert::collection(collection, description, &session.scrubber)
     }
 
@@ -380,8 +198,51 @@ impl Milvus for GrpcMilvus {
     async fn progress(&self, job: JobId) -> Result<Job> {
         let message = milvus::GetRefreshExternalCollectionProgressRequest { job_id: job.0 };
         let session = self.session()?;
-        let (Progress { job: info }, _place) = session.call(PROGRESS, "", message, session.request_timeout).await?;
+        let (Progress { job: info }, _place) = session.ask(PROGRESS, "", message).await?;
         convert::asked_job(job, info, &session.scrubber)
+    }
+
+    async fn load_state(&self, database: &str, collection: &str) -> Result<LoadState> {
+        let message =
+            milvus::GetLoadStateRequest { db_name: database.to_owned(), collection_name: collection.to_owned() };
+        let (Loading { state }, _place) = self.session()?.ask(LOAD_STATE, database, message).await?;
+        Ok(served::load_state(state))
+    }
+
+    async fn mapped_segments(&self, database: &str, collection: &str) -> Result<Segments> {
+        let message = milvus::GetPersistentSegmentInfoRequest {
+            db_name: database.to_owned(),
+            collection_name: collection.to_owned(),
+        };
+        let (listing, _held) = self.session()?.list(MAPPED, Lists::Segments, database, message).await?;
+        served::segments::<MappedSegment>(&listing).await
+    }
+
+    async fn served_segments(&self, database: &str, collection: &str) -> Result<Segments> {
+        let message =
+            milvus::GetQuerySegmentInfoRequest { db_name: database.to_owned(), collection_name: collection.to_owned() };
+        let (listing, _held) = self.session()?.list(SERVED, Lists::Segments, database, message).await?;
+        served::segments::<ServedSegment>(&listing).await
+    }
+
+    async fn indexes(&self, database: &str, collection: &str) -> Result<Vec<Index>> {
+        let message =
+            milvus::DescribeIndexRequest { db_name: database.to_owned(), collection_name: collection.to_owned() };
+        let session = self.session()?;
+        let (Indexes(listing), _place) = session.ask(INDEXES, database, message).await?;
+        served::indexes(&listing, &session.scrubber).await
+    }
+
+    async fn count(&self, database: &str, collection: &str, filter: &str) -> Result<i64> {
+        let message = milvus::QueryRequest {
+            db_name: database.to_owned(),
+            collection_name: collection.to_owned(),
+            expr: filter.to_owned(),
+            output_fields: vec!["count(*)".to_owned()],
+            consistency_level: ConsistencyLevel::Strong.into(),
+        };
+        let (count, _place): (Count, _) = self.session()?.ask(QUERY, database, message).await?;
+        served::count(&count)
     }
 
     fn reconnect(&self, options: ConnectOptions) -> std::result::Result<(), ConnectError> {

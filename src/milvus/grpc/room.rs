@@ -6,6 +6,7 @@
 //! HTTP/2 keeps the server from sending more of it than a window.
 
 use std::{
+    fmt,
     pin::Pin,
     sync::{Arc, LazyLock},
     task::{Context, Poll, ready},
@@ -38,9 +39,29 @@ const PIECE: usize = 1 << 10;
 const TO_ARRIVE: Duration = Duration::from_secs(5);
 const EACH_SECOND: usize = 4 << 20;
 
-/// How many lists of jobs a connection has under way. Each that waits for its turn keeps a window of it, so more of them could
-/// keep the one whose turn it is from arriving, and with it everything else; see [`super::connect`].
-pub(super) const LISTS: u32 = 4;
+/// What is asked for in a call whose answer can be large. A connection has few of each under way: one that waits for its turn
+/// keeps a window of the connection, so more of them could keep the one whose turn it is from arriving, and with it everything
+/// else; see [`super::connect`]. Checks do not keep starts waiting: each has places of its own.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Lists {
+    Jobs,
+    Segments,
+}
+
+impl fmt::Display for Lists {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Jobs => "lists of jobs",
+            Self::Segments => "lists of segments",
+        })
+    }
+}
+
+/// How many lists of jobs a connection has under way.
+pub(super) const JOB_LISTS: u32 = 4;
+
+/// How many lists of segments a connection has under way.
+pub(super) const SEGMENT_LISTS: u32 = 2;
 
 /// What precedes an answer on the wire: a flag and the length.
 const HEAD: usize = 5;
@@ -53,7 +74,8 @@ pub(super) struct Room {
     all: Arc<Semaphore>,
     /// The connection's one large answer.
     own: Arc<Semaphore>,
-    lists: Arc<Semaphore>,
+    job_lists: Arc<Semaphore>,
+    segment_lists: Arc<Semaphore>,
 }
 
 type Taken = [Option<OwnedSemaphorePermit>; 2];
@@ -61,13 +83,18 @@ type Taken = [Option<OwnedSemaphorePermit>; 2];
 impl Room {
     /// For a connection, out of that of the process.
     pub(super) fn of_connection() -> Self {
-        let [own, lists] = [1, LISTS as usize].map(|count| Arc::new(Semaphore::new(count)));
-        Self { all: ALL.clone(), own, lists }
+        let [own, job_lists, segment_lists] =
+            [1, JOB_LISTS, SEGMENT_LISTS].map(|count| Arc::new(Semaphore::new(count as usize)));
+        Self { all: ALL.clone(), own, job_lists, segment_lists }
     }
 
-    /// Waits until another list may be asked for, in order of arrival. It is over when what this gives is dropped.
-    pub(super) async fn list(&self) -> Option<OwnedSemaphorePermit> {
-        self.lists.clone().acquire_owned().await.ok()
+    /// Waits until another one of these may be asked for, in order of arrival. It is over when what this gives is dropped.
+    pub(super) async fn turn(&self, lists: Lists) -> Option<OwnedSemaphorePermit> {
+        let places = match lists {
+            Lists::Jobs => &self.job_lists,
+            Lists::Segments => &self.segment_lists,
+        };
+        places.clone().acquire_owned().await.ok()
     }
 
     fn take(&self, bytes: usize) -> BoxFuture<'static, Taken> {

@@ -40,6 +40,11 @@ impl Question for milvus::GetVersionRequest {}
 impl Question for milvus::DescribeCollectionRequest {}
 impl Question for milvus::RefreshExternalCollectionRequest {}
 impl Question for milvus::ListRefreshExternalCollectionJobsRequest {}
+impl Question for milvus::GetLoadStateRequest {}
+impl Question for milvus::GetPersistentSegmentInfoRequest {}
+impl Question for milvus::GetQuerySegmentInfoRequest {}
+impl Question for milvus::DescribeIndexRequest {}
+impl Question for milvus::QueryRequest {}
 impl Question for milvus::GetRefreshExternalCollectionProgressRequest {
     fn job(&self) -> Option<JobId> {
         Some(JobId(self.job_id))

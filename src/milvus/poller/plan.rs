@@ -249,6 +249,7 @@ fn is_of_the_server(kind: ErrorKind) -> bool {
         | ErrorKind::DatabaseNotFound
         | ErrorKind::NotExternal
         | ErrorKind::InvalidRequest
+        | ErrorKind::NotLoaded
         | ErrorKind::DuplicateJob
         | ErrorKind::JobNotFound
         | ErrorKind::Malformed

@@ -19,6 +19,7 @@ impl FailureClass {
             | ErrorKind::Starting
             | ErrorKind::Unauthenticated
             | ErrorKind::Unsupported
+            | ErrorKind::NotLoaded
             | ErrorKind::DuplicateJob
             | ErrorKind::JobNotFound
             | ErrorKind::Malformed
@@ -45,6 +46,7 @@ pub fn trouble(kind: ErrorKind) -> ConnectionReason {
         | ErrorKind::NotExternal
         | ErrorKind::InvalidRequest
         | ErrorKind::PermissionDenied
+        | ErrorKind::NotLoaded
         | ErrorKind::DuplicateJob
         | ErrorKind::JobNotFound
         | ErrorKind::Malformed

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Every kind of error after a submit: how a run that waits says so, or how it ends; `None` where the outcome is unknown.
-const OUTCOMES: [(ErrorKind, Option<Reason>); 16] = [
+const OUTCOMES: [(ErrorKind, Option<Reason>); 17] = [
     (ErrorKind::NotSent, Some(Reason::ConnectionNotReady)),
     (ErrorKind::Starting, Some(Reason::ConnectionNotReady)),
     (ErrorKind::Unauthenticated, Some(Reason::ConnectionNotReady)),
@@ -22,6 +22,7 @@ const OUTCOMES: [(ErrorKind, Option<Reason>); 16] = [
     (ErrorKind::Unreachable, None),
     (ErrorKind::Timeout, None),
     (ErrorKind::Busy, None),
+    (ErrorKind::NotLoaded, None),
     (ErrorKind::DuplicateJob, None),
     (ErrorKind::JobNotFound, None),
     (ErrorKind::Malformed, None),

@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-const KINDS: [ErrorKind; 16] = [
+const KINDS: [ErrorKind; 17] = [
     ErrorKind::NotSent,
     ErrorKind::Unreachable,
     ErrorKind::Timeout,
@@ -31,6 +31,7 @@ const KINDS: [ErrorKind; 16] = [
     ErrorKind::DatabaseNotFound,
     ErrorKind::NotExternal,
     ErrorKind::InvalidRequest,
+    ErrorKind::NotLoaded,
     ErrorKind::DuplicateJob,
     ErrorKind::JobNotFound,
     ErrorKind::Malformed,

@@ -17,6 +17,7 @@ use crate::milvus::{ErrorKind, JobId, Milvus};
 mod bounds;
 pub(crate) mod scripted;
 mod secrets;
+mod served;
 mod session;
 
 use scripted::{PATIENCE, Reply, Seen, client, client_with, raw, saying, serve};

@@ -37,6 +37,11 @@ async fn errors(address: SocketAddr) -> Vec<MilvusError> {
         client.list_all(&|_| true).await.unwrap_err(),
         client.submit("db", COLLECTION, None, PATIENCE).await.unwrap_err(),
         client.progress(JobId(7)).await.unwrap_err(),
+        client.load_state("db", COLLECTION).await.unwrap_err(),
+        client.mapped_segments("db", COLLECTION).await.unwrap_err(),
+        client.served_segments("db", COLLECTION).await.unwrap_err(),
+        client.indexes("db", COLLECTION).await.unwrap_err(),
+        client.count("db", COLLECTION, "").await.unwrap_err(),
     ]
 }
 

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use crate::milvus::{
-    Collection, ErrorKind, Job, JobId, JobState, Milvus, MilvusError, Result, Source,
+    Collection, ErrorKind, Index, Job, JobId, JobState, LoadState, Milvus, MilvusError, Result, Segments, Source,
     grpc::connect::{ConnectError, ConnectOptions},
     poller::{Answer, Poller, Sighting},
 };
@@ -98,6 +98,26 @@ impl Milvus for Fake {
     }
 
     async fn submit(&self, _: &str, _: &str, _: Option<&Source>, _: Duration) -> Result<JobId> {
+        unreachable!("a poller only polls")
+    }
+
+    async fn load_state(&self, _: &str, _: &str) -> Result<LoadState> {
+        unreachable!("a poller only polls")
+    }
+
+    async fn mapped_segments(&self, _: &str, _: &str) -> Result<Segments> {
+        unreachable!("a poller only polls")
+    }
+
+    async fn served_segments(&self, _: &str, _: &str) -> Result<Segments> {
+        unreachable!("a poller only polls")
+    }
+
+    async fn indexes(&self, _: &str, _: &str) -> Result<Vec<Index>> {
+        unreachable!("a poller only polls")
+    }
+
+    async fn count(&self, _: &str, _: &str, _: &str) -> Result<i64> {
         unreachable!("a poller only polls")
     }
 
