@@ -7,11 +7,13 @@ use crate::{
         common,
         milvus::{
             ConnectRequest, ConnectResponse, DescribeCollectionRequest, DescribeCollectionResponse,
-            GetRefreshExternalCollectionProgressRequest, GetRefreshExternalCollectionProgressResponse,
-            GetVersionRequest, GetVersionResponse, ListRefreshExternalCollectionJobsRequest,
-            ListRefreshExternalCollectionJobsResponse, RefreshExternalCollectionJobInfo,
-            RefreshExternalCollectionRequest, RefreshExternalCollectionResponse,
-            RefreshExternalCollectionState as State,
+            DescribeIndexRequest, DescribeIndexResponse, GetLoadStateRequest, GetLoadStateResponse,
+            GetPersistentSegmentInfoRequest, GetPersistentSegmentInfoResponse, GetQuerySegmentInfoRequest,
+            GetQuerySegmentInfoResponse, GetRefreshExternalCollectionProgressRequest,
+            GetRefreshExternalCollectionProgressResponse, GetVersionRequest, GetVersionResponse,
+            ListRefreshExternalCollectionJobsRequest, ListRefreshExternalCollectionJobsResponse, QueryRequest,
+            QueryResults, RefreshExternalCollectionJobInfo, RefreshExternalCollectionRequest,
+            RefreshExternalCollectionResponse, RefreshExternalCollectionState as State,
         },
     },
 };
@@ -41,6 +43,22 @@ pub(super) trait Answer: Send + 'static {
     fn spoil(&mut self, _fault: &Fault) -> bool {
         false
     }
+}
+
+macro_rules! about_a_collection {
+    ($question:ty, $answer:ty, $method:expr) => {
+        impl Question for $question {
+            const METHOD: Method = $method;
+
+            fn target(&self) -> (&str, &str, Option<JobId>) {
+                (&self.db_name, &self.collection_name, None)
+            }
+        }
+
+        impl Answer for $answer {
+            refused!();
+        }
+    };
 }
 
 macro_rules! refused {
@@ -75,17 +93,12 @@ impl Answer for GetVersionResponse {
     refused!();
 }
 
-impl Question for DescribeCollectionRequest {
-    const METHOD: Method = Method::Describe;
-
-    fn target(&self) -> (&str, &str, Option<JobId>) {
-        (&self.db_name, &self.collection_name, None)
-    }
-}
-
-impl Answer for DescribeCollectionResponse {
-    refused!();
-}
+about_a_collection!(DescribeCollectionRequest, DescribeCollectionResponse, Method::Describe);
+about_a_collection!(GetLoadStateRequest, GetLoadStateResponse, Method::LoadState);
+about_a_collection!(DescribeIndexRequest, DescribeIndexResponse, Method::Indexes);
+about_a_collection!(QueryRequest, QueryResults, Method::Count);
+about_a_collection!(GetPersistentSegmentInfoRequest, GetPersistentSegmentInfoResponse, Method::MappedSegments);
+about_a_collection!(GetQuerySegmentInfoRequest, GetQuerySegmentInfoResponse, Method::ServedSegments);
 
 impl Question for RefreshExternalCollectionRequest {
     const METHOD: Method = Method::Refresh;

@@ -17,6 +17,16 @@ pub enum Method {
     Version,
     /// `DescribeCollection`.
     Describe,
+    /// `GetLoadState`.
+    LoadState,
+    /// `GetPersistentSegmentInfo`.
+    MappedSegments,
+    /// `GetQuerySegmentInfo`.
+    ServedSegments,
+    /// `DescribeIndex`.
+    Indexes,
+    /// `Query`, for `count(*)`.
+    Count,
     /// `RefreshExternalCollection`.
     Refresh,
     /// `GetRefreshExternalCollectionProgress`.
@@ -32,9 +42,22 @@ impl Method {
             Self::Connect => "Connect",
             Self::Version => "GetVersion",
             Self::Describe => "DescribeCollection",
+            Self::LoadState => "GetLoadState",
+            Self::MappedSegments => "GetPersistentSegmentInfo",
+            Self::ServedSegments => "GetQuerySegmentInfo",
+            Self::Indexes => "DescribeIndex",
+            Self::Count => "Query",
             Self::Refresh => "RefreshExternalCollection",
             Self::Progress => "GetRefreshExternalCollectionProgress",
             Self::List => "ListRefreshExternalCollectionJobs",
+        }
+    }
+
+    /// The privilege that it needs. Milvus asks for none where it is called as the call.
+    pub(super) fn privilege(self) -> &'static str {
+        match self {
+            Self::Indexes => "IndexDetail",
+            _ => self.name(),
         }
     }
 }

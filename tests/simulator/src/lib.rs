@@ -4,8 +4,11 @@
 //! [`advance`](Simulator::advance). Every call lands in a [journal](Simulator::journal), and a queued [`Fault`] can
 //! strike it. Everything random comes from [`Settings::seed`].
 //!
-//! Not simulated: data, indexes, loading and searches, resource limits, roles and privileges beyond a list of denied
-//! calls, the `dbname` metadata (a request without a database means `default`).
+//! What a job has refreshed is a number of rows a batch, in segments that are mapped at once and served a while later; how a
+//! collection is loaded and indexed is set through [`Simulator::serving`].
+//!
+//! Not simulated: data and searches other than `count(*)` of all rows or of a batch, resource limits, roles and privileges
+//! beyond a list of denied calls, the `dbname` metadata (a request without a database means `default`).
 
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -13,6 +16,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::{net::TcpListener, sync::watch};
 
 mod answer;
+mod calls;
 mod clock;
 mod fault;
 mod job;
@@ -22,6 +26,7 @@ mod names;
 mod plan;
 mod refusal;
 mod service;
+mod serving;
 mod settings;
 mod spec;
 #[cfg(test)]
@@ -35,6 +40,7 @@ pub use fault::{Armed, Fault, When};
 pub use journal::{Call, Method, Verdict};
 pub use login::Login;
 pub use plan::{Outcome, Plan};
+pub use serving::{Index, Load, ReplicaForm, Serving};
 pub use settings::{CollectionSpec, DuplicateWording, Ids, Settings};
 pub use tls::ServerTls;
 
@@ -167,6 +173,19 @@ impl Simulator {
             .is_some()
     }
 
+    /// Changes what the collection's next jobs find and how it is loaded, indexed and served, at once. Whether the collection
+    /// exists.
+    pub fn serving(&self, database: &str, collection: &str, change: impl FnOnce(&mut Serving)) -> bool {
+        let changed = |world: &mut World, _| world.settings_mut(database, collection).map(|known| known.serve(change));
+        self.with_world(changed).is_some()
+    }
+
+    /// DataCoord restarts: every loaded collection stays loaded, and not a segment of it is served any more. It heals when a
+    /// collection is released and loaded, or when [`Serving::unserved`] is set back.
+    pub fn restart_coordinator(&self) {
+        self.with_world(|world, _| world.restart_coordinator());
+    }
+
     /// Another user starts a refresh with the persisted source. `None` where Milvus refuses it: no such external
     /// collection, or a job is active. Neither journal nor [`accepted_starts`](Self::accepted_starts) show it.
     pub fn start_foreign_job(&self, database: &str, collection: &str) -> Option<JobId> {
@@ -232,7 +251,7 @@ impl Simulator {
         while !condition(self) && progress.changed().await.is_ok() {}
     }
 
-    /// Moves the clock forward: jobs go on and end, retention passes, delays and deadlines run out.
+    /// Moves the clock forward: jobs go on and end, what they have mapped is served, retention passes, delays and deadlines run out.
     pub fn advance(&self, by: Duration) {
         self.0.clock.advance(by);
     }

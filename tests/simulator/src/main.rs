@@ -6,7 +6,7 @@ use std::{fs, io::Write, net::SocketAddr, path::PathBuf, str::FromStr, time::Dur
 use anyhow::{Context, bail};
 use clap::Parser;
 use jiff::SignedDuration;
-use milvus_simulator::{CollectionSpec, Login, Outcome, Plan, ServerTls, Settings, Simulator};
+use milvus_simulator::{CollectionSpec, Load, Login, Outcome, Plan, ServerTls, Settings, Simulator};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -25,10 +25,12 @@ struct Arguments {
     /// A collection and how its jobs go; repeatable.
     ///
     /// `fail` takes the rest of the text, so reasons may contain commas. Without `database` it is `default`, without
-    /// `duration` 5s, without `source` s3://bucket/NAME/.
+    /// `duration` 5s, without `source` s3://bucket/NAME/. A job that completes maps so many `rows` of one `batch` (without
+    /// them 1000 of batch 1), and queries find them `served-after` that.
     #[arg(
         long = "collection",
-        value_name = "NAME[,database=DB][,duration=20s][,pending=2s][,source=URI][,not-external][,fail=REASON]",
+        value_name = "NAME[,database=DB][,duration=20s][,pending=2s][,source=URI][,rows=1000][,batch=NAME]\
+                      [,served-after=3s][,not-external][,not-loaded][,fail=REASON]",
         value_parser = collection
     )]
     collections: Vec<CollectionSpec>,
@@ -69,6 +71,7 @@ fn collection(text: &str) -> anyhow::Result<CollectionSpec> {
         bail!("the collection has no name; use NAME[,key=value]");
     }
     let mut collection = CollectionSpec::external(name, Plan::default());
+    let (mut batch, mut rows) = ("1", 1_000);
     while !rest.is_empty() {
         if let Some(reason) = rest.strip_prefix("fail=") {
             collection.plan.outcome = Outcome::Fail(reason.to_owned());
@@ -81,10 +84,18 @@ fn collection(text: &str) -> anyhow::Result<CollectionSpec> {
             Some(("duration", value)) => collection.plan.duration = duration(value)?,
             Some(("pending", value)) => collection.plan.pending = duration(value)?,
             Some(("source", value)) => collection.source = value.to_owned(),
+            Some(("rows", value)) => rows = value.parse().with_context(|| format!("{value:?} is no number of rows"))?,
+            Some(("batch", value)) => batch = value,
+            Some(("served-after", value)) => collection.serving.target_delay = duration(value)?,
             None if item == "not-external" => collection.external = false,
-            _ => bail!("{item:?} is none of database=, duration=, pending=, source=, not-external, fail="),
+            None if item == "not-loaded" => collection.serving.load = Load::Released,
+            _ => bail!(
+                "{item:?} is none of database=, duration=, pending=, source=, rows=, batch=, served-after=, not-external, \
+                 not-loaded, fail="
+            ),
         }
     }
+    collection.serving.find(&[(batch, rows)]);
     Ok(collection)
 }
 

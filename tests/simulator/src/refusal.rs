@@ -27,6 +27,16 @@ impl Refusal {
         Self { code: 100, reason: format!("collection not found[database={database}][collection={collection}]") }
     }
 
+    /// Code 101.
+    pub(super) fn not_loaded(collection: i64) -> Self {
+        Self { code: 101, reason: format!("failed to query: collection not loaded[collection={collection}]") }
+    }
+
+    /// Code 700.
+    pub(super) fn index_not_found(collection: i64) -> Self {
+        Self { code: 700, reason: format!("index not found[collection={collection}]") }
+    }
+
     /// Code 800.
     pub(super) fn database_not_found(database: &str) -> Self {
         Self { code: 800, reason: format!("database not found[database={database}]") }
@@ -46,6 +56,7 @@ impl Refusal {
             8 => ErrorCode::RateLimit,
             9 => ErrorCode::ForceDeny,
             100 => ErrorCode::CollectionNotExists,
+            700 => ErrorCode::IndexNotExist,
             1100..=1102 => ErrorCode::IllegalArgument,
             _ => ErrorCode::UnexpectedError,
         };

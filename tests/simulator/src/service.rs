@@ -1,4 +1,4 @@
-//! The calls: who may make them, which fault strikes them, what they do and what is answered.
+//! How a call is served: who may make it, which fault strikes it, when it takes effect and what is noted of it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,30 +7,15 @@ use tonic::{Code, Request, Response, Status, metadata::MetadataMap};
 
 use super::{
     Shared, State,
-    answer::{Answer, Question, success},
+    answer::{Answer, Question},
     clock::Clock,
     fault::{Fault, When},
     journal::{Call, Method, Verdict},
     login::Login,
     refusal::Refusal,
-    spec,
     transport::{Connection, Garbage},
-    world::{Collection, Submit},
 };
-use crate::{
-    JobId,
-    wire::{
-        common::ServerInfo,
-        milvus::{
-            ConnectRequest, ConnectResponse, DescribeCollectionRequest, DescribeCollectionResponse,
-            GetRefreshExternalCollectionProgressRequest, GetRefreshExternalCollectionProgressResponse,
-            GetVersionRequest, GetVersionResponse, ListRefreshExternalCollectionJobsRequest,
-            ListRefreshExternalCollectionJobsResponse, RefreshExternalCollectionRequest,
-            RefreshExternalCollectionResponse, milvus_service_server::MilvusService,
-        },
-        schema::{CollectionSchema, DataType, FieldSchema},
-    },
-};
+use crate::JobId;
 
 /// The gRPC service over the shared state.
 pub(super) struct Server(pub(super) Arc<Shared>);
@@ -49,7 +34,7 @@ struct Admitted {
 }
 
 impl Server {
-    async fn serve<Q: Question, A: Answer>(
+    pub(super) async fn serve<Q: Question, A: Answer>(
         &self,
         request: Request<Q>,
         effect: Effect<Q, A>,
@@ -248,7 +233,8 @@ fn note_start(state: &mut State, job: JobId) {
 fn gate(state: &State, method: Method, metadata: &MetadataMap, database: &str) -> Result<(), Status> {
     let settings = &state.settings;
     let name = method.name();
-    if settings.too_old && matches!(method, Method::Refresh | Method::Progress | Method::List) {
+    let too_new = settings.too_old && matches!(method, Method::Refresh | Method::Progress | Method::List);
+    if too_new || settings.unknown.contains(&method) {
         let service = "milvus.proto.milvus.MilvusService";
         return Err(Status::unimplemented(format!("unknown method {name} for service {service}")));
     }
@@ -259,7 +245,8 @@ fn gate(state: &State, method: Method, metadata: &MetadataMap, database: &str) -
         let database = if database.is_empty() { super::world::DEFAULT_DATABASE } else { database };
         let user = settings.login.as_ref().map_or("root", Login::user);
         return Err(Status::permission_denied(format!(
-            "Privilege{name}: permission deny to {user} in the `{database}` database"
+            "Privilege{}: permission deny to {user} in the `{database}` database",
+            method.privilege()
         )));
     }
     Ok(())
@@ -282,108 +269,5 @@ fn timeout(metadata: &MetadataMap) -> Option<Duration> {
         "u" => Some(Duration::from_micros(count)),
         "n" => Some(Duration::from_nanos(count)),
         _ => None,
-    }
-}
-
-#[tonic::async_trait]
-impl MilvusService for Server {
-    async fn connect(&self, request: Request<ConnectRequest>) -> Result<Response<ConnectResponse>, Status> {
-        self.serve(request, |state, _, _, _| {
-            let info = ServerInfo {
-                build_tags: state.settings.version.clone(),
-                deploy_mode: "STANDALONE".to_owned(),
-                ..ServerInfo::default()
-            };
-            Ok(ConnectResponse { status: success(), server_info: Some(info), identifier: state.world.allocate() })
-        })
-        .await
-    }
-
-    async fn get_version(&self, request: Request<GetVersionRequest>) -> Result<Response<GetVersionResponse>, Status> {
-        self.serve(request, |state, _, _, _| {
-            Ok(GetVersionResponse { status: success(), version: state.settings.version.clone() })
-        })
-        .await
-    }
-
-    async fn describe_collection(
-        &self,
-        request: Request<DescribeCollectionRequest>,
-    ) -> Result<Response<DescribeCollectionResponse>, Status> {
-        self.serve(request, |state, asked, _, _| {
-            state.world.describe(&asked.db_name, &asked.collection_name, asked.collection_id).map(description)
-        })
-        .await
-    }
-
-    async fn refresh_external_collection(
-        &self,
-        request: Request<RefreshExternalCollectionRequest>,
-    ) -> Result<Response<RefreshExternalCollectionResponse>, Status> {
-        self.serve(request, |state, asked, now, _| {
-            let submit = Submit {
-                database: &asked.db_name,
-                collection: &asked.collection_name,
-                source: &asked.external_source,
-                spec: &asked.external_spec,
-            };
-            let job_id = state.world.refresh(&submit, state.settings.duplicate_wording, now)?;
-            Ok(RefreshExternalCollectionResponse { status: success(), job_id })
-        })
-        .await
-    }
-
-    async fn get_refresh_external_collection_progress(
-        &self,
-        request: Request<GetRefreshExternalCollectionProgressRequest>,
-    ) -> Result<Response<GetRefreshExternalCollectionProgressResponse>, Status> {
-        self.serve(request, |state, asked, now, clock| {
-            let job_info = state.world.progress(asked.job_id, now, clock)?;
-            Ok(GetRefreshExternalCollectionProgressResponse { status: success(), job_info: Some(job_info) })
-        })
-        .await
-    }
-
-    async fn list_refresh_external_collection_jobs(
-        &self,
-        request: Request<ListRefreshExternalCollectionJobsRequest>,
-    ) -> Result<Response<ListRefreshExternalCollectionJobsResponse>, Status> {
-        self.serve(request, |state, asked, now, clock| {
-            let jobs = state.world.list(&asked.db_name, &asked.collection_name, now, clock)?;
-            Ok(ListRefreshExternalCollectionJobsResponse { status: success(), jobs })
-        })
-        .await
-    }
-}
-
-/// A collection as Milvus describes it: an external one has a virtual key and a field backed by a column.
-fn description(collection: &Collection) -> DescribeCollectionResponse {
-    let settings = &collection.settings;
-    let field = |field_id, name: &str, column: &str| FieldSchema {
-        field_id,
-        name: name.to_owned(),
-        is_primary_key: column.is_empty(),
-        data_type: DataType::Int64.into(),
-        external_field: column.to_owned(),
-    };
-    let fields = if settings.external {
-        vec![field(100, "__virtual_pk__", ""), field(101, "product", "product_id")]
-    } else {
-        vec![field(100, "product", "")]
-    };
-    DescribeCollectionResponse {
-        status: success(),
-        schema: Some(CollectionSchema {
-            name: settings.name.clone(),
-            description: String::new(),
-            fields,
-            db_name: settings.database.clone(),
-            external_source: settings.source.clone(),
-            external_spec: spec::redact(&settings.spec),
-        }),
-        collection_id: collection.id,
-        aliases: settings.aliases.clone(),
-        collection_name: settings.name.clone(),
-        db_name: settings.database.clone(),
     }
 }

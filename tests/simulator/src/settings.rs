@@ -1,6 +1,13 @@
 //! How the server and its collections are set up.
 
-use super::{journal::Method, login::Login, plan::Plan, tls::ServerTls, world::DEFAULT_DATABASE};
+use super::{
+    journal::Method,
+    login::Login,
+    plan::Plan,
+    serving::{Load, Serving},
+    tls::ServerTls,
+    world::DEFAULT_DATABASE,
+};
 
 /// The spec of collections that do not say: with secrets, so that redaction shows.
 const PERSISTED_SPEC: &str = concat!(
@@ -23,6 +30,8 @@ pub struct Settings {
     pub denied: Vec<Method>,
     /// A server from before the refresh API: its three calls are unknown (gRPC 12), the others work.
     pub too_old: bool,
+    /// Calls that the server does not know either (gRPC 12).
+    pub unknown: Vec<Method>,
     /// How a second start is refused.
     pub duplicate_wording: DuplicateWording,
     /// In which order ids are given out. Read at the start only.
@@ -39,6 +48,7 @@ impl Default for Settings {
             tls: None,
             denied: Vec::new(),
             too_old: false,
+            unknown: Vec::new(),
             duplicate_wording: DuplicateWording::PollIt,
             ids: Ids::Rising,
         }
@@ -97,9 +107,19 @@ pub struct CollectionSpec {
     pub aliases: Vec<String>,
     /// How its jobs go.
     pub plan: Plan,
+    /// What its jobs find, and how that is served.
+    pub serving: Serving,
 }
 
 impl CollectionSpec {
+    /// Changes how it is served. A release makes Milvus forget what it has lost.
+    pub(super) fn serve(&mut self, change: impl FnOnce(&mut Serving)) {
+        change(&mut self.serving);
+        if self.serving.load == Load::Released {
+            self.serving.unserved = 0;
+        }
+    }
+
     /// An external collection of the database `default` that reads `s3://bucket/<name>/`.
     pub fn external(name: impl Into<String>, plan: Plan) -> Self {
         let name = name.into();
@@ -111,6 +131,7 @@ impl CollectionSpec {
             external: true,
             aliases: Vec::new(),
             plan,
+            serving: Serving::default(),
         }
     }
 }

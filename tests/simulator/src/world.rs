@@ -13,6 +13,7 @@ use super::{
     names,
     plan::{Outcome, Plan},
     refusal::Refusal,
+    serving::{Load, Segments},
     settings::{CollectionSpec, DuplicateWording, Ids},
     spec,
 };
@@ -31,6 +32,7 @@ pub(super) const DEFAULT_DATABASE: &str = "default";
 pub(super) struct Collection {
     pub(super) id: i64,
     pub(super) settings: CollectionSpec,
+    pub(super) segments: Segments,
 }
 
 /// The state of the cluster.
@@ -96,7 +98,7 @@ impl World {
         self.drop(&settings.database, &settings.name, now);
         self.databases.insert(settings.database.clone());
         let id = self.allocate();
-        self.collections.insert(id, Collection { id, settings });
+        self.collections.insert(id, Collection { id, settings, segments: Segments::of(id) });
     }
 
     /// Drops a collection. Its jobs stay listed by id until they are forgotten; active ones fail.
@@ -124,6 +126,12 @@ impl World {
     pub(super) fn settings_mut(&mut self, database: &str, name: &str) -> Option<&mut CollectionSpec> {
         let id = self.find(database, name).ok()?.id;
         self.collections.get_mut(&id).map(|collection| &mut collection.settings)
+    }
+
+    /// DataCoord restarts: what is loaded drops out of the targets, and nothing says so.
+    pub(super) fn restart_coordinator(&mut self) {
+        let loaded = self.collections.values_mut().filter(|known| known.settings.serving.load == Load::Loaded);
+        loaded.for_each(|collection| collection.settings.serving.unserved = usize::MAX);
     }
 
     /// A collection by name or alias.
@@ -259,6 +267,7 @@ impl World {
         for id in news {
             self.publish(id);
         }
+        self.collections.values_mut().for_each(|collection| collection.segments.settle(now));
         self.jobs.retain(|_, job| job.ended.as_ref().is_none_or(|end| now < end.at.saturating_add(RETENTION)));
     }
 
@@ -271,6 +280,9 @@ impl World {
         if job.overrides && reason.is_none() {
             collection.settings.source.clone_from(&job.source);
             collection.settings.spec.clone_from(&job.spec);
+        }
+        if reason.is_none() {
+            collection.segments.refreshed(&collection.settings.serving, end.at);
         }
     }
 

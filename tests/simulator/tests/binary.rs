@@ -62,6 +62,7 @@ fn all_flags_go_together() {
         "--server-version=3.0.0",
         "--too-old",
         "--collection=products,database=sales,duration=500ms,pending=1m30s,source=s3://b/p/",
+        "--collection=orders,rows=20,batch=2026-11-25,served-after=3s,not-loaded",
         "--collection=broken,fail=explore external files failed: access denied, twice",
         "--collection=plain,not-external",
     ]);
@@ -74,6 +75,7 @@ fn bad_flags_end_it_with_a_message_that_names_them() {
         (["--collection", ",duration=1s"], "the collection has no name"),
         (["--collection", "products,duration=soon"], "\"soon\" is not a duration such as 20s"),
         (["--collection", "products,duration=-1s"], "\"-1s\" is negative"),
+        (["--collection", "products,rows=many"], "\"many\" is no number of rows"),
         (["--user", "root"], "--password"),
         (["--listen", "nowhere"], "nowhere"),
     ] {

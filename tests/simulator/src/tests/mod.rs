@@ -25,6 +25,7 @@ mod access;
 mod faults;
 mod jobs;
 mod rules;
+mod serving;
 mod unkind;
 
 const SECOND: Duration = Duration::from_secs(1);
