@@ -83,9 +83,9 @@ impl MilvusService for Server {
         &self,
         request: Request<GetQuerySegmentInfoRequest>,
     ) -> Result<Response<GetQuerySegmentInfoResponse>, Status> {
-        self.serve(request, |state, asked, _, _| {
+        self.serve(request, |state, asked, now, _| {
             let found = state.world.find(&asked.db_name, &asked.collection_name)?;
-            Ok(GetQuerySegmentInfoResponse { status: success(), infos: found.served_segments() })
+            Ok(GetQuerySegmentInfoResponse { status: success(), infos: found.served_segments(now) })
         })
         .await
     }
@@ -102,12 +102,12 @@ impl MilvusService for Server {
     }
 
     async fn query(&self, request: Request<QueryRequest>) -> Result<Response<QueryResults>, Status> {
-        self.serve(request, |state, asked, _, _| {
+        self.serve(request, |state, asked, now, _| {
             let found = state.world.find(&asked.db_name, &asked.collection_name)?;
             if asked.output_fields != [COUNT] {
                 return Err(Refusal::invalid(format!("field {} not exist", asked.output_fields.join(", "))));
             }
-            let rows = found.count(&asked.expr)?;
+            let rows = found.count(&asked.expr, now)?;
             Ok(QueryResults { status: success(), fields_data: vec![column(rows)] })
         })
         .await

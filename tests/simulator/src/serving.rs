@@ -107,10 +107,8 @@ pub(super) struct Segments {
     mapped: Vec<Segment>,
     /// What the last refresh has replaced, until Milvus collects it.
     dropped: Vec<Segment>,
-    /// What is loaded, once its time has come.
-    target: Vec<Segment>,
-    /// Later targets, with their times.
-    next: Vec<(Duration, Vec<Segment>)>,
+    /// What is to be loaded, each from a time on; the last whose time has come is.
+    targets: Vec<(Duration, Vec<Segment>)>,
 }
 
 impl Segments {
@@ -138,26 +136,22 @@ impl Segments {
         let kept: HashSet<i64> = mapped.iter().map(|segment| segment.id).collect();
         let before = std::mem::take(&mut self.mapped);
         self.dropped = before.into_iter().filter(|segment| !kept.contains(&segment.id)).collect();
-        self.next.push((at.saturating_add(found.target_delay), mapped.clone()));
+        let current = self.targets.iter().rposition(|(from, _)| *from <= at).unwrap_or_default();
+        self.targets.drain(..current);
+        self.targets.push((at.saturating_add(found.target_delay), mapped.clone()));
         self.mapped = mapped;
     }
 
-    /// Brings what is loaded up to `now`.
-    pub(super) fn settle(&mut self, now: Duration) {
-        self.next.retain_mut(|(at, segments)| {
-            if now >= *at {
-                self.target = std::mem::take(segments);
-            }
-            now < *at
-        });
+    fn loaded(&self, now: Duration) -> &[Segment] {
+        self.targets.iter().rfind(|(from, _)| *from <= now).map_or(&[], |(_, segments)| segments)
     }
 }
 
 impl Collection {
-    fn served(&self) -> impl Iterator<Item = &Segment> {
+    fn served(&self, now: Duration) -> impl Iterator<Item = &Segment> {
         let serving = &self.settings.serving;
         let unserved = if serving.load == Load::Loaded { serving.unserved } else { usize::MAX };
-        self.segments.target.iter().skip(unserved)
+        self.segments.loaded(now).iter().skip(unserved)
     }
 
     /// `GetLoadState`.
@@ -183,7 +177,7 @@ impl Collection {
     }
 
     /// `GetQuerySegmentInfo`: empty where nothing is loaded.
-    pub(super) fn served_segments(&self) -> Vec<QuerySegmentInfo> {
+    pub(super) fn served_segments(&self, now: Duration) -> Vec<QuerySegmentInfo> {
         let Serving { replicas, replica_form, .. } = self.settings.serving;
         let nodes: Vec<i64> = (1..).take(replicas).collect();
         let info = |segment: &Segment| QuerySegmentInfo {
@@ -195,10 +189,10 @@ impl Collection {
         };
         match replica_form {
             ReplicaForm::Nodes => {
-                self.served().map(|segment| QuerySegmentInfo { node_ids: nodes.clone(), ..info(segment) }).collect()
+                self.served(now).map(|segment| QuerySegmentInfo { node_ids: nodes.clone(), ..info(segment) }).collect()
             }
             ReplicaForm::Entries => {
-                let of = |node_id| self.served().map(move |segment| QuerySegmentInfo { node_id, ..info(segment) });
+                let of = |node_id| self.served(now).map(move |segment| QuerySegmentInfo { node_id, ..info(segment) });
                 nodes.into_iter().flat_map(of).collect()
             }
         }
@@ -225,13 +219,13 @@ impl Collection {
     }
 
     /// `Query` for `count(*)`: of all rows, or of those of one batch. No other filter is understood.
-    pub(super) fn count(&self, filter: &str) -> Result<i64, Refusal> {
+    pub(super) fn count(&self, filter: &str, now: Duration) -> Result<i64, Refusal> {
         let batch = batch(filter)?;
         if self.settings.serving.load != Load::Loaded {
             return Err(Refusal::not_loaded(self.id));
         }
         let of_batch = |segment: &&Segment| batch.is_none_or(|batch| batch == segment.batch);
-        Ok(self.served().filter(of_batch).map(|segment| segment.rows).sum())
+        Ok(self.served(now).filter(of_batch).map(|segment| segment.rows).sum())
     }
 }
 

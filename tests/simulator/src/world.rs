@@ -267,7 +267,6 @@ impl World {
         for id in news {
             self.publish(id);
         }
-        self.collections.values_mut().for_each(|collection| collection.segments.settle(now));
         self.jobs.retain(|_, job| job.ended.as_ref().is_none_or(|end| now < end.at.saturating_add(RETENTION)));
     }
 

@@ -169,8 +169,9 @@ async fn lists_of_segments_that_do_not_come_keep_no_list_of_jobs_waiting() {
         serve(|request| if request.path.ends_with("SegmentInfo") { Reply::Hang } else { jobs(vec![]) }).await;
     let client = client(address);
     let hanging = async {
-        let all = (0..8).map(|_| client.mapped_segments("db", COLLECTION));
-        futures::future::join_all(all).await;
+        let mapped = (0..8).map(|_| client.mapped_segments("db", COLLECTION));
+        let served = (0..8).map(|_| client.served_segments("db", COLLECTION));
+        futures::future::join_all(mapped.chain(served)).await;
     };
     tokio::select! {
         biased;
@@ -250,7 +251,8 @@ async fn a_count_is_one_number_of_one_column() {
         let error = of(counted(columns.clone())).await.count("db", COLLECTION, "").await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Malformed, "{columns:?}");
     }
-    let error = of(counted(vec![column(vec![1; 64 << 10])])).await.count("db", COLLECTION, "").await.unwrap_err();
+    let large = schema::FieldData { field_name: "x".repeat(64 << 10), ..column(vec![1]) };
+    let error = of(counted(vec![large])).await.count("db", COLLECTION, "").await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Malformed, "the answer is too large");
 }
 
