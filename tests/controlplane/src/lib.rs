@@ -24,6 +24,6 @@ pub use audit::AuditLine;
 pub use binaries::Binaries;
 pub use port::Port;
 pub use process::Process;
-pub use program::Program;
+pub use program::{Program, cache};
 pub use server::{Backup, ControlPlane};
 pub use spawn::output;

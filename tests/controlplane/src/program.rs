@@ -51,9 +51,7 @@ impl Program {
     /// There is no cache folder, or Go is missing or fails.
     pub fn find(&self) -> Result<PathBuf> {
         let version = self.pinned()?;
-        let cache = dirs::cache_dir()
-            .context("there is no folder for caches; set HOME or XDG_CACHE_HOME")?
-            .join("milvus-refresh-operator/controlplane");
+        let cache = cache()?.join("controlplane");
         let cached = cache.join(format!("{}-{version}", self.source()?)).join(self.name);
         if !cached.is_file() {
             if let Some(path) = self.on_path(version) {
@@ -136,6 +134,15 @@ impl Program {
             .stdin(Stdio::null());
         Ok(go)
     }
+}
+
+/// Where this project keeps what takes long to make: a folder below the user's cache, which need not exist yet.
+///
+/// # Errors
+/// The user has no folder for caches.
+pub fn cache() -> Result<PathBuf> {
+    let cache = dirs::cache_dir().context("there is no folder for caches; set HOME or XDG_CACHE_HOME")?;
+    Ok(cache.join("milvus-refresh-operator"))
 }
 
 /// Major and minor of a word such as `v1.36.3` or `3.6.16`; of Prometheus' module `v0.313.5`, which is its release 3.13.
