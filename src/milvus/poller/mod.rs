@@ -1,7 +1,7 @@
 //! Follows the jobs of one server, whoever asked for them, with calls that do not grow with their number.
 //!
-//! A few jobs are polled one by one, often while they are young and seldom later. From 16 active ones on, one List a
-//! tick shows them all; a job that it does not show is asked for singly. While the List fails, all are. Whatever fails
+//! A few jobs are polled one by one, often while they are young and seldom later. From 16 active ones on, and then down to 4,
+//! one List a tick shows them all; a job that it does not show is asked for singly. While the List fails, all are. Whatever fails
 //! is asked for again after a pause, for as long as somebody tracks a job.
 
 use std::{fmt, hash::Hash, sync::Arc, time::Duration};

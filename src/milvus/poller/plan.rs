@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{
     Sighting,
-    schedule::{COALESCE_FROM, LIST_RETRY, SPACING, backoff, list_interval, list_rest},
+    schedule::{COALESCE_DOWN_TO, COALESCE_FROM, LIST_RETRY, SPACING, backoff, list_interval, list_rest},
     tracked::Tracked,
 };
 use crate::{
@@ -62,6 +62,8 @@ pub(super) struct Plan<K> {
     /// Single polls under way, those whose job was forgotten meanwhile among them.
     asking: usize,
     next_single: Instant,
+    /// Whether a List a tick stands for single polls.
+    coalesces: bool,
     listing: bool,
     /// When the last List began.
     last_list: Option<Instant>,
@@ -79,6 +81,7 @@ impl<K: Eq + Hash + Clone> Plan<K> {
             server: Pause::none(now),
             asking: 0,
             next_single: now,
+            coalesces: false,
             listing: false,
             last_list: None,
             next_list: now,
@@ -123,7 +126,8 @@ impl<K: Eq + Hash + Clone> Plan<K> {
         if active == 0 {
             return Step::Wait(None);
         }
-        let coalesce = active >= COALESCE_FROM;
+        let coalesce = active >= if self.coalesces { COALESCE_DOWN_TO } else { COALESCE_FROM };
+        self.coalesces = coalesce;
         let list = (coalesce && !self.listing).then(|| self.list_due(now));
         if list.is_some_and(|due| due <= now) {
             self.listing = true;
@@ -248,8 +252,8 @@ fn is_of_the_server(kind: ErrorKind) -> bool {
         | ErrorKind::CollectionNotFound
         | ErrorKind::DatabaseNotFound
         | ErrorKind::NotExternal
-        | ErrorKind::InvalidRequest
         | ErrorKind::NotLoaded
+        | ErrorKind::InvalidRequest
         | ErrorKind::DuplicateJob
         | ErrorKind::JobNotFound
         | ErrorKind::Malformed

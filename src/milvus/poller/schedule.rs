@@ -7,6 +7,9 @@ use crate::backoff::doubled;
 /// From so many active jobs on, one List a tick replaces a poll for each.
 pub(super) const COALESCE_FROM: usize = 16;
 
+/// Down to so many it goes on then: the last of many jobs are old, and singly each would be polled only every few seconds.
+pub(super) const COALESCE_DOWN_TO: usize = 4;
+
 /// A server gets at most 16 single polls a second, evenly spaced.
 pub(super) const SPACING: Duration = Duration::from_micros(62_500);
 

@@ -71,6 +71,22 @@ async fn a_thousand_jobs_cost_as_many_calls_as_sixteen() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_last_of_many_jobs_are_followed_as_closely_as_the_many_were() {
+    let scene = Scene::with(20);
+    pass(60_000).await;
+    let end = |id| scene.fake.set(id, |job| job.state = JobState::Completed);
+    (1..=16).for_each(end);
+    pass(2_000).await;
+    let lists = scene.fake.lists().len();
+    pass(10_000).await;
+    assert!(scene.fake.polls().is_empty(), "{:?}", scene.fake.polls());
+    assert!(scene.fake.lists().len() >= lists + 8, "{} lists", scene.fake.lists().len() - lists);
+    end(17);
+    pass(15_000).await;
+    assert!(!scene.fake.polls().is_empty(), "three are a few");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_young_job_quickens_the_lists_of_old_ones() {
     let scene = Scene::new();
     for id in 1..=20 {

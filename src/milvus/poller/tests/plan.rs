@@ -73,7 +73,7 @@ impl World {
             match self.plan.next(self.now) {
                 Step::List => {
                     prop_assert!(!self.listing, "two Lists at a time");
-                    prop_assert!(self.plan.active() >= 16, "a List for {} jobs", self.plan.active());
+                    prop_assert!(self.plan.active() >= 4, "a List for {} jobs", self.plan.active());
                     self.listing = true;
                 }
                 Step::Ask(key, job) => {
