@@ -8,7 +8,7 @@ use super::crds;
 
 /// What looks like a break of this release, and why it may be. Emptied when a release is recorded; what people have to do
 /// something about is told in `docs/upgrading.md` too.
-const REVIEWED: [(&str, &str); 6] = [
+const REVIEWED: [(&str, &str); 7] = [
     (
         "ExternalCollectionRefresh.v1alpha1.spec has a new rule: has(self.externalSource) ? \
          has(self.externalSpec) != has(self.externalSpecFrom) : !has(self.externalSpec) && !has(self.externalSpecFrom)",
@@ -17,6 +17,11 @@ const REVIEWED: [(&str, &str); 6] = [
     (
         "ExternalCollectionRefresh.v1alpha1.spec has a new rule: !has(self.schedule) || !has(self.ttlSecondsAfterFinished)",
         "schedule is new",
+    ),
+    (
+        "ExternalCollectionRefresh.v1alpha1.spec has a new rule: !has(self.verify) || \
+         !has(self.verify.recheckIntervalSeconds) || !has(self.ttlSecondsAfterFinished)",
+        "verify is new",
     ),
     ("ExternalCollectionRefresh.v1alpha1.status.run.fingerprint has another default", "absent is read as empty"),
     (

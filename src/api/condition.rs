@@ -15,6 +15,8 @@ pub const RECONCILING: &str = "Reconciling";
 pub const STALLED: &str = "Stalled";
 /// `True` while starts are held.
 pub const SUSPENDED: &str = "Suspended";
+/// Whether what the last run refreshed was found to be served, where the spec asks for it.
+pub const VERIFIED: &str = "Verified";
 
 /// The conditions for these types and statuses, all of which carry `says.0` as their reason (a condition must have one).
 /// `says.1` is the message of `Ready` and of what is `True`. A condition whose status stood before keeps its transition

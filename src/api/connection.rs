@@ -61,6 +61,11 @@ pub struct ConnectionSpec {
         .message("each prefix must look like s3://bucket/path: scheme and host in lower case, no login, no % or other encoding, no query, and no path segment that is empty, . or .."))]
     pub allowed_sources: Vec<String>,
 
+    /// Lets the refreshes of this namespace count rows with a filter of their own (`spec.verify.queries`). Whoever may create
+    /// a refresh can then find out, query by query, what the collections hold that the login may read.
+    #[serde(default)]
+    pub allow_verify_queries: bool,
+
     /// How to log in. Absent: the operator sends no login.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<ConnectionAuth>,

@@ -6,7 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{RefreshStatus, ScheduleSpec};
+use super::{RefreshStatus, ScheduleSpec, VerifySpec};
 use crate::object::Key;
 
 /// Refreshes a Milvus external collection and reports state, progress and failures in its status.
@@ -42,6 +42,18 @@ use crate::object::Key;
         json_path = ".status.schedule.nextScheduleTime",
         priority = 1
     ),
+    printcolumn(
+        name = "Rows",
+        type_ = "integer",
+        json_path = ".status.verification.servedRows",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Verified",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Verified\")].status",
+        priority = 1
+    ),
     printcolumn(name = "Attempt", type_ = "integer", json_path = ".status.run.attempt", priority = 1),
     printcolumn(name = "Completed", type_ = "date", json_path = ".status.completionTime", priority = 1),
     printcolumn(
@@ -56,6 +68,8 @@ use crate::object::Key;
     .message("set externalSource together with either externalSpec or externalSpecFrom, or none of the three"))]
 #[x_kube(validation = Rule::new("!has(self.schedule) || !has(self.ttlSecondsAfterFinished)")
     .message("set schedule or ttlSecondsAfterFinished, not both: an object that is deleted after a run has no next one"))]
+#[x_kube(validation = Rule::new("!has(self.verify) || !has(self.verify.recheckIntervalSeconds) || !has(self.ttlSecondsAfterFinished)")
+    .message("set verify.recheckIntervalSeconds or ttlSecondsAfterFinished, not both: an object that is deleted after a run is not checked again"))]
 pub struct RefreshSpec {
     /// The connection to Milvus, in the same namespace. Immutable.
     #[serde(default)]
@@ -123,6 +137,11 @@ pub struct RefreshSpec {
     /// time does. Scheduled times during a run start one more run afterwards, however many there were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<ScheduleSpec>,
+
+    /// Checks, after a run and while none is in progress, that Milvus serves what was refreshed: `RefreshCompleted` only says
+    /// that its metadata points to the files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify: Option<VerifySpec>,
 
     /// Holds new starts. A job that already runs is still tracked: Milvus cannot cancel a job.
     #[serde(default)]

@@ -5,7 +5,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::ScheduleStatus;
+use super::{ScheduleStatus, VerificationStatus};
 
 /// Milvus' record of the job, the operator's durable record of the run, and conditions that summarize both. Everything that
 /// the operator needs after a restart is here.
@@ -62,6 +62,10 @@ pub struct RefreshStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<ScheduleStatus>,
 
+    /// What `spec.verify` found; absent without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verification: Option<VerificationStatus>,
+
     /// Position among the runs that wait for the same collection, from 1. Absent beyond 3, and while the run does not wait for
     /// another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -106,7 +110,8 @@ pub struct RefreshStatus {
     pub last_successful_job_id: Option<String>,
 
     /// `Ready` summarizes the others. `Complete` and `Failed` are for `kubectl wait`, `Reconciling` and `Stalled` for GitOps
-    /// tools. `Suspended` tells that starts are held and what is due. `Stalled` also reports an invalid schedule. Each has the `observedGeneration` of the status.
+    /// tools. `Suspended` tells that starts are held and what is due. `Stalled` also reports an invalid schedule. `Verified` tells
+    /// what `spec.verify` found. Each has the `observedGeneration` of the status.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -208,6 +213,10 @@ pub struct RunStatus {
     /// second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_time_watermark: Option<MicroTime>,
+
+    /// When Milvus completed the job, while the run waits for `spec.verify`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_completion_time: Option<Time>,
 
     /// Whether Milvus has listed the job at least once. A job that was accepted and never listed was never created.
     #[serde(default)]

@@ -104,6 +104,7 @@ fn every_string_of_a_spec_is_bounded() {
                 let most = match path {
                     "spec.externalSource" => MAX_SOURCE,
                     "spec.externalSpec" => MAX_SPEC,
+                    "spec.verify.queries.filter" => 1024,
                     _ => 512,
                 };
                 assert!(longest <= most as u64, "{kind}: {path} may be {longest} long");
@@ -214,7 +215,10 @@ fn columns(kind: &str) -> (Vec<String>, Vec<String>) {
 fn the_table_shows_what_people_look_for() {
     let (narrow, wide) = columns("ExternalCollectionRefresh");
     assert_eq!(narrow, ["Collection", "State", "Progress", "Reason", "Age"]);
-    assert_eq!(wide, ["Suspend", "Job", "Trigger", "Cause", "Next", "Attempt", "Completed", "Message"]);
+    assert_eq!(
+        wide,
+        ["Suspend", "Job", "Trigger", "Cause", "Next", "Rows", "Verified", "Attempt", "Completed", "Message"]
+    );
     let (narrow, wide) = columns("MilvusConnection");
     assert_eq!(narrow, ["Endpoint", "Version", "Ready", "Reason", "Age"]);
     assert_eq!(wide, ["Message"]);

@@ -15,7 +15,7 @@ use prometheus_client::{
 use super::{MOST_OBJECTS, Object};
 use crate::{
     object::Key,
-    refresh::{Cause, FailureClass, PastRun, Reason, Recorded},
+    refresh::{Cause, FailureClass, Outcome, PastRun, Reason, Recorded, VerifyReason},
 };
 
 /// In seconds, up to Milvus' own limit of a job and the time in a queue before it.
@@ -23,6 +23,8 @@ const DURATIONS: [f64; 14] =
     [1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 21_600.0, 43_200.0, 86_400.0];
 /// The reason of an object without a status.
 const NEW: &str = "New";
+/// Instead of an outcome, while the checks are in progress.
+const VERIFYING: &str = "Verifying";
 const COMPLETED: &str = "completed";
 const FAILED: &str = "failed";
 
@@ -38,6 +40,7 @@ pub struct Refreshes {
     oldest: Family<ByPhase, Gauge>,
     objects: Family<ByReason, Gauge>,
     missed: Counter,
+    verified: Family<ByOutcome, Gauge>,
     /// `None` where objects have no series of their own.
     own: Option<OwnSeries>,
 }
@@ -50,6 +53,8 @@ struct Known {
     last_ended: i64,
     adopted: bool,
     reason: &'static str,
+    /// What its checks came to, if it asks for any.
+    verified: Option<&'static str>,
     phase: Option<(Phase, Option<Timestamp>)>,
     /// Where the object has series of its own.
     own: Option<Box<Own>>,
@@ -103,6 +108,11 @@ struct ByReason {
     reason: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByOutcome {
+    outcome: &'static str,
+}
+
 impl Refreshes {
     pub(super) fn new(registry: &mut Registry, per_object: bool) -> Self {
         let refreshes = Self {
@@ -115,6 +125,7 @@ impl Refreshes {
             oldest: Family::default(),
             objects: Family::default(),
             missed: Counter::default(),
+            verified: Family::default(),
             own: per_object.then(OwnSeries::default),
         };
         refreshes.expect(None);
@@ -166,6 +177,11 @@ impl Refreshes {
             "milvus_refresh_objects",
             "Refreshes by the reason of Ready; New without a status",
             self.objects.clone(),
+        );
+        registry.register(
+            "milvus_refresh_verified",
+            "Refreshes with spec.verify by what its checks last came to; Verifying while they are in progress",
+            self.verified.clone(),
         );
         if let Some(own) = &self.own {
             own.register(registry);
@@ -246,6 +262,14 @@ impl Refreshes {
         for (reason, count) in counts {
             self.objects.get_or_create(&ByReason { reason }).set(count);
         }
+        let outcomes = Outcome::ALL.map(Outcome::as_str).into_iter().chain([VERIFYING]);
+        let mut verified: BTreeMap<_, _> = outcomes.map(|outcome| (outcome, 0)).collect();
+        for outcome in known.values().filter_map(|known| known.verified) {
+            *verified.entry(outcome).or_default() += 1;
+        }
+        for (outcome, count) in verified {
+            self.verified.get_or_create(&ByOutcome { outcome }).set(count);
+        }
         if let Some(series) = &self.own {
             let all = || known.values().filter_map(|known| known.own.as_deref());
             show(&series.last_success, all().map(|own| (&own.key, own.last_success)));
@@ -288,7 +312,8 @@ fn show<'a>(series: &Family<Object, Gauge>, times: impl Iterator<Item = (&'a Key
 /// Every reason that an object can have.
 fn reasons() -> impl Iterator<Item = &'static str> {
     let going_on = Reason::GOING_ON.into_iter().chain([Reason::Idle, Reason::RefreshCompleted]).map(Reason::as_str);
-    going_on.chain(FailureClass::ALL.map(FailureClass::as_str)).chain([NEW])
+    let not_served = VerifyReason::FAILING.map(VerifyReason::as_str);
+    going_on.chain(FailureClass::ALL.map(FailureClass::as_str)).chain(not_served).chain([NEW])
 }
 
 impl Known {
@@ -308,7 +333,8 @@ impl Known {
             queued: run.and_then(|run| run.queued_time),
             last_ended: record.history.first().map_or(0, |past| past.number),
             adopted: run.is_some_and(|run| run.adopted),
-            reason: record.summary.as_ref().map_or(NEW, |summary| summary.reason.as_str()),
+            reason: record.ready_reason().unwrap_or(NEW),
+            verified: record.verification.as_ref().map(|checked| checked.outcome.map_or(VERIFYING, Outcome::as_str)),
             phase,
             own: key.map(|key| Box::new(Own::of(record, key))),
         }

@@ -3,6 +3,7 @@
 //!
 //! No protobuf type leaves this module.
 
+pub mod examiner;
 pub mod grpc;
 pub mod poller;
 mod port;

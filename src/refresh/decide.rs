@@ -8,6 +8,7 @@ use super::{
     Connection, Desired, Fact, Observation, Permission, Reason, Recorded, Run, Summary,
     limits::{ABSENCE_WINDOW, LONGEST_SLEEP, bounded},
     record::whole_second,
+    verify::stalls,
 };
 use crate::milvus::{JobId, JobState};
 
@@ -35,6 +36,8 @@ pub enum Effect {
     Submit,
     /// Have this job followed and hear the newest of it.
     Poll(JobId),
+    /// Have somebody look at what the collection serves, and hear what a look has found.
+    Examine,
     /// Delete the object: its time has come.
     Delete,
 }
@@ -45,7 +48,7 @@ impl Effect {
     pub fn must_be_recorded_first(self) -> bool {
         match self {
             Self::Submit => true,
-            Self::None | Self::Find | Self::Poll(_) | Self::Delete => false,
+            Self::None | Self::Find | Self::Poll(_) | Self::Examine | Self::Delete => false,
         }
     }
 }
@@ -99,6 +102,7 @@ pub fn decide(now: Timestamp, want: &Desired, record: &Recorded, seen: &Observat
     let (effect, wake) = match step.enter_phase() {
         Phase::Ended => {
             let outcome = step.rest(record.observed_generation != Some(want.generation));
+            let outcome = step.check_at_rest(outcome);
             return step.decision(outcome);
         }
         Phase::Opened => {
@@ -122,6 +126,7 @@ pub fn decide(now: Timestamp, want: &Desired, record: &Recorded, seen: &Observat
         Phase::Due => step.wait_or_start(),
         Phase::Claimed => step.settle(),
         Phase::Tracked(job) => step.track(job),
+        Phase::Verifying(job) => step.verify(job),
     };
     step.next.run = Some(step.run.clone());
     step.decision((effect, wake))
@@ -152,6 +157,8 @@ enum Phase {
     Due,
     Claimed,
     Tracked(JobId),
+    /// Milvus has completed the job, and the run waits for its checks.
+    Verifying(JobId),
 }
 
 impl Step<'_> {
@@ -182,7 +189,7 @@ impl Step<'_> {
             }
             (Some(job), _) => {
                 self.observe_what_needs_no_run();
-                Phase::Tracked(job)
+                if self.run.job_completion_time.is_some() { Phase::Verifying(job) } else { Phase::Tracked(job) }
             }
         }
     }
@@ -248,6 +255,10 @@ impl Step<'_> {
         self.next.suspended = self.want.holds(&self.next);
         let goes_on = self.next.summary.as_ref().is_none_or(|summary| summary.reason.is_reconciling());
         self.next.invalid_schedule = self.problem.filter(|_| !goes_on).map(|problem| bounded(&problem));
+        let stalls = stalls(self.want.verify.as_ref(), &self.next);
+        if let Some(checked) = &mut self.next.verification {
+            checked.stalls = stalls;
+        }
         Decision { next: self.next, effect, notices: self.notices, wake }
     }
 }

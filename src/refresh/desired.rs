@@ -5,7 +5,7 @@ use std::{fmt::Write as _, time::Duration};
 use sha2::{Digest, Sha256};
 
 use super::{
-    Schedule,
+    Schedule, Verify,
     keeper::{self, Keeper},
     limits::cut,
 };
@@ -40,6 +40,8 @@ pub struct Desired {
     pub run_on_creation: bool,
     /// When it runs without being asked.
     pub schedule: Option<Schedule>,
+    /// What to check of what it refreshed.
+    pub verify: Option<Verify>,
     /// Whether starts are held.
     pub suspend: bool,
     /// Whether the object is being deleted and only a finalizer keeps it.
@@ -123,6 +125,7 @@ impl Desired {
                 .filter(|request| !request.is_empty()),
             run_on_creation: object.spec.run_on_creation,
             schedule: object.spec.schedule.as_ref().map(|schedule| Schedule::of(schedule, uid)),
+            verify: object.spec.verify.as_ref().map(|verify| Verify::of(verify, uid)),
             suspend: object.spec.suspend,
             terminating: object.metadata.deletion_timestamp.is_some(),
             starting_deadline: object.spec.starting_deadline_seconds.map(seconds),
@@ -151,6 +154,11 @@ fn annotation<'a>(object: &'a ExternalCollectionRefresh, name: &str) -> Option<&
 /// The API server refuses negative times; one that came by anyway has passed.
 fn seconds(seconds: i64) -> Duration {
     Duration::from_secs(u64::try_from(seconds).unwrap_or_default())
+}
+
+/// A number that is drawn from `uid`, the first eight bytes of its hash.
+pub(super) fn drawn(uid: &str) -> u64 {
+    Sha256::digest(uid.as_bytes()).iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 /// Hashes what decides what a run does: the parts are the source and the spec of the refresh's own, none for a refresh from the

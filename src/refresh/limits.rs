@@ -23,6 +23,9 @@ pub const ABSENCE_WINDOW: Duration = Duration::from_hours(12);
 /// take some more.
 pub const LONGEST_JOB: Duration = Duration::from_mins(75);
 
+/// How long a run that waits for its checks keeps its collection from refreshes of other namespaces.
+pub const LONGEST_CHECK: Duration = Duration::from_mins(15);
+
 /// After a process took over: until then a claim that its predecessor sent may still land. The predecessor's last moment of
 /// leading, the deadline of its call (10 s), the API server's own `--request-timeout` (60 s) and travel take 70 s and some; a
 /// longer request timeout needs as much more.

@@ -23,6 +23,7 @@ mod phase;
 mod record;
 mod schedule;
 pub mod source;
+mod verify;
 
 pub use cause::Cause;
 pub use decide::{Decision, Effect, Notice, Wake, decide};
@@ -31,7 +32,7 @@ pub use failure::{FailureClass, is_trouble, page as failures_page, trouble};
 pub use keeper::{Keeper, LABELS_READ};
 pub use observation::{Ahead, Connection, Fact, Look, Observation, OwnSourceCheck, Permission, Slot, Submission, Turn};
 pub use phase::{
-    due::{is_due, rests},
+    due::{alarm, is_due, rests},
     proof::ClaimKey,
 };
 pub use record::project::{differs_only_in_progress, project};
@@ -39,6 +40,7 @@ pub use record::{
     Baseline, Handled, JobRecord, PastRun, Reason, Recorded, RefusedStart, Run, Success, Summary, elapsed,
 };
 pub use schedule::{Clockwork, SCHEDULE_MISSED, Schedule, ScheduleRecord};
+pub use verify::{Check, Outcome, Verification, Verify, VerifyReason};
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use super::FailureClass;
 use crate::{
     api::ConnectionReason,
-    milvus::{Answer, Collection, Job, JobId, MilvusError},
+    milvus::{self, Answer, Collection, Job, JobId, MilvusError, examiner::Evidence},
 };
 
 /// Everything that a decision may look at besides what is wanted and recorded.
@@ -30,6 +30,8 @@ pub struct Observation {
     pub nonce: u64,
     /// Whether it is one of those that may run through its connection.
     pub slot: Slot,
+    /// How long ago this process last heard what a look at the collection has found.
+    pub examined: Option<Duration>,
     /// What the last effect brought; [`Fact::Nothing`] at the start of a pass.
     pub fact: Fact,
 }
@@ -115,6 +117,8 @@ pub enum Fact {
     Submitted(Submission),
     /// The answer to [`super::Effect::Poll`]: what Milvus last said of the job, if it has said anything.
     Sighted(Option<Answer>),
+    /// The answer to [`super::Effect::Examine`]: what a look has found or why it could not; `None` while it is under way.
+    Examined(Option<milvus::Result<Evidence>>),
 }
 
 /// The collection and its jobs, freshly described and listed.

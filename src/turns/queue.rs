@@ -13,7 +13,10 @@ use parking_lot::Mutex;
 use crate::{
     milvus::{Job, JobId},
     object::Key,
-    refresh::{Ahead, Desired, Reason, Recorded, Turn, elapsed, limits::LONGEST_JOB},
+    refresh::{
+        Ahead, Desired, Reason, Recorded, Turn,
+        limits::{LONGEST_CHECK, LONGEST_JOB},
+    },
     requeue::Router,
 };
 
@@ -58,12 +61,20 @@ struct Entry {
     jobs: Vec<JobId>,
 }
 
-/// Since when an object keeps others from a collection.
+/// Until when an object keeps those of other namespaces from a collection.
 #[derive(Debug)]
 struct Occupied {
+    by: Standing,
+    until: Timestamp,
+}
+
+/// What an object has a collection for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Standing {
     /// The time of its claim, if one stands.
     claimed: Option<Timestamp>,
-    since: Timestamp,
+    /// When its job completed, while the run waits for its checks.
+    completed: Option<Timestamp>,
 }
 
 impl Queue {
@@ -78,7 +89,7 @@ impl Queue {
         let mut inner = self.inner.lock();
         inner.own(uid, record);
         let freed = match standing(want, record) {
-            Some(lock) => inner.hold(uid, key, lock, claimed(record), now),
+            Some(lock) => inner.hold(uid, key, lock, Standing::of(record), now),
             None if record.ended() => inner.free(uid),
             None => Vec::new(),
         };
@@ -92,7 +103,7 @@ impl Queue {
         inner.own(uid, record);
         let waits = record.summary.as_ref().is_some_and(|summary| keeps_its_place(summary.reason));
         let freed = match standing(want, record) {
-            Some(lock) => inner.hold(uid, key, lock, claimed(record), now),
+            Some(lock) => inner.hold(uid, key, lock, Standing::of(record), now),
             None if !record.ended() && waits => inner.back_in_line(uid, key, record, now),
             None => inner.free(uid),
         };
@@ -141,7 +152,7 @@ impl Queue {
             let freed = inner.free_unless(uid, &lock);
             inner.queue(uid, lock.clone(), (due, key.clone()));
             if inner.may_go(uid, now) {
-                inner.hold(uid, key, lock, None, now);
+                inner.hold(uid, key, lock, Standing::default(), now);
             }
             freed
         };
@@ -177,6 +188,7 @@ fn keeps_its_place(reason: Reason) -> bool {
         | Reason::WaitingForActiveJob
         | Reason::Submitting
         | Reason::RefreshInProgress
+        | Reason::Verifying
         | Reason::OutcomeUnknown => true,
         Reason::ConnectionNotReady
         | Reason::ConcurrencyLimit
@@ -201,9 +213,22 @@ fn standing(want: &Desired, record: &Recorded) -> Option<Lock> {
     Some(run.collection_id.map_or_else(name, Lock::Collection))
 }
 
-/// When the claim of a record was made, if one stands.
-fn claimed(record: &Recorded) -> Option<Timestamp> {
-    record.run.as_ref().and_then(|run| run.submit_time)
+impl Standing {
+    fn of(record: &Recorded) -> Self {
+        let run = record.run.as_ref();
+        Self {
+            claimed: run.and_then(|run| run.submit_time),
+            completed: run.and_then(|run| run.job_completion_time).filter(|_| record.is_verifying()),
+        }
+    }
+
+    /// Longer than any job can run, or than others wait for checks. A time counts from when it was first seen where it is said
+    /// to be later.
+    fn until(self, now: Timestamp) -> Timestamp {
+        let later = |time: Timestamp, wait| time.min(now).checked_add(wait).unwrap_or(Timestamp::MAX);
+        let job = later(self.claimed.unwrap_or(now), LONGEST_JOB);
+        self.completed.map_or(job, |completed| later(completed, LONGEST_CHECK).min(job))
+    }
 }
 
 fn name(key: &Key) -> String {
@@ -229,9 +254,9 @@ impl Inner {
     }
 
     /// Takes the collection. Gives whom to wake because another one became free by that.
-    fn hold(&mut self, uid: &str, key: &Key, lock: Lock, claimed: Option<Timestamp>, now: Timestamp) -> Vec<Key> {
+    fn hold(&mut self, uid: &str, key: &Key, lock: Lock, by: Standing, now: Timestamp) -> Vec<Key> {
         let entry = self.objects.entry(uid.to_owned()).or_default();
-        entry.occupy(claimed, now);
+        entry.occupy(by, now);
         if entry.held.as_deref() == Some(&lock) {
             return Vec::new();
         }
@@ -239,7 +264,7 @@ impl Inner {
         self.unqueue(uid);
         self.holders.entry(lock.clone()).or_default().insert(uid.to_owned(), key.clone());
         let entry = self.objects.entry(uid.to_owned()).or_default();
-        entry.occupy(claimed, now);
+        entry.occupy(by, now);
         entry.held = Some(Box::new(lock));
         freed
     }
@@ -271,7 +296,7 @@ impl Inner {
         let due = record.run.as_ref().and_then(|run| run.queued_time);
         self.queue(uid, lock.clone(), (due, key.clone()));
         if let Some(entry) = self.objects.get_mut(uid) {
-            entry.occupy(None, now);
+            entry.occupy(Standing::default(), now);
         }
         if self.may_go(uid, now) { Vec::new() } else { self.front(&lock) }
     }
@@ -332,7 +357,7 @@ impl Inner {
     /// Whether the object keeps others from its collection for longer than any job can run.
     fn is_overdue(&self, uid: &str, now: Timestamp) -> bool {
         let occupied = self.objects.get(uid).and_then(|entry| entry.occupies.as_deref());
-        occupied.is_some_and(|occupied| elapsed(occupied.since, now) >= LONGEST_JOB)
+        occupied.is_some_and(|occupied| occupied.until <= now)
     }
 
     fn turn(&self, uid: &str, now: Timestamp) -> (Turn, Option<Ahead>) {
@@ -363,11 +388,9 @@ impl Inner {
 }
 
 impl Entry {
-    /// A claim that stands counts from its own time, or from when it was first seen where that is said to be later.
-    fn occupy(&mut self, claimed: Option<Timestamp>, now: Timestamp) {
-        if self.occupies.as_ref().is_none_or(|known| known.claimed != claimed) {
-            let since = claimed.map_or(now, |claimed| claimed.min(now));
-            self.occupies = Some(Box::new(Occupied { claimed, since }));
+    fn occupy(&mut self, by: Standing, now: Timestamp) {
+        if self.occupies.as_ref().is_none_or(|known| known.by != by) {
+            self.occupies = Some(Box::new(Occupied { by, until: by.until(now) }));
         }
     }
 }

@@ -144,7 +144,7 @@ impl Slots {
 
 /// Whether a job of this record may be running in Milvus.
 fn runs(record: &Recorded) -> bool {
-    !record.ended() && (record.claim().is_some() || record.job.id.is_some())
+    !record.ended() && !record.is_verifying() && (record.claim().is_some() || record.job.id.is_some())
 }
 
 impl Inner {

@@ -29,4 +29,5 @@ mod schedule;
 mod tenancy;
 mod ttl;
 mod upgrade;
+mod verify;
 mod weather;

@@ -21,6 +21,7 @@ use crate::{
     controller::{Context, Error},
     milvus::{
         Milvus,
+        examiner::Examiner,
         grpc::{
             GrpcMilvus,
             connect::{ConnectError, ConnectOptions},
@@ -87,7 +88,7 @@ impl watch::Lifecycle<Packed<MilvusConnection>> for Lifecycle {
 /// When the API server does not take the status.
 pub(crate) async fn reconcile(connection: Arc<MilvusConnection>, context: Arc<Context>) -> Result<Wake, Error> {
     let key = Key::of(connection.as_ref());
-    context.servers.allow(&key, &connection.spec.allowed_sources);
+    context.servers.allow(&key, &connection.spec.allowed_sources, connection.spec.allow_verify_queries);
     context
         .volatile
         .turns
@@ -202,7 +203,9 @@ fn build(
             let milvus: Arc<dyn Milvus> = Arc::new(GrpcMilvus::connect(options)?.heard(counted));
             let refreshes = context.refreshes.clone();
             let poller = Poller::new(milvus.clone(), move |refresh| refreshes.wake(refresh), context.clock.random);
-            Arc::new(Server { milvus, poller, endpoint })
+            let refreshes = context.refreshes.clone();
+            let examiner = Examiner::new(milvus.clone(), move |refresh| refreshes.wake(refresh));
+            Arc::new(Server { milvus, poller, examiner, endpoint })
         }
     };
     if exposed {

@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::{
-    milvus::{Milvus, poller::Poller},
+    milvus::{Milvus, examiner::Examiner, poller::Poller},
     object::Key,
     refresh::Connection,
 };
@@ -19,6 +19,8 @@ pub struct Server {
     pub milvus: Arc<dyn Milvus>,
     /// Follows the jobs of the refreshes of this connection.
     pub poller: Poller<Key>,
+    /// Looks at what the collections of the refreshes of this connection serve.
+    pub examiner: Examiner<Key>,
     /// The address that is in use.
     pub endpoint: String,
 }
@@ -44,6 +46,8 @@ pub struct Servers {
 struct Known {
     /// What its refreshes may bring along: `spec.allowedSources`.
     allowed: Vec<String>,
+    /// Whether they may count rows with filters: `spec.allowVerifyQueries`.
+    queries: bool,
     view: Connection,
     server: Option<(Origin, Arc<Server>)>,
     failures: u32,
@@ -52,7 +56,7 @@ struct Known {
 
 impl Default for Known {
     fn default() -> Self {
-        Self { allowed: Vec::new(), view: Connection::Unknown, server: None, failures: 0, looked: None }
+        Self { allowed: Vec::new(), queries: false, view: Connection::Unknown, server: None, failures: 0, looked: None }
     }
 }
 
@@ -62,9 +66,17 @@ impl Servers {
         self.known.lock().entry(connection.clone()).or_default();
     }
 
-    /// From now on the refreshes of the connection may bring these sources along.
-    pub fn allow(&self, connection: &Key, sources: &[String]) {
-        self.known.lock().entry(connection.clone()).or_default().allowed = sources.to_vec();
+    /// From now on the refreshes of the connection may bring these sources along, and count rows with filters or not.
+    pub fn allow(&self, connection: &Key, sources: &[String], queries: bool) {
+        let mut all = self.known.lock();
+        let known = all.entry(connection.clone()).or_default();
+        known.allowed = sources.to_vec();
+        known.queries = queries;
+    }
+
+    /// Whether the refreshes of the connection may count rows with filters.
+    pub fn allows_queries(&self, connection: &Key) -> bool {
+        self.known.lock().get(connection).is_some_and(|known| known.queries)
     }
 
     /// What the refreshes of the connection may bring along.
@@ -131,7 +143,7 @@ impl Servers {
         };
         let changed = !same_server || !same_spec || before.as_ref().is_none_or(|known| known.view != view);
         let ready = matches!(view, Connection::Ready { .. });
-        let (allowed, failed) = before.map_or((Vec::new(), 0), |known| (known.allowed, known.failures));
+        let Known { allowed, queries, failures: failed, .. } = before.unwrap_or_default();
         let failures = if ready {
             0
         } else if new_origin {
@@ -140,7 +152,7 @@ impl Servers {
             failed.saturating_add(1)
         };
         let looked = Some(Instant::now());
-        all.insert(connection.clone(), Known { allowed, view, server, failures, looked });
+        all.insert(connection.clone(), Known { allowed, queries, view, server, failures, looked });
         changed
     }
 
@@ -160,6 +172,16 @@ impl Servers {
     pub fn forget(&self, connection: &Key, refresh: &Key) {
         if let Some((_, server)) = self.known.lock().get(connection).and_then(|known| known.server.as_ref()) {
             server.poller.forget(refresh);
+        }
+    }
+
+    /// The refresh is gone: nobody asks for it any more.
+    pub fn gone(&self, refresh: &Key) {
+        // A refresh names a connection of its own namespace.
+        let all = self.known.lock();
+        let own = all.iter().filter(|(connection, _)| connection.namespace == refresh.namespace);
+        for (_, server) in own.filter_map(|(_, known)| known.server.as_ref()) {
+            server.examiner.forget(refresh);
         }
     }
 }

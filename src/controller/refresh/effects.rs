@@ -7,7 +7,7 @@ use super::{
     ports::{Ports, Server},
 };
 use crate::{
-    milvus::{self, Answer, Collection, ErrorKind, Job, JobId, MilvusError},
+    milvus::{self, Answer, Collection, ErrorKind, Job, JobId, MilvusError, examiner::Evidence},
     refresh::{Desired, Look, OwnSourceCheck, Run, Submission, is_trouble, limits::SUBMIT_BUDGET},
     turns::queue::Lock,
 };
@@ -144,5 +144,13 @@ impl<P: Ports> Pass<'_, P> {
             self.ports.suspect(error);
         }
         sighting.answer
+    }
+
+    /// What a look at what the collection serves has found, if one has ended; else has one begun.
+    pub(super) fn examine(&self, server: &P::Server) -> Option<milvus::Result<Evidence>> {
+        let Desired { database, collection, generation, .. } = &self.want;
+        let verify = self.want.verify.as_ref()?;
+        let plan = verify.plan((database, collection), *generation, &self.record, self.ports.allows_queries());
+        server.examine(&self.key, plan)
     }
 }

@@ -17,7 +17,12 @@ use crate::{
         status::{self, Decided, WriteError},
     },
     controller::{Context, connection::Server},
-    milvus::{self, Collection, Job, JobId, MilvusError, Source, poller::Sighting, scrub::Secrets},
+    milvus::{
+        self, Collection, Job, JobId, MilvusError, Source,
+        examiner::{Evidence, Plan},
+        poller::Sighting,
+        scrub::Secrets,
+    },
     object::{Key, REFRESH},
     refresh::{Connection, Notice, OwnSource, OwnSourceCheck, Recorded, SCHEDULE_MISSED, is_trouble},
 };
@@ -90,6 +95,10 @@ impl Ports for Outside<'_> {
 
     async fn spec_secrets(&self, own: &OwnSource) -> Option<Arc<Secrets>> {
         self.read_spec_secrets(own).await
+    }
+
+    fn allows_queries(&self) -> bool {
+        self.context.servers.allows_queries(&self.connection)
     }
 
     async fn write(&self, resource_version: &str, status: &RefreshStatus) -> Result<String, WriteError> {
@@ -173,6 +182,14 @@ impl ports::Server for Arc<Server> {
 
     fn track(&self, refresh: &Key, job: JobId, age: Duration) -> Sighting {
         self.poller.track(refresh.clone(), job, age)
+    }
+
+    fn examine(&self, refresh: &Key, plan: Plan) -> Option<milvus::Result<Evidence>> {
+        self.examiner.examine(refresh, plan)
+    }
+
+    fn examined(&self, refresh: &Key) -> Option<Instant> {
+        self.examiner.examined(refresh)
     }
 
     fn hush(&self, refresh: &Key, until: Instant) {

@@ -18,7 +18,7 @@ use crate::{
     object::{Key, REFRESH},
     refresh::{
         Ahead, Connection, Decision, Desired, Effect, Fact, Notice, Observation, Permission, Recorded, Slot,
-        Submission, Wake, decide, differs_only_in_progress, elapsed, is_due, limits::LATE_CLAIM, project,
+        Submission, Wake, alarm, decide, differs_only_in_progress, elapsed, is_due, limits::LATE_CLAIM, project,
     },
     turns::{Member, fence::Asking},
 };
@@ -125,7 +125,7 @@ impl<'a, P: Ports> Pass<'a, P> {
         for _ in 0..MOST_STEPS {
             let began = self.ports.instant();
             let (view, server) = self.ports.connection();
-            let seen = self.observe(view);
+            let seen = self.observe(view, server.as_ref());
             self.asked = began;
             let decision = decide(self.ports.now(), &self.want, &self.record, &seen);
             let Decision { next, effect, notices, wake } = self.paced(decision);
@@ -148,6 +148,7 @@ impl<'a, P: Ports> Pass<'a, P> {
                 Effect::Find => Fact::Looked(self.look(&server).await),
                 Effect::Submit => Fact::Submitted(self.submit(&server, began).await),
                 Effect::Poll(job) => Fact::Sighted(self.follow(&server, job).await),
+                Effect::Examine => Fact::Examined(self.examine(&server)),
             };
         }
         Ok(Wake::After(Duration::ZERO))
@@ -159,9 +160,10 @@ impl<'a, P: Ports> Pass<'a, P> {
         match ended {
             Ok(_) | Err(WriteError::Conflict) => {
                 memory.with(&self.uid, |remembered| remembered.errors = 0);
-                alarms.set(&self.uid, &self.key, self.durable.alarm());
+                let now = self.ports.now();
+                alarms.set(&self.uid, &self.key, alarm(&self.want, &self.durable, now));
                 let waits = self.slot == Slot::Waiting && waits_for_looks(&self.durable);
-                turns.settled(self.member(), &self.durable, waits, self.ports.now());
+                turns.settled(self.member(), &self.durable, waits, now);
             }
             // The claim may have been written: the collection stays taken until that is known.
             Err(WriteError::Unanswered(_) | WriteError::Refused(_))
@@ -192,7 +194,7 @@ impl<'a, P: Ports> Pass<'a, P> {
         }
         let followed = if self.durable.is_at_rest() {
             memory.rest(&self.uid)
-        } else if self.durable.job.id.is_none() {
+        } else if self.durable.job.id.is_none() || self.durable.is_verifying() {
             memory.with(&self.uid, |remembered| remembered.followed.take())
         } else {
             None
@@ -202,7 +204,7 @@ impl<'a, P: Ports> Pass<'a, P> {
         }
     }
 
-    fn observe(&mut self, connection: Connection) -> Observation {
+    fn observe(&mut self, connection: Connection, server: Option<&P::Server>) -> Observation {
         let claim = self.record.claim();
         let now = self.asked;
         let (permission, fenced_by) = self.permission(&connection);
@@ -222,6 +224,7 @@ impl<'a, P: Ports> Pass<'a, P> {
             slot,
             luck: self.ports.luck(),
             nonce: self.ports.nonce(),
+            examined: server.and_then(|server| server.examined(&self.key)).map(|at| now.saturating_duration_since(at)),
             fact: std::mem::replace(&mut self.fact, Fact::Nothing),
         }
     }

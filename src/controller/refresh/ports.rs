@@ -10,7 +10,12 @@ use super::memory::Newest;
 use crate::{
     api::RefreshStatus,
     cluster::status::WriteError,
-    milvus::{self, Collection, Job, JobId, MilvusError, Source, poller::Sighting, scrub::Secrets},
+    milvus::{
+        self, Collection, Job, JobId, MilvusError, Source,
+        examiner::{Evidence, Plan},
+        poller::Sighting,
+        scrub::Secrets,
+    },
     object::Key,
     refresh::{Connection, Notice, OwnSource, OwnSourceCheck, Recorded},
 };
@@ -53,6 +58,9 @@ pub(super) trait Ports {
     /// What of that source's spec nobody may read, if it can be had now.
     async fn spec_secrets(&self, own: &OwnSource) -> Option<Arc<Secrets>>;
 
+    /// Whether the connection lets the refresh count rows with filters of its own.
+    fn allows_queries(&self) -> bool;
+
     /// Replaces the whole status of the object at this version. Gives the version that it has then.
     async fn write(&self, resource_version: &str, status: &RefreshStatus) -> Result<String, WriteError>;
 
@@ -91,6 +99,12 @@ pub(super) trait Server {
 
     /// Has the poller track `job` for `refresh` and gives what Milvus last said of it.
     fn track(&self, refresh: &Key, job: JobId, age: Duration) -> Sighting;
+
+    /// See [`milvus::examiner::Examiner::examine`].
+    fn examine(&self, refresh: &Key, plan: Plan) -> Option<milvus::Result<Evidence>>;
+
+    /// See [`milvus::examiner::Examiner::examined`].
+    fn examined(&self, refresh: &Key) -> Option<Instant>;
 
     /// Lets the poller keep mere progress of `refresh` to itself until then.
     fn hush(&self, refresh: &Key, until: Instant);

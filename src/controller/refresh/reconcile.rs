@@ -45,7 +45,8 @@ impl watch::Lifecycle<Packed<ExternalCollectionRefresh>> for Lifecycle {
         !rests(&want, &recorded, now)
     }
 
-    fn gone(&self, uid: &str, _: &Key) {
+    fn gone(&self, uid: &str, key: &Key) {
+        self.context.servers.gone(key);
         forget(&self.context, uid);
     }
 

@@ -6,7 +6,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use super::{memory::Memory, progress::Progress};
 use crate::{
     object::Key,
-    refresh::Recorded,
+    refresh::{Recorded, alarm},
     requeue::{Router, alarms::Alarms},
     turns::{Member, Turns},
 };
@@ -43,7 +43,7 @@ impl Volatile {
     pub fn seen(&self, member: Member<'_>, version: &str, record: &Recorded, now: Timestamp) {
         self.turns.seen(member, version, record, now);
         self.turns.slots.seen(member.uid, member.connection, record);
-        self.alarms.seen(member.uid, member.key, record.alarm(), !record.is_at_rest());
+        self.alarms.seen(member.uid, member.key, alarm(member.want, record, now), !record.is_at_rest());
     }
 
     /// Frees all that is held for an object that is gone. Gives the connection and the refresh whose job was tracked for it,

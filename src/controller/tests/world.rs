@@ -26,7 +26,7 @@ use crate::{
         refresh::{Lifecycle, pass_over, reconcile, watch_over},
     },
     leader::Leadership,
-    milvus::poller::Poller,
+    milvus::{examiner::Examiner, poller::Poller},
     object::{Key, REFRESH},
     refresh::{Connection, Recorded, Wake},
 };
@@ -138,7 +138,7 @@ impl World {
 
     /// The connection allows every source.
     pub fn allow_every_source(&self) {
-        self.context.servers.allow(&connection(), &["*".to_owned()]);
+        self.context.servers.allow(&connection(), &["*".to_owned()], true);
     }
 
     /// One pass over `name`, after the watch has shown what is new; nothing where there is no such object.
@@ -245,6 +245,10 @@ fn connect(context: &Context, milvus: &Fake) {
     let refreshes = context.refreshes.clone();
     let server = Server {
         poller: Poller::new(Arc::new(milvus.clone()), move |refresh| refreshes.wake(refresh), || 0.5),
+        examiner: Examiner::new(Arc::new(milvus.clone()), {
+            let refreshes = context.refreshes.clone();
+            move |refresh| refreshes.wake(refresh)
+        }),
         milvus: Arc::new(milvus.clone()),
         endpoint: ENDPOINT.into(),
     };

@@ -61,6 +61,8 @@ complete! {
         JobLost,
         /// It is unknown whether Milvus accepted the start.
         OutcomeUnknown,
+        /// Milvus completed the job, but not all that was refreshed is served as the refresh demands.
+        VerificationFailed,
         /// The job failed for a reason that this version does not know.
         Unknown,
     }

@@ -341,6 +341,27 @@ impl FailureClass {
                     "If this happens again, check what is between the operator and Milvus: proxies, network, restarts.",
                 ],
             },
+            Self::VerificationFailed => &Entry {
+                name: "VerificationFailed",
+                retryable: false,
+                remedy: "See status.verification.checks; a retry would change nothing. \
+                         More: docs/failures.md#verificationfailed",
+                meaning: "Milvus completed the job, but a check of spec.verify failed or could not be made in time.",
+                happened: "The new data is mapped in Milvus, and with `policy: Require` the run counts only once the checks have \
+                           passed. The operator does not retry: another refresh of the same files would change nothing.",
+                words: &[],
+                steps: &[
+                    "`status.verification.checks` says which check failed, with what was found and expected.",
+                    "`served` or `count`: Milvus does not serve all rows. Follow \
+                     [the runbook](runbooks/CollectionNotServed.md).",
+                    "`rows`: if the smaller number is right, raise `spec.verify.rows.maxDropPercent` or lower `min`; otherwise \
+                     look for the missing files.",
+                    "`index`: an index that failed does not heal by waiting; drop it and create it again.",
+                    "`query/NAME`: check the filter, and whether the rows are in the files.",
+                    "An outcome `Error`: the message says what kept the operator from checking, for example a missing privilege.",
+                    RUN_AGAIN,
+                ],
+            },
             Self::Unknown => &Entry {
                 name: "Unknown",
                 retryable: true,

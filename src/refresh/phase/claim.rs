@@ -45,7 +45,7 @@ impl Step<'_> {
                 self.refused(refused_start(error))
             }
             // The record of the run is kept while the look is under way, and written with what comes of it.
-            Fact::Looked(Ok(_)) | Fact::Nothing | Fact::Submitted(_) | Fact::Sighted(_) => {
+            Fact::Looked(Ok(_)) | Fact::Nothing | Fact::Submitted(_) | Fact::Sighted(_) | Fact::Examined(_) => {
                 (Effect::Find, Wake::After(Duration::ZERO))
             }
         }
@@ -156,7 +156,7 @@ impl Step<'_> {
             },
             Fact::Looked(Ok(look)) => self.find(look),
             Fact::Looked(Err(error)) => self.cannot_find(error),
-            Fact::Nothing | Fact::Sighted(_) => match &self.seen.connection {
+            Fact::Nothing | Fact::Sighted(_) | Fact::Examined(_) => match &self.seen.connection {
                 // Whatever it showed, it could be neither taken nor started again now.
                 Connection::Ready { .. } if self.seen.claim_known >= GRACE && !self.may_start() => self.hold(HOLD),
                 Connection::Ready { .. } => (Effect::Find, Wake::After(Duration::ZERO)),

@@ -8,7 +8,7 @@ use crate::{
     milvus::JobState,
     refresh::{
         Baseline, Cause, Desired, Handled, JobRecord, Reason, Recorded, Run, Summary, decide::Step,
-        limits::TRIGGERS_KEPT, record::PastRun, schedule,
+        limits::TRIGGERS_KEPT, record::PastRun, schedule, verify,
     },
 };
 
@@ -34,7 +34,14 @@ pub fn rests(want: &Desired, record: &Recorded, now: Timestamp) -> bool {
     let known = record.observed_generation == Some(want.generation) && record.suspended == want.holds(record);
     let keeps_time = schedule::rests(want.schedule.as_ref(), record.schedule.as_ref(), want.holds_starts(), now);
     let keeps_time = keeps_time && record.invalid_schedule.is_none();
-    (want.holds_starts() || !asks) && says_so && told && known && keeps_time && want.ttl.is_none()
+    let checked = verify::rests(want, record);
+    (want.holds_starts() || !asks) && checked && says_so && told && known && keeps_time && want.ttl.is_none()
+}
+
+/// When an object at rest has something to do: the clock makes a run due, or it is checked again.
+pub fn alarm(want: &Desired, record: &Recorded, now: Timestamp) -> Option<Timestamp> {
+    let scheduled = record.schedule.as_ref().and_then(|kept| kept.next).filter(|_| record.is_at_rest());
+    scheduled.into_iter().chain(verify::next_recheck(want, record, now)).min()
 }
 
 impl Desired {

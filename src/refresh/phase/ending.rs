@@ -86,6 +86,7 @@ impl Step<'_> {
             self.run.end_job(job);
         }
         self.run.next_attempt_time = None;
+        self.run.job_completion_time = None;
         self.run.refusal = None;
         self.remember(&message);
         if !self.want.suspend && self.want.asks_for_more_than(&self.run, &self.next.handled) {

@@ -30,7 +30,7 @@ impl Step<'_> {
                 Some(Answer::Job(seen)) => self.sighted(job, seen),
                 Some(Answer::NotFound) => self.vanished(job),
             },
-            (Connection::Ready { .. }, Fact::Nothing | Fact::Looked(_) | Fact::Submitted(_)) => {
+            (Connection::Ready { .. }, Fact::Nothing | Fact::Looked(_) | Fact::Submitted(_) | Fact::Examined(_)) => {
                 (Effect::Poll(job), Wake::After(LONGEST_SLEEP))
             }
         }
@@ -96,7 +96,7 @@ impl Step<'_> {
         match seen.state {
             JobState::Completed => {
                 job.completion_time = seen.end_time.map(whole_second);
-                self.complete(id)
+                self.completed_by_milvus(id)
             }
             JobState::Failed => {
                 job.completion_time = seen.end_time.map(whole_second);

@@ -2,12 +2,13 @@
 
 pub(super) mod project;
 mod read;
+mod verification;
 
 use std::{borrow::Cow, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{Cause, ClaimKey, ScheduleRecord, failure::FailureClass, limits::CLOCK_SKEW};
+use super::{Cause, ClaimKey, ScheduleRecord, Verification, failure::FailureClass, limits::CLOCK_SKEW};
 use crate::milvus::{JobId, JobState};
 
 /// The durable state of an object. Its times are whole seconds, except the watermark that tells jobs apart.
@@ -21,6 +22,8 @@ pub struct Recorded {
     pub baseline: Option<Baseline>,
     /// How far the schedule is.
     pub schedule: Option<ScheduleRecord>,
+    /// What the checks of a run's result came to.
+    pub verification: Option<Verification>,
     /// Milvus' record of that run's job.
     pub job: JobRecord,
     /// The place among the runs that wait for the same collection, 1 to 3.
@@ -142,6 +145,8 @@ pub struct Run {
     pub job_id_watermark: Option<JobId>,
     /// The newest start before the claim.
     pub start_time_watermark: Option<Timestamp>,
+    /// When Milvus completed the job, while the run waits for its checks.
+    pub job_completion_time: Option<Timestamp>,
     /// Whether Milvus has shown the job.
     pub job_seen: bool,
     /// Jobs of this run that have ended or never came into being.
@@ -214,6 +219,8 @@ pub enum Reason {
     Submitting,
     /// The job is accepted, queued or running.
     RefreshInProgress,
+    /// Milvus has completed the job, and the run waits for its checks.
+    Verifying,
     /// A start was sent and its outcome is not known.
     OutcomeUnknown,
     /// The Secret with the spec of its own source cannot be read.
@@ -234,13 +241,14 @@ pub enum Reason {
 
 impl Reason {
     /// The reasons of a run that is not over, but for a retry's.
-    pub const GOING_ON: [Self; 10] = [
+    pub const GOING_ON: [Self; 11] = [
         Self::Queued,
         Self::WaitingForActiveJob,
         Self::ConcurrencyLimit,
         Self::ConnectionNotReady,
         Self::Submitting,
         Self::RefreshInProgress,
+        Self::Verifying,
         Self::OutcomeUnknown,
         Self::SecretNotFound,
         Self::Suspended,
@@ -256,6 +264,7 @@ impl Reason {
             Self::ConnectionNotReady => "ConnectionNotReady",
             Self::Submitting => "Submitting",
             Self::RefreshInProgress => "RefreshInProgress",
+            Self::Verifying => "Verifying",
             Self::OutcomeUnknown => "OutcomeUnknown",
             Self::SecretNotFound => "SecretNotFound",
             Self::Suspended => "Suspended",
@@ -293,14 +302,21 @@ impl Recorded {
         }
     }
 
-    /// When the clock makes a run due, of an object at rest.
-    pub fn alarm(&self) -> Option<Timestamp> {
-        self.schedule.as_ref().and_then(|kept| kept.next).filter(|_| self.is_at_rest())
+    /// Whether Milvus has completed the job and the run waits for its checks: nothing of it runs in Milvus any more.
+    pub fn is_verifying(&self) -> bool {
+        let run = self.run.as_ref().filter(|_| !self.ended() && self.job.id.is_some());
+        run.is_some_and(|run| run.job_completion_time.is_some())
     }
 
-    /// The claim that stands, if one does: a run that was claimed and is not over.
+    /// The reason of `Ready`.
+    pub fn ready_reason(&self) -> Option<&'static str> {
+        let stalls = self.verification.as_ref().filter(|checked| checked.stalls);
+        stalls.map(|checked| checked.reason.as_str()).or(self.summary.as_ref().map(|summary| summary.reason.as_str()))
+    }
+
+    /// The claim that stands, if one does: a run that was claimed and whose job is not over.
     pub fn claim(&self) -> Option<ClaimKey> {
-        if self.ended() { None } else { self.run.as_ref().and_then(Run::claim) }
+        if self.ended() || self.is_verifying() { None } else { self.run.as_ref().and_then(Run::claim) }
     }
 
     /// The collection of the next claim, where the run cannot be claimed for another: while a claim is not proven over.

@@ -6,10 +6,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time}
 use crate::{
     api::{
         self, BaselineStatus, COMPLETE, FAILED, FailureStatus, READY, RECONCILING, RefreshStatus, RefusalStatus,
-        RunStatus, STALLED, SUSPENDED, ScheduleStatus, conditions,
+        RunStatus, STALLED, SUSPENDED, ScheduleStatus, VERIFIED, conditions,
     },
     milvus::{JobId, JobState},
-    refresh::{Cause, JobRecord, PastRun, Reason, Recorded, Run},
+    refresh::{Cause, JobRecord, PastRun, Reason, Recorded, Run, Verification},
 };
 
 /// The whole status for `record`. `before` gives the conditions that stand, whose transition times are kept where their
@@ -38,6 +38,7 @@ pub fn project(record: &Recorded, before: &[Condition], now: Timestamp) -> Refre
             last_schedule_time: kept.last.map(Time),
             next_schedule_time: kept.next.map(Time),
         }),
+        verification: record.verification.as_ref().map(Verification::status),
         queue_position: record.queue_position.map(i64::from),
         failure: record.failure.map(|class| FailureStatus {
             class: class.as_str().to_owned(),
@@ -109,6 +110,7 @@ fn run_status(run: &Run) -> RunStatus {
         external_source: text(&run.source),
         job_id_watermark: run.job_id_watermark.map(|id| id.to_string()),
         start_time_watermark: run.start_time_watermark.map(MicroTime),
+        job_completion_time: run.job_completion_time.map(Time),
         job_seen: run.job_seen,
         ended_job_ids: run.ended_job_ids.iter().map(JobId::to_string).collect(),
         unproven_submits: run.unproven_submits,
@@ -145,6 +147,7 @@ fn row(reason: Reason) -> [&'static str; 5] {
         | Reason::ConnectionNotReady
         | Reason::Submitting
         | Reason::RefreshInProgress
+        | Reason::Verifying
         | Reason::OutcomeUnknown
         | Reason::SecretNotFound => ["Unknown", "False", "False", "True", "False"],
         Reason::Retrying(_) => ["False", "False", "False", "True", "False"],
@@ -160,30 +163,41 @@ fn row(reason: Reason) -> [&'static str; 5] {
 fn conditions_of(record: &Recorded, before: &[Condition], now: Timestamp) -> Vec<Condition> {
     let Some(summary) = &record.summary else { return before.to_vec() };
     let [ready, complete, failed, reconciling, stalled] = row(summary.reason);
+    let not_served = record.verification.as_ref().filter(|checked| checked.stalls);
+    let ready = if not_served.is_some() { "False" } else { ready };
     // Nothing goes on by the clock until the schedule is corrected.
-    let stalled = if record.invalid_schedule.is_some() { "True" } else { stalled };
+    let stalled = if record.invalid_schedule.is_some() || not_served.is_some() { "True" } else { stalled };
     let suspended = if record.suspended.is_some() { "True" } else { "False" };
-    let types = [READY, COMPLETE, FAILED, RECONCILING, STALLED, SUSPENDED];
-    let rows = types.into_iter().zip([ready, complete, failed, reconciling, stalled, suspended]);
+    let verified = record.verification.as_ref().map_or("", Verification::verified);
+    let types = [READY, COMPLETE, FAILED, RECONCILING, STALLED, SUSPENDED, VERIFIED];
+    let rows = types.into_iter().zip([ready, complete, failed, reconciling, stalled, suspended, verified]);
     let says = (summary.reason.as_str(), summary.message.as_str());
     let rows = rows.filter(|(_, status)| !status.is_empty());
     // kubectl and Flux ignore a condition of an older generation than the status has observed.
     let mut conditions = conditions(rows, says, record.observed_generation, before, now);
     for condition in &mut conditions {
-        let own = match condition.type_.as_str() {
-            STALLED => record.invalid_schedule.as_ref().map(|problem| (INVALID_SCHEDULE, problem)),
-            SUSPENDED => record.suspended.as_ref().map(|held| (Reason::Suspended.as_str(), held)),
-            _ => None,
-        };
-        if let Some((reason, message)) = own {
+        if let Some((reason, message)) = own_words(record, &condition.type_) {
             reason.clone_into(&mut condition.reason);
-            condition.message.clone_from(message);
+            message.clone_into(&mut condition.message);
         }
         if let (RECONCILING, Reason::Retrying(_)) = (condition.type_.as_str(), summary.reason) {
             PROGRESSING_WITH_RETRY.clone_into(&mut condition.reason);
         }
     }
     conditions
+}
+
+/// What a condition says that does not speak of the run.
+fn own_words<'a>(record: &'a Recorded, type_: &str) -> Option<(&'a str, &'a str)> {
+    let checked = record.verification.as_ref().map(|checked| (checked, (checked.reason.as_str(), &*checked.message)));
+    let not_served = checked.filter(|(checked, _)| checked.stalls).map(|(_, says)| says);
+    match type_ {
+        READY => not_served,
+        STALLED => record.invalid_schedule.as_deref().map(|problem| (INVALID_SCHEDULE, problem)).or(not_served),
+        SUSPENDED => record.suspended.as_deref().map(|held| (Reason::Suspended.as_str(), held)),
+        VERIFIED => checked.map(|(_, says)| says),
+        _ => None,
+    }
 }
 
 impl Reason {

@@ -5,11 +5,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::{project::INVALID_SCHEDULE, whole_second};
 use crate::{
-    api::{self, BaselineStatus, READY, RefreshStatus, RunStatus, STALLED, SUSPENDED, ScheduleStatus},
+    api::{self, BaselineStatus, COMPLETE, READY, RefreshStatus, RunStatus, STALLED, SUSPENDED, ScheduleStatus},
     milvus::{JobId, JobState},
     refresh::{
         Baseline, Cause, ClaimKey, FailureClass, Handled, JobRecord, PastRun, Reason, Recorded, RefusedStart, Run,
-        ScheduleRecord, Success, Summary, limits::HISTORY_KEPT, phase::waiting::HELD,
+        ScheduleRecord, Success, Summary, Verification, limits::HISTORY_KEPT, phase::waiting::HELD,
     },
 };
 
@@ -18,7 +18,7 @@ impl Recorded {
     /// worst makes an outcome unknown and never repeats a start.
     pub fn of(status: Option<&RefreshStatus>) -> Self {
         let Some(status) = status else { return Self::default() };
-        let run = status.run.as_ref().map(Run::of);
+        let mut run = status.run.as_ref().map(Run::of);
         let id = parse_id(status.job_id.as_deref());
         let percent = status.progress.filter(|_| id.is_some()).unwrap_or_default().clamp(0, 100);
         let job = JobRecord {
@@ -33,6 +33,11 @@ impl Recorded {
         };
         // Without a run there is nothing that it could be the job of.
         let job = if run.is_some() { job } else { JobRecord::default() };
+        // Only a job that is known and of a run that is not over waits for its checks.
+        let waits_for_checks = job.id.is_some() && !job.state.is_some_and(JobState::is_terminal);
+        if let Some(run) = run.as_mut().filter(|_| !waits_for_checks) {
+            run.job_completion_time = None;
+        }
         let retries = run.as_ref().is_some_and(|run| run.next_attempt_time.is_some());
         let failure = status.failure.as_ref().filter(|_| job.state == Some(JobState::Failed) || retries);
         let failure = failure.map(|failure| FailureClass::parse(&failure.class).unwrap_or(FailureClass::Unknown));
@@ -50,6 +55,7 @@ impl Recorded {
             run,
             baseline: status.baseline.as_ref().map(Baseline::of),
             schedule: status.schedule.as_ref().map(ScheduleRecord::of),
+            verification: Verification::of(status),
             job,
             queue_position,
             failure,
@@ -68,7 +74,7 @@ impl Recorded {
     }
 }
 
-fn condition<'a>(status: &'a RefreshStatus, type_: &str) -> Option<&'a Condition> {
+pub(super) fn condition<'a>(status: &'a RefreshStatus, type_: &str) -> Option<&'a Condition> {
     status.conditions.iter().find(|condition| condition.type_ == type_)
 }
 
@@ -93,7 +99,9 @@ fn invalid_schedule(status: &RefreshStatus) -> Option<&str> {
 
 /// What the conditions say. An object that was suspended before its first run has no `Ready`.
 fn summary_of(status: &RefreshStatus, job: &JobRecord, failure: Option<FailureClass>) -> Option<Summary> {
-    let says = condition(status, READY).or_else(|| condition(status, SUSPENDED))?;
+    // `Complete` keeps what the run came to when a later check makes the object not ready.
+    let complete = condition(status, COMPLETE).filter(|complete| complete.status == "True");
+    let says = complete.or_else(|| condition(status, READY)).or_else(|| condition(status, SUSPENDED))?;
     let reason = match (job.state, failure) {
         (Some(JobState::Completed), _) => Some(Reason::RefreshCompleted),
         (Some(JobState::Failed), class) => Some(Reason::Failed(class.unwrap_or(FailureClass::Unknown))),
@@ -137,6 +145,7 @@ impl Run {
             source: status.external_source.clone().unwrap_or_default(),
             job_id_watermark: parse_id(status.job_id_watermark.as_deref()),
             start_time_watermark: status.start_time_watermark.as_ref().map(|time| time.0),
+            job_completion_time: status.job_completion_time.as_ref().map(read_time),
             job_seen: status.job_seen,
             ended_job_ids: status.ended_job_ids.iter().filter_map(|id| parse_id(Some(id))).collect(),
             unproven_submits: status.unproven_submits.max(0),
@@ -185,7 +194,7 @@ impl ScheduleRecord {
     }
 }
 
-fn read_time(time: &Time) -> Timestamp {
+pub(super) fn read_time(time: &Time) -> Timestamp {
     whole_second(time.0)
 }
 

@@ -15,9 +15,8 @@ pub use clockwork::Clockwork;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
 
-use super::record::not_ahead;
+use super::{desired::drawn, record::not_ahead};
 use crate::api::ScheduleSpec;
 
 /// The reason of the Event for a scheduled time that was skipped.
@@ -48,11 +47,6 @@ impl Schedule {
             delay: Duration::from_secs(delay),
         }
     }
-}
-
-/// A number that is drawn from `uid`, the first eight bytes of its hash.
-fn drawn(uid: &str) -> u64 {
-    Sha256::digest(uid.as_bytes()).iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 /// How far a schedule is.

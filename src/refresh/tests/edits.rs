@@ -290,7 +290,7 @@ impl World {
                 Effect::Poll(id) => {
                     Fact::Sighted(self.starts.iter().find(|job| job.id == id).cloned().map(Answer::Job))
                 }
-                Effect::Delete => panic!("{}: nothing is to be deleted", self.name),
+                Effect::Examine | Effect::Delete => panic!("{}: nothing is to be checked or deleted", self.name),
             };
         }
     }
@@ -306,6 +306,7 @@ impl World {
             luck: 0.9,
             nonce: self.scene.nonce,
             slot: self.scene.slot,
+            examined: None,
             fact,
         }
     }

@@ -31,3 +31,4 @@ mod strategy;
 mod tracking;
 mod turn;
 mod upgrade;
+mod verify;

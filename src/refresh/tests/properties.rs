@@ -80,12 +80,13 @@ proptest! {
 
     #[test]
     fn an_ended_run_stays_as_it_is_until_another_is_due(case in case()) {
-        if case.is_over() && case.clock_rests() {
+        if case.is_over() && case.clock_rests() && case.want.verify.is_none() {
             // An edit is seen, and the token that the spec has is then the last of those that were handled.
             let but_for_the_edit = |record: &Recorded| {
                 let mut record = Recorded { observed_generation: None, suspended: None, ..record.clone() };
                 record.summary.take_if(|_| record.run.is_none());
                 record.invalid_schedule = None;
+                record.verification = None;
                 record.handled.triggers.sort();
                 record.handled.last_trigger = None;
                 record
@@ -121,7 +122,10 @@ proptest! {
             Wake::After(pause) if case.decision.next.run.iter().any(|run| run.next_attempt_time.is_some()) => {
                 prop_assert!(pause <= LONGEST_WAIT);
             }
-            Wake::After(pause) => prop_assert!(pause <= LONGEST_SLEEP && !(case.is_over() && case.clock_rests())),
+            Wake::After(pause) => {
+                let rests = case.is_over() && case.clock_rests() && case.want.verify.is_none();
+                prop_assert!(pause <= LONGEST_SLEEP && !rests);
+            }
             Wake::OnChange => prop_assert!(
                 case.decision.next.ended() || matches!(reason, Some(Reason::Suspended | Reason::Terminating | Reason::Idle))
             ),
@@ -163,7 +167,8 @@ proptest! {
             prop_assert_eq!(case.seen.permission, Permission::Granted);
             prop_assert!(!case.want.terminating);
             prop_assert!(case.record.claim().is_none() || case.seen.claim_known >= GRACE);
-            prop_assert!(case.decision.next.claim().is_some() && case.decision.run().adopted);
+            let stands = case.decision.next.claim().is_some() || case.decision.next.is_verifying();
+            prop_assert!(stands && case.decision.run().adopted);
         }
     }
 
@@ -176,9 +181,11 @@ proptest! {
                 Fact::Submitted(Submission::Withheld) => true,
                 Fact::Submitted(Submission::Failed(error)) => error.refusal() == Some(Refusal::Proven),
                 Fact::Looked(Ok(_)) => case.seen.claim_known >= GRACE,
-                Fact::Sighted(Some(Answer::Job(job))) => job.state == JobState::Failed,
+                Fact::Sighted(Some(Answer::Job(job))) => {
+                    job.state == JobState::Failed || case.decision.next.is_verifying() && job.state == JobState::Completed
+                }
                 Fact::Looked(Err(_)) | Fact::Submitted(Submission::Accepted(_)) => false,
-                Fact::Nothing | Fact::Sighted(_) => false,
+                Fact::Nothing | Fact::Sighted(_) | Fact::Examined(_) => false,
             };
             prop_assert!(proven);
         }
@@ -201,7 +208,7 @@ proptest! {
             Fact::Looked(Ok(_)) => run.refusal.is_some() && case.seen.claim_known >= GRACE,
             Fact::Sighted(Some(Answer::Job(job))) => job.state.is_terminal() && !run.adopted,
             Fact::Looked(Err(_)) | Fact::Submitted(Submission::Accepted(_)) => false,
-            Fact::Nothing | Fact::Sighted(_) => false,
+            Fact::Nothing | Fact::Sighted(_) | Fact::Examined(_) => false,
         };
         prop_assert!(proof);
     }
@@ -221,9 +228,9 @@ proptest! {
         if case.same_run() && !case.record.ended() && case.decision.next.job.state == Some(JobState::Completed) {
             let own = match &case.seen.fact {
                 Fact::Sighted(Some(Answer::Job(job))) => job.state == JobState::Completed && Some(job.id) == case.record.job.id,
-                Fact::Sighted(_) | Fact::Nothing | Fact::Looked(_) | Fact::Submitted(_) => false,
+                Fact::Sighted(_) | Fact::Nothing | Fact::Looked(_) | Fact::Submitted(_) | Fact::Examined(_) => false,
             };
-            prop_assert!(own);
+            prop_assert!(own || case.record.is_verifying());
         }
     }
 
@@ -248,10 +255,12 @@ proptest! {
         let completed = status.state.as_deref() == Some("RefreshCompleted") && case.decision.next.run.is_some();
         let failed = status.state.as_deref() == Some("RefreshFailed") && case.decision.next.run.is_some();
         let idle = summary.reason == Reason::Idle;
-        prop_assert_eq!(is(READY) == Some("True"), completed || idle);
+        let stalls = case.decision.next.verification.as_ref().is_some_and(|checked| checked.stalls);
+        prop_assert!(!stalls || completed);
+        prop_assert_eq!(is(READY) == Some("True"), completed && !stalls || idle);
         prop_assert_eq!(is(COMPLETE) == Some("True"), completed);
         prop_assert_eq!(is(FAILED) == Some("True"), failed);
-        prop_assert_eq!(is(STALLED) == Some("True"), failed || case.decision.next.invalid_schedule.is_some());
+        prop_assert_eq!(is(STALLED) == Some("True"), failed || stalls || case.decision.next.invalid_schedule.is_some());
         let suspended = matches!(summary.reason, Reason::Suspended | Reason::Terminating);
         prop_assert_eq!(is(RECONCILING) == Some("True"), !completed && !failed && !suspended && !idle);
         prop_assert_eq!(is(SUSPENDED) == Some("True"), case.decision.next.suspended.is_some());

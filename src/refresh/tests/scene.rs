@@ -129,6 +129,7 @@ pub struct Scene {
     pub luck: f64,
     pub nonce: u64,
     pub slot: Slot,
+    pub examined: Option<Duration>,
     pub status: RefreshStatus,
 }
 
@@ -146,6 +147,7 @@ impl Scene {
             luck: 0.0,
             nonce: 0x1234_5678,
             slot: Slot::Mine,
+            examined: None,
             status: RefreshStatus { observed_generation: Some(-1), ..RefreshStatus::default() },
         }
     }
@@ -241,6 +243,7 @@ impl Scene {
             luck: self.luck,
             nonce: self.nonce,
             slot: self.slot,
+            examined: self.examined,
             fact,
         };
         decide(self.now, &self.want, &self.record(), &seen)

@@ -308,6 +308,7 @@ impl World {
                 luck: 0.5,
                 nonce: self.next_nonce(),
                 slot: Slot::Mine,
+                examined: None,
                 fact,
             };
             let announces = seen.permission == Permission::Announce;
@@ -337,6 +338,7 @@ impl World {
                     }
                     return;
                 }
+                Effect::Examine => unreachable!("nothing here asks for checks"),
                 Effect::Find => self.look(),
                 Effect::Poll(job) => self.poll(job),
                 Effect::Submit => {

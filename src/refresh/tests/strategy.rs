@@ -10,10 +10,13 @@ use serde_json::{Value, json};
 use super::scene::{COLLECTION, ENDPOINT, NEW, OLD, OPERATOR, SOURCE, at, want};
 use crate::{
     api::{ActiveJobPolicy, RefreshStatus},
-    milvus::{Answer, Collection, ErrorKind, Job, JobId, JobState, MilvusError},
+    milvus::{
+        Answer, Collection, ErrorKind, Index, IndexState, Job, JobId, JobState, LoadState, MilvusError,
+        examiner::{Evidence, Mapped, Served},
+    },
     refresh::{
         Ahead, Connection, Desired, Fact, FailureClass, Look, Observation, OwnSourceCheck, Permission, Reason,
-        Schedule, Slot, Submission, Turn,
+        Schedule, Slot, Submission, Turn, Verify,
         limits::{ABSENCE_WINDOW, GRACE},
     },
 };
@@ -48,9 +51,9 @@ pub fn desired() -> impl Strategy<Value = Desired> {
     let policy = select(vec![ActiveJobPolicy::Wait, ActiveJobPolicy::Adopt]);
     let requests = (token(), token(), prop::bool::weighted(0.2), prop::bool::weighted(0.1));
     let limits = (option::weighted(0.2, 1..100_u64), select(vec![1, 60, 4500]), select(vec![0, 3]));
-    let new = (prop::bool::weighted(0.8), option::weighted(0.3, schedule()));
+    let new = (prop::bool::weighted(0.8), option::weighted(0.3, schedule()), option::weighted(0.4, verify()));
     (1..4_i64, fingerprint, policy, requests, limits, new).prop_map(
-        |(generation, fingerprint, active_job_policy, requests, limits, (run_on_creation, schedule))| Desired {
+        |(generation, fingerprint, active_job_policy, requests, limits, (run_on_creation, schedule, verify))| Desired {
             generation,
             active_job_policy,
             fingerprint,
@@ -60,6 +63,7 @@ pub fn desired() -> impl Strategy<Value = Desired> {
             terminating: requests.3,
             run_on_creation,
             schedule,
+            verify,
             starting_deadline: limits.0.map(Duration::from_secs),
             active_deadline: Duration::from_secs(limits.1),
             backoff_limit: limits.2,
@@ -77,6 +81,44 @@ fn schedule() -> impl Strategy<Value = Schedule> {
         jitter: Duration::from_secs(if seconds == 0 { 0 } else { 100 }),
         delay: Duration::from_secs(seconds),
     })
+}
+
+/// What to check of a result.
+fn verify() -> impl Strategy<Value = Verify> {
+    let policy = select(vec!["Report", "Require"]);
+    (policy, select(vec!["IfLoaded", "Required"]), option::of(Just(60)), option::of(0..3_i64)).prop_map(
+        |(policy, load, recheck, min)| {
+            let rows = min.map(|min| json!({ "min": min, "maxDropPercent": 50 }));
+            let spec = json!({
+                "policy": policy, "load": load, "rows": rows, "timeoutSeconds": 10, "recheckIntervalSeconds": recheck,
+                "index": "Require", "queries": [{ "name": "new", "filter": "batch == \"new\"" }],
+            });
+            Verify::of(&serde_json::from_value(spec).expect("a spec"), "some uid")
+        },
+    )
+}
+
+/// What a look at the served rows finds.
+fn evidence() -> impl Strategy<Value = Evidence> {
+    let load = select(vec![LoadState::NotLoaded, LoadState::Loading, LoadState::Loaded]);
+    let answer = || prop_oneof![4 => (0..3_i64).prop_map(Ok), 1 => error().prop_map(Err)];
+    let index = select(vec![IndexState::Finished, IndexState::Unfinished, IndexState::Failed]);
+    let rows = (answer(), option::of(answer()), option::of(answer()), option::of(answer()));
+    (
+        option::of(mostly(COLLECTION, vec![7])),
+        prop_oneof![4 => load.prop_map(Ok), 1 => error().prop_map(Err)],
+        rows,
+        index,
+    )
+        .prop_map(|(collection, load, (mapped, served, count, query), state)| Evidence {
+            collection,
+            load,
+            mapped: mapped.map(|rows| Mapped { segments: rows, rows }),
+            served: served.map(|served| served.map(|rows| Served { segments: rows, rows })),
+            count,
+            indexes: Some(Ok(vec![Index { name: "vector".into(), state, pending_rows: 0, reason: String::new() }])),
+            queries: query.map(|query| vec![query]),
+        })
 }
 
 const CRONS: [&str; 3] = ["*/5 * * * *", "15 2 * * *", "0 0 30 2 *"];
@@ -119,7 +161,9 @@ fn run() -> impl Strategy<Value = Value> {
     let fingerprint = select(vec![want().fingerprint, "v1:another".to_owned(), "v9:later".to_owned(), String::new()]);
     let claim =
         (-2..6_i64, time_text(), number_text(COLLECTION), option::weighted(0.9, Just(ENDPOINT)), option::of(source()));
-    let marks = (number_text(OLD), time_text(), prop_oneof![2 => Just(Vec::new()), 1 => vec(id_text(), 0..=32)]);
+    let completed = option::weighted(0.2, now().prop_map(|time| time.to_string()));
+    let marks =
+        (number_text(OLD), (time_text(), completed), prop_oneof![2 => Just(Vec::new()), 1 => vec(id_text(), 0..=32)]);
     let waits = (token(), token(), option::weighted(0.2, now()), -1..90_i64, -1..4_i64, option::weighted(0.2, now()));
     let proof =
         (prop::bool::weighted(0.7), -1..6_i64, option::weighted(0.1, select(vec!["InvalidSpec", "UnsupportedServer"])));
@@ -134,7 +178,7 @@ fn run() -> impl Strategy<Value = Value> {
                 "number": number, "generation": generation, "fingerprint": fingerprint, "queuedTime": queued,
                 "attempt": claim.0, "claimID": id, "provenClaims": proven,
                 "refusal": refusal.map(|reason| json!({ "reason": reason, "message": "No." })), "submitTime": claim.1, "collectionID": claim.2,
-                "endpoint": claim.3, "externalSource": claim.4, "jobIDWatermark": marks.0, "startTimeWatermark": marks.1,
+                "endpoint": claim.3, "externalSource": claim.4, "jobIDWatermark": marks.0, "startTimeWatermark": marks.1.0, "jobCompletionTime": marks.1.1,
                 "trigger": trigger, "requestedAt": requested, "suspendedSeconds": held, "failures": failures,
                 "suspendedTime": suspended.map(|time| time.to_string()),
                 "nextAttemptTime": next_attempt.map(|time| time.to_string()),
@@ -150,9 +194,9 @@ fn conditions() -> impl Strategy<Value = Value> {
         .chain([Reason::RefreshCompleted, Reason::Idle])
         .chain(FailureClass::ALL.into_iter().map(Reason::Failed))
         .map(|reason| reason.as_str().to_owned())
-        .chain(["ThatOfALaterVersion".to_owned(), "InvalidSchedule".to_owned()])
+        .chain(["ThatOfALaterVersion", "InvalidSchedule", "NotServed", "Passed"].map(str::to_owned))
         .collect();
-    let types = mostly("Ready", vec!["Suspended", "Stalled"]);
+    let types = mostly("Ready", vec!["Suspended", "Stalled", "Complete", "Verified"]);
     option::of((types, select(reasons), select(vec!["True", "False", "Unknown"]))).prop_map(|condition| {
         condition.map_or(json!([]), |(type_, reason, status)| {
             json!([{ "type": type_, "status": status, "reason": reason, "message": "As it stood.",
@@ -174,6 +218,9 @@ pub fn status() -> impl Strategy<Value = RefreshStatus> {
         (select(CRONS.to_vec()), select(vec!["Europe/Berlin", "Etc/UTC"]), time_text(), time_text(), time_text());
     let clock =
         (option::weighted(0.3, schedule), option::weighted(0.2, select(vec![want().fingerprint, String::new()])));
+    let outcomes = vec!["Passed", "Failed", "Inconclusive", "Error", "Perhaps"];
+    let checked = (option::of(select(outcomes)), 0..4_i64, 0..4_i64, time_text(), time_text(), option::of(0..3_i64));
+    let clock = (clock, option::weighted(0.5, checked));
     let handled = (vec(select(vec!["a", "b", "c"]), 0..3), token(), past_runs(), clock);
     (option::of(-1..4_i64), job, option::weighted(0.9, run()), queue, class, conditions(), success, handled).prop_map(
         |(
@@ -187,11 +234,17 @@ pub fn status() -> impl Strategy<Value = RefreshStatus> {
             handled,
         )| {
             let failure = class.map(|class| json!({ "class": class }));
-            let (schedule, baseline) = handled.3;
+            let ((schedule, baseline), checked) = handled.3;
             let schedule = schedule.map(|(cron, zone, since, last, next)| {
                 json!({ "cron": cron, "timeZone": zone, "since": since, "lastScheduleTime": last, "nextScheduleTime": next })
             });
+            let verification = checked.map(|(outcome, run, generation, start, failing, rows)| {
+                json!({ "outcome": outcome, "run": run, "observedGeneration": generation, "startTime": start,
+                        "failingSince": failing, "mappedRows": rows, "previousRows": rows,
+                        "checks": [{ "name": "served", "outcome": outcome.unwrap_or("Passed"), "observed": rows }] })
+            });
             let status = json!({
+                "verification": verification,
                 "schedule": schedule, "baseline": baseline.map(|fingerprint| json!({ "fingerprint": fingerprint })),
                 "observedGeneration": observed, "state": state, "progress": progress, "jobID": job, "startTime": start,
                 "completionTime": end, "run": run, "queuePosition": queue, "failure": failure,
@@ -259,6 +312,9 @@ fn fact() -> impl Strategy<Value = Fact> {
         4 => job().prop_map(|job| Fact::Sighted(Some(Answer::Job(job)))),
         1 => Just(Fact::Sighted(Some(Answer::NotFound))),
         1 => Just(Fact::Sighted(None)),
+        4 => evidence().prop_map(|found| Fact::Examined(Some(Ok(found)))),
+        1 => error().prop_map(|error| Fact::Examined(Some(Err(error)))),
+        1 => Just(Fact::Examined(None)),
     ]
 }
 
@@ -293,8 +349,9 @@ pub fn observation() -> impl Strategy<Value = Observation> {
         Ahead::Unwritten(other()),
         Ahead::Unlisted("another".to_owned()),
     ]));
-    (connection, known, permission, (turn, ahead), slot, fact()).prop_map(
-        |(connection, claim_known, permission, (turn, ahead), slot, fact)| Observation {
+    let examined = option::of(select(vec![Duration::ZERO, Duration::from_secs(40)]));
+    (connection, known, permission, (turn, ahead), slot, fact(), examined).prop_map(
+        |(connection, claim_known, permission, (turn, ahead), slot, fact, examined)| Observation {
             connection,
             claim_known,
             permission,
@@ -302,6 +359,7 @@ pub fn observation() -> impl Strategy<Value = Observation> {
             turn,
             ahead,
             slot,
+            examined,
             luck: 0.5,
             nonce: 7,
             fact,

@@ -242,3 +242,18 @@ fn a_retry_of_another_namespace_holds_the_collection_anew() {
     index.join("ours", &key("b"), LOCK, due(2), later(0));
     assert!(matches!(index.turn("ours", later(LONG - 1)).0, Turn::Behind { .. }));
 }
+
+#[test]
+fn a_run_that_waits_for_its_checks_keeps_its_collection_and_other_namespaces_wait_for_it_a_quarter_of_an_hour() {
+    let (index, _) = index();
+    let mut verifying = record(JobState::InProgress, Some(1), Reason::Verifying);
+    let run = verifying.run.as_mut().unwrap();
+    (run.submit_time, run.job_completion_time) = (Some(later(0)), Some(later(30)));
+    index.settled("a", &theirs("a"), &want(), &verifying, later(30));
+    assert!(matches!(index.join("same", &theirs("b"), LOCK, due(1), later(44)), Turn::Behind { .. }));
+    for (minutes, goes) in [(44, false), (45, true)] {
+        let turn = index.join("ours", &key("b"), LOCK, due(2), later(minutes));
+        assert_eq!(turn == Turn::Mine, goes, "after {minutes} minutes");
+    }
+    assert!(matches!(index.turn("same", later(60)).0, Turn::Behind { .. }), "its own namespace waits for its end");
+}

@@ -59,6 +59,20 @@ fn take(slots: &Slots, name: &str, second: i64) -> Slot {
 }
 
 #[test]
+fn a_run_that_waits_for_its_checks_has_given_its_slot_to_the_next() {
+    let (slots, mut woken) = slots(1);
+    take(&slots, "a", 0);
+    slots.settled("a", &connection(), &running());
+    take(&slots, "b", 1);
+    slots.settled("b", &connection(), &waiting());
+    let mut verifying = record(JobState::InProgress, Some(7), Reason::Verifying);
+    verifying.run.as_mut().unwrap().job_completion_time = Some(due(9));
+    slots.settled("a", &connection(), &verifying);
+    assert_eq!(woken(), ["b"]);
+    assert_eq!(take(&slots, "b", 1), Slot::Mine);
+}
+
+#[test]
 fn so_many_run_and_the_next_waits_until_one_is_over() {
     let (slots, mut woken) = slots(2);
     for name in ["a", "b"] {

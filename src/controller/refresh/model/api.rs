@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::world::Breach;
 use crate::{
-    api::{ActiveJobPolicy, ExternalCollectionRefresh, RefreshStatus},
+    api::{ActiveJobPolicy, ExternalCollectionRefresh, RefreshStatus, VerifyPolicy},
     object::Key,
     refresh::{Desired, Recorded},
 };
@@ -62,6 +62,15 @@ pub enum Refusal {
     Refused,
 }
 
+/// What else objects are created with.
+#[derive(Clone, Copy)]
+pub struct Asks {
+    /// Whether they have a schedule.
+    pub by_the_clock: bool,
+    /// How what they have refreshed is checked, if it is.
+    pub verify: Option<VerifyPolicy>,
+}
+
 /// The objects by name, and what each process' watch has not delivered.
 pub struct Api {
     pub objects: Vec<Option<Object>>,
@@ -69,19 +78,18 @@ pub struct Api {
     pub undelivered: [VecDeque<Event>; 2],
     /// What each object calls the collection.
     pub collection_names: [&'static str; 2],
-    /// Whether objects are created with a schedule.
-    by_the_clock: bool,
+    asks: Asks,
     version: u64,
 }
 
 impl Api {
-    pub fn new(names: usize, collection_names: [&'static str; 2], policy: ActiveJobPolicy, by_the_clock: bool) -> Self {
+    pub fn new(names: usize, collection_names: [&'static str; 2], policy: ActiveJobPolicy, asks: Asks) -> Self {
         let mut api = Self {
             objects: vec![None; names],
             late: Vec::new(),
             undelivered: Default::default(),
             collection_names,
-            by_the_clock,
+            asks,
             version: 0,
         };
         for name in 0..names {
@@ -92,7 +100,10 @@ impl Api {
 
     pub fn create(&mut self, name: usize, policy: ActiveJobPolicy) {
         let mut spec = json!({ "collectionName": self.collection_names[name], "activeJobPolicy": policy });
-        if self.by_the_clock {
+        if let Some(policy) = self.asks.verify {
+            spec["verify"] = json!({ "policy": policy, "timeoutSeconds": 60 });
+        }
+        if self.asks.by_the_clock {
             // What is created later waits for its first tick.
             spec["runOnCreation"] = json!(self.version < 2);
             spec["schedule"] = json!({ "cron": "*/5 * * * *" });

@@ -11,14 +11,14 @@ use std::{
 use jiff::SignedDuration;
 
 use super::{
-    api::{Api, Event},
+    api::{Api, Asks, Event},
     choices::Choices,
     milvus::SOURCE,
     process::{Shell, pass},
     world::{Breach, Shared, World},
 };
 use crate::{
-    api::ActiveJobPolicy,
+    api::{ActiveJobPolicy, VerifyPolicy},
     leader::{LEASE_DURATION, RENEW_DEADLINE},
     refresh::{is_due, limits::LATE_CLAIM},
 };
@@ -104,7 +104,8 @@ impl History {
         let collection_names = if denied { ["products"; 2] } else { ["products", "goods"] };
         let refuses = choices.happens(50);
         let by_the_clock = choices.happens(40);
-        let api = Api::new(names, collection_names, policy, by_the_clock);
+        let verify = [None, Some(VerifyPolicy::Require), Some(VerifyPolicy::Report)][choices.draw(&[6, 3, 1])];
+        let api = Api::new(names, collection_names, policy, Asks { by_the_clock, verify });
         let world = World::new(choices, api, denied, refuses);
         let processes = [process(), process()];
         Self {

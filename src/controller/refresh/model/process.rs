@@ -29,7 +29,12 @@ use crate::{
         ports::{Ports, Server},
         volatile::Volatile,
     },
-    milvus::{self, Collection, ErrorKind, Job, JobId, MilvusError, Source, poller::Sighting, scrub::Secrets},
+    milvus::{
+        self, Collection, ErrorKind, Job, JobId, MilvusError, Source,
+        examiner::{Evidence, Plan},
+        poller::Sighting,
+        scrub::Secrets,
+    },
     object::Key,
     refresh::{ClaimKey, Connection, Notice, OwnSource, OwnSourceCheck, Recorded, Wake, is_due},
     requeue::Router,
@@ -249,6 +254,10 @@ impl Ports for Reach {
         unreachable!("no refresh of the model brings {own:?} along")
     }
 
+    fn allows_queries(&self) -> bool {
+        false
+    }
+
     async fn write(&self, resource_version: &str, status: &RefreshStatus) -> Result<String, WriteError> {
         let sent = Recorded::of(Some(status));
         self.0.claim.set(sent.claim());
@@ -318,6 +327,14 @@ impl Server for Reach {
         let known = !self.0.world.borrow_mut().choices.happens(5);
         let time = self.time();
         Sighting { answer: known.then(|| self.0.world.borrow().milvus.poll(job, time)), failing: None }
+    }
+
+    fn examine(&self, _: &Key, _: Plan) -> Option<milvus::Result<Evidence>> {
+        self.0.world.borrow_mut().examine()
+    }
+
+    fn examined(&self, _: &Key) -> Option<Instant> {
+        None
     }
 
     fn hush(&self, _: &Key, _: Instant) {}

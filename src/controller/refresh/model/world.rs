@@ -12,7 +12,10 @@ use super::{
     ticks::Ticks,
 };
 use crate::{
-    milvus::{self, ErrorKind, JobId, JobState, MilvusError},
+    milvus::{
+        self, ErrorKind, JobId, JobState, LoadState, MilvusError,
+        examiner::{Evidence, Mapped, Served},
+    },
     refresh::{Recorded, limits::LANDING_MARGIN},
 };
 
@@ -183,6 +186,26 @@ impl World {
         }
     }
 
+    /// What a look at the served rows finds, if one has ended.
+    pub fn examine(&mut self) -> Option<milvus::Result<Evidence>> {
+        let (served, count) = match self.choices.draw(&[50, 20, 15, 15]) {
+            0 => (1, 10),
+            1 => (0, 0),
+            2 => return Some(Err(MilvusError::new(ErrorKind::Timeout, "Milvus said so"))),
+            _ => return None,
+        };
+        let collection = self.milvus.describe().map(|collection| collection.id);
+        Some(Ok(Evidence {
+            collection,
+            load: Ok(LoadState::Loaded),
+            mapped: Ok(Mapped { segments: 1, rows: 10 }),
+            served: Some(Ok(Served { segments: served, rows: count })),
+            count: Some(Ok(count)),
+            indexes: None,
+            queries: None,
+        }))
+    }
+
     /// A start arrives, or comes to its turn, only later.
     fn land_later(&mut self, sender: Sender, left: Duration) {
         let window = (left + LANDING_MARGIN).as_millis();
@@ -240,9 +263,9 @@ impl World {
         if record.job.state == Some(JobState::Completed) && job.state(self.time) != JobState::Completed {
             return Err(format!("job {job:?} is said to have completed"));
         }
-        let seen_to_fail = record
-            .failure
-            .is_some_and(|class| !matches!(class.as_str(), "JobLost" | "OutcomeUnknown" | "DeadlineExceeded"));
+        let seen_to_fail = record.failure.is_some_and(|class| {
+            !matches!(class.as_str(), "JobLost" | "OutcomeUnknown" | "DeadlineExceeded" | "VerificationFailed")
+        });
         if seen_to_fail && job.state(self.time) != JobState::Failed {
             return Err(format!("job {job:?} is said to have failed"));
         }

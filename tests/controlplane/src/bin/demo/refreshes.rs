@@ -42,7 +42,7 @@ impl Refresh {
     /// Whether it ended as the demo means it to.
     pub fn is_as_expected(&self) -> bool {
         match self.name.as_str() {
-            "products" => self.is("Complete"),
+            "products" => self.is("Complete") && self.is("Verified"),
             "products-nightly" => self.is_idle(),
             "orders" => self.is("Failed") && self.text("/status/reason").contains(NO_FILES),
             _ => self.is("Failed"),
@@ -70,9 +70,13 @@ impl Refresh {
 }
 
 impl fmt::Display for Refresh {
-    /// Name, reason and message; the message of a failure also says what to do.
+    /// Name, reason and message; the message of a failure also says what to do, and that of a verified one what is served.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{:<16} {}: {}", self.name, self.condition("Ready", "reason"), self.condition("Ready", "message"))
+        write!(out, "{:<16} {}: {}", self.name, self.condition("Ready", "reason"), self.condition("Ready", "message"))?;
+        if self.is("Verified") {
+            write!(out, " {}", self.condition("Verified", "message"))?;
+        }
+        Ok(())
     }
 }
 
@@ -86,7 +90,8 @@ mod tests {
 
     fn refresh(name: &str, condition: &str, reason: &str) -> Refresh {
         let conditions = json!([
-            {"type": "Ready", "status": "Unknown"}, {"type": condition, "status": "True"}
+            {"type": "Ready", "status": "Unknown"}, {"type": condition, "status": "True"},
+            {"type": "Verified", "status": if reason == "not served" { "False" } else { "True" }}
         ]);
         let object = json!({"metadata": {"name": name}, "status": {"reason": reason, "conditions": conditions}});
         Refresh::all(&json!({"items": [object]}).to_string()).unwrap().remove(0)
@@ -97,6 +102,7 @@ mod tests {
         assert!(!refresh("products", "Reconciling", "").is_finished());
         for (name, condition, reason, expected) in [
             ("products", "Complete", "", true),
+            ("products", "Complete", "not served", false),
             ("products", "Failed", "", false),
             ("orders", "Failed", "no files found in external source s3://x", true),
             ("orders", "Failed", "another reason", false),

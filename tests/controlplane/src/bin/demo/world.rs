@@ -128,7 +128,7 @@ fn start_simulator(logs: &Path) -> Result<(Process, String)> {
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, MILVUS_PORT)).map_or(0, |_free| MILVUS_PORT);
     let mut command = Command::new(sibling("milvus-simulator")?);
     command.args(["--listen", &format!("127.0.0.1:{port}")]);
-    command.args(["--collection", "products,pending=2s,duration=20s"]);
+    command.args(["--collection", "products,pending=2s,duration=20s,rows=125000,served-after=3s"]);
     command.args(["--collection", &format!("orders,duration=8s,fail={NO_FILES}")]);
     let mut simulator = Process::spawn("milvus-simulator", command, &logs.join("milvus-simulator.log"))?;
     let said = simulator.wait_for_line("milvus-simulator listening on ", START_LIMIT)?;
