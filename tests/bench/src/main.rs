@@ -22,7 +22,7 @@ use clap::{Parser, ValueEnum};
 
 use crate::results::{Findings, Row};
 use crate::scale::Scale;
-use crate::scenario::{active, growth, neighbour, polls, rest, short, single, start};
+use crate::scenario::{active, growth, neighbour, polls, rest, short, single, start, verified};
 use crate::world::Bench;
 
 /// Measures the operator.
@@ -51,6 +51,8 @@ enum Scenario {
     Neighbour,
     /// 1,000 refreshes of 60 s.
     Active,
+    /// 1,000 refreshes whose collections are checked.
+    Verified,
     /// Instant refreshes, 100 to 10,000.
     Growth,
     /// 10,000 finished refreshes.
@@ -120,6 +122,10 @@ async fn run(bench: &Bench, only: &[Scenario]) -> Result<Findings> {
     if wanted(Scenario::Active) {
         say("1,000 refreshes of 60 s at once");
         findings.add(active::run(bench).await.context("scenario active")?);
+    }
+    if wanted(Scenario::Verified) {
+        say("1,000 refreshes at rest that are checked every ten minutes");
+        findings.add(verified::run(bench).await.context("scenario verified")?);
     }
     let mut finished = None;
     if wanted(Scenario::Growth) {

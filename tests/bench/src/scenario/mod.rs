@@ -8,3 +8,4 @@ pub mod rest;
 pub mod short;
 pub mod single;
 pub mod start;
+pub mod verified;

@@ -83,6 +83,7 @@ fn watch(world: &mut World, interrupt: &Interrupt) -> Result<Vec<Refresh>> {
 
 const IDEAS: &str = "
   kubectl get ecrefresh -w
+  kubectl get ecrefresh products -o wide
   kubectl describe ecrefresh orders
   kubectl get milvusconn -o wide
   kubectl explain ecrefresh.spec

@@ -1,0 +1,104 @@
+//! A thousand refreshes at rest whose collections are checked every ten minutes.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use futures::{StreamExt, TryStreamExt, stream};
+use kube::api::{ListParams, Patch, PatchParams};
+use milvus_refresh_operator::api::ExternalCollectionRefresh;
+use milvus_simulator::{Method, Plan};
+use serde_json::json;
+use tokio::time::{sleep, timeout};
+
+use crate::results::{Findings, Row};
+use crate::world::{Bench, LONG, Stage, names};
+
+/// How often each is checked, in seconds.
+const INTERVAL: u64 = 600;
+/// The pieces of the time in which checks are counted.
+const PIECE: Duration = Duration::from_secs(10);
+const PIECES: usize = 9;
+/// Writes of the bench at the same time.
+const WRITERS: usize = 32;
+/// What one check asks of Milvus.
+const CHECK: [Method; 5] =
+    [Method::Describe, Method::LoadState, Method::MappedSegments, Method::ServedSegments, Method::Count];
+
+/// Rows `verify-*`.
+///
+/// # Errors
+/// Something does not work.
+pub async fn run(bench: &Bench) -> Result<Findings> {
+    let stage = bench.stage("verified").await?;
+    let operator = stage.operator().await?;
+    let names = names(bench.scale.count(1000));
+    stage.create(&names, &Plan::completes_in(Duration::ZERO)).await?;
+    stage.until_completed(LONG).await?;
+    ask_for_checks(&stage, &names).await?;
+
+    let (cpu, writes) = (operator.cpu()?, stage.writes()?.len());
+    let mut counts = Vec::new();
+    let mut before = calls(&stage);
+    for _ in 0..PIECES {
+        sleep(bench.scale.time(PIECE)).await;
+        let now = calls(&stage);
+        counts.push((now - before) as f64);
+        before = now;
+    }
+    let seconds = bench.scale.time(PIECE).as_secs_f64() * PIECES as f64;
+    let cpu = operator.cpu()?.saturating_sub(cpu).as_secs_f64() / seconds * 100.0;
+    let writes = stage.writes()?.len().saturating_sub(writes);
+    operator.end()?;
+    let all: f64 = counts.iter().sum();
+    let a_second = all / seconds;
+    let most = names.len() as f64 * CHECK.len() as f64 / INTERVAL as f64 * 1.25;
+    let busiest = counts.iter().fold(0.0, |most: f64, count| most.max(*count)) / (all / counts.len() as f64);
+    Ok(Findings {
+        rows: vec![
+            Row::new(
+                "verify-calls",
+                "Milvus calls a second for 1,000 refreshes at rest that are checked every 10 minutes",
+                "<= 1.25 of 5 a check",
+                format!("{a_second:.1}"),
+                a_second <= most,
+            ),
+            Row::new(
+                "verify-spread",
+                "the same in the busiest of nine pieces of 10 s, by the average",
+                "<= 2",
+                format!("{busiest:.2}"),
+                busiest <= 2.0,
+            ),
+            Row::new("verify-cpu", "CPU of these checks", "<= 2 % of a core", format!("{cpu:.2} %"), cpu <= 2.0),
+            Row::new("verify-writes", "status writes of these checks", "0", writes.to_string(), writes == 0),
+        ],
+        curves: Vec::new(),
+    })
+}
+
+fn calls(stage: &Stage<'_>) -> usize {
+    CHECK.into_iter().map(|method| stage.milvus.calls(method)).sum()
+}
+
+/// Has each refresh checked from now on, and waits until each was.
+async fn ask_for_checks(stage: &Stage<'_>, names: &[String]) -> Result<()> {
+    let api = stage.refreshes();
+    let verify = json!({ "policy": "Report", "recheckIntervalSeconds": INTERVAL });
+    let patch = Patch::Merge(json!({ "spec": { "verify": verify } }));
+    let work = names.iter().map(|name| {
+        let (api, patch) = (&api, &patch);
+        async move { api.patch(name, &PatchParams::default(), patch).await }
+    });
+    stream::iter(work).buffer_unordered(WRITERS).try_for_each(async |_| Ok(())).await?;
+    let is_verified = |object: &ExternalCollectionRefresh| {
+        let found = object.status.as_ref().and_then(|status| status.verification.as_ref());
+        found.is_some_and(|found| found.outcome.as_deref() == Some("Passed"))
+    };
+    let all_verified = async {
+        while !api.list(&ListParams::default()).await?.items.iter().all(is_verified) {
+            sleep(Duration::from_secs(1)).await;
+        }
+        anyhow::Ok(())
+    };
+    timeout(LONG, all_verified).await.context("not every refresh was verified")?
+}
