@@ -63,11 +63,12 @@ impl<'a> Decided<'a> {
     }
 }
 
-/// Replaces the whole status of the object that it was decided `on`, and gives the object as it is then.
+/// Replaces the whole status of the object that it was decided `on`, and gives the object as it is then. Only a process that
+/// still `leads` sends again what had no answer (rule 2 of the start protocol).
 ///
 /// # Errors
 /// See [`WriteError`]. Only a success proves that this process wrote this status.
-pub async fn write<K, S>(api: &Api<K>, on: Decided<'_>, status: &S) -> Result<K, WriteError>
+pub async fn write<K, S>(api: &Api<K>, on: Decided<'_>, status: &S, leads: impl Fn() -> bool) -> Result<K, WriteError>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
     S: Debug + Serialize,
@@ -77,6 +78,9 @@ where
     for attempt in 0..TRIES {
         if attempt > 0 {
             tokio::time::sleep(PAUSE).await;
+            if !leads() {
+                break;
+            }
         }
         let answered = answer(replace(api, on.name, &body)).await;
         outcome = match answered {

@@ -251,7 +251,7 @@ async fn write(
     }
     let on = Decided::on(meta);
     let api: Api<MilvusConnection> = Api::namespaced(context.client.clone(), on.namespace);
-    match status::write(&api, on, &status).await {
+    match status::write(&api, on, &status, || context.leadership.leads()).await {
         Ok(_) | Err(WriteError::Gone) => Ok(()),
         Err(error @ (WriteError::Conflict | WriteError::Refused(_) | WriteError::Unanswered(_))) => Err(error.into()),
     }

@@ -15,7 +15,13 @@ mod schedule;
 mod spec;
 mod world;
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -44,6 +50,23 @@ async fn a_process_that_loses_the_lease_while_its_claim_is_written_sends_nothing
     });
     world.until_claimed("a").await;
     world.pass("a").await;
+    assert_eq!(world.milvus.starts(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_without_an_answer_is_not_written_again_once_the_lease_is_lost() {
+    let world = World::with(&["a"]).await;
+    let (lease, writes) = (world.lease.clone(), Arc::new(AtomicUsize::new(0)));
+    let counted = writes.clone();
+    world.api.on_claim(move |_| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        lease.send_replace(None);
+        Fate::Lost
+    });
+    for _ in 0..3 {
+        world.pass("a").await;
+    }
+    assert_eq!(writes.load(Ordering::Relaxed), 1);
     assert_eq!(world.milvus.starts(), 0);
 }
 
