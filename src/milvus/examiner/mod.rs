@@ -4,10 +4,13 @@ mod look;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashMap, fmt, hash::Hash, sync::Arc};
+use std::{collections::HashMap, fmt, hash::Hash, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, sleep_until},
+};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use look::{Evidence, Mapped, Plan, Served};
@@ -16,6 +19,10 @@ use super::{Milvus, Result};
 
 /// The looks at a time through one connection.
 const AT_ONCE: usize = 4;
+
+/// The least time between the beginnings of two: thousands of objects that are checked often are checked less often, and neither
+/// Milvus nor this process is busy with them.
+const SPACING: Duration = Duration::from_millis(50);
 
 /// The examiner of one server. A handle: clones share it, and what it does ends when the last of them is dropped.
 ///
@@ -30,6 +37,8 @@ struct Shared<K> {
     milvus: Arc<dyn Milvus>,
     changed: Box<dyn Fn(K) + Send + Sync>,
     turns: Semaphore,
+    /// When the next look may begin.
+    next: Mutex<Instant>,
     looks: Mutex<HashMap<K, Look>>,
 }
 
@@ -49,9 +58,9 @@ enum State {
 impl<K: Eq + Hash + Clone + Send + 'static> Examiner<K> {
     /// Of `milvus`. `changed` is called with each key whose look has ended; it must neither block nor panic.
     pub fn new(milvus: Arc<dyn Milvus>, changed: impl Fn(K) + Send + Sync + 'static) -> Self {
-        let (turns, looks) = (Semaphore::new(AT_ONCE), Mutex::default());
+        let (turns, next, looks) = (Semaphore::new(AT_ONCE), Mutex::new(Instant::now()), Mutex::default());
         let over = CancellationToken::new();
-        let shared = Arc::new(Shared { milvus, changed: Box::new(changed), turns, looks });
+        let shared = Arc::new(Shared { milvus, changed: Box::new(changed), turns, next, looks });
         Self { shared, stop: Arc::new(over.clone().drop_guard()), over }
     }
 
@@ -89,8 +98,17 @@ impl<K: Eq + Hash + Clone + Send + 'static> Examiner<K> {
 }
 
 impl<K: Eq + Hash + Clone> Shared<K> {
+    /// When the look whose turn it is may begin.
+    fn place(&self) -> Instant {
+        let mut next = self.next.lock();
+        let place = (*next).max(Instant::now());
+        *next = place + SPACING;
+        place
+    }
+
     async fn look(self: Arc<Self>, key: K, plan: Plan) {
         let turn = self.turns.acquire().await;
+        sleep_until(self.place()).await;
         let found = look::look(&*self.milvus, &plan).await;
         drop(turn);
         // Forgotten meanwhile, or asked for anew after that.
