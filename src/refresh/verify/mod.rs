@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::record::Recorded;
+use super::{desired::drawn, record::Recorded};
 use crate::{
     api::{IndexCheck, LoadCheck, VerifyPolicy, VerifySpec},
     milvus::examiner::Plan,
@@ -22,17 +22,14 @@ pub(in crate::refresh) use step::{next_recheck, rests, stalls};
 pub struct Verify {
     /// As the object has it.
     pub spec: VerifySpec,
-    /// When within each interval the object is checked again: the objects of a server at different times, and each at the same
-    /// after every restart.
-    pub offset: Duration,
+    /// Where in its interval the object is checked again: the objects of a server at different times, and each at the same after
+    /// every restart.
+    pub place: u64,
 }
 
 impl Verify {
     pub(super) fn of(spec: &VerifySpec, uid: &str) -> Self {
-        let interval = spec.recheck_interval_seconds.and_then(|seconds| u64::try_from(seconds).ok());
-        let offset =
-            interval.filter(|interval| *interval > 0).map_or(0, |interval| super::desired::drawn(uid) % interval);
-        Self { spec: spec.clone(), offset: Duration::from_secs(offset) }
+        Self { spec: spec.clone(), place: drawn(uid) }
     }
 
     /// Whether the run waits for the checks.

@@ -333,10 +333,11 @@ fn sooner(wake: Wake, pause: Duration) -> Wake {
 
 /// The last time up to `now` at which the object is checked again, and the next one.
 fn slots(verify: &Verify, now: Timestamp) -> Option<(Timestamp, Timestamp)> {
-    let interval = i64::try_from(verify.recheck()?.as_secs()).ok().filter(|interval| *interval > 0)?;
-    let offset = i64::try_from(verify.offset.as_secs()).ok()?;
-    let last = now.as_second().saturating_sub((now.as_second() - offset).rem_euclid(interval));
-    Some((Timestamp::from_second(last).ok()?, Timestamp::from_second(last.saturating_add(interval)).ok()?))
+    let interval = verify.recheck()?.as_secs();
+    let offset = i64::try_from(verify.place.checked_rem(interval)?).ok()?;
+    let interval = i64::try_from(interval).ok()?;
+    let last = now.as_second() - (now.as_second() - offset).rem_euclid(interval);
+    Some((Timestamp::from_second(last).ok()?, Timestamp::from_second(last + interval).ok()?))
 }
 
 /// When an object that rests is checked again.

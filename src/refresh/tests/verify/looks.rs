@@ -27,6 +27,21 @@ fn judged(verify: Value, evidence: Evidence) -> (Outcome, VerifyReason, bool) {
 }
 
 #[test]
+fn a_look_asks_for_what_the_spec_demands_and_the_connection_allows() {
+    let queries = json!([{ "name": "new", "filter": "batch == 1" }]);
+    let scene = completed(&json!({ "policy": "Report", "index": "Require", "queries": queries }));
+    let plan = |allowed| scene.want.verify.as_ref().unwrap().plan(("default", "products"), 3, &scene.record(), allowed);
+    let allowed = plan(true);
+    assert_eq!((allowed.occasion, allowed.indexes), ((1, 3), true));
+    assert_eq!((&*allowed.database, &*allowed.collection), ("default", "products"));
+    assert_eq!(allowed.filters, Some(vec!["batch == 1".to_owned()]));
+    assert_eq!(plan(false).filters, None);
+    let scene = completed(&json!({ "policy": "Report" }));
+    let plan = scene.want.verify.as_ref().unwrap().plan(("default", "products"), 1, &scene.record(), true);
+    assert_eq!((plan.indexes, plan.filters), (false, Some(Vec::new())));
+}
+
+#[test]
 fn each_look_has_its_verdict_at_once_or_when_waiting_is_over() {
     use Outcome::{Error, Failed, Inconclusive, Passed};
     let missing = Some(Ok(Served { segments: 1, rows: 10 }));
