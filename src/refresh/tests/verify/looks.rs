@@ -117,6 +117,18 @@ fn each_look_has_its_verdict_at_once_or_when_waiting_is_over() {
             Evidence { load: Ok(LoadState::NotLoaded), served: None, count: None, ..old_server },
             (Inconclusive, VerifyReason::Unsupported, true),
         ),
+        (
+            "a limit of rows that the account may not read, while a query counts them",
+            rows.clone(),
+            Evidence { mapped: Err(denied()), ..served() },
+            (Error, VerifyReason::CheckFailed, false),
+        ),
+        (
+            "the same of a collection that is not loaded",
+            rows.clone(),
+            Evidence { mapped: Err(denied()), ..not_loaded() },
+            (Error, VerifyReason::CheckFailed, false),
+        ),
         ("too few rows", rows, served(), (Failed, VerifyReason::TooFewRows, true)),
         (
             "a privilege is missing",
