@@ -18,7 +18,7 @@ use crate::{
 type Row = (&'static str, &'static str, usize, &'static str);
 
 #[rustfmt::skip]
-const TRIGGERS: [Row; 24] = [
+const TRIGGERS: [Row; 25] = [
     ("an object without a token runs once", "created, completes, passes 100000", 1, "RefreshCompleted #1"),
     ("a token is answered by the first run", "trigger a, created, completes", 1, "RefreshCompleted #1 handled a last a"),
     ("a first token after a run without one", "created, completes, trigger a, completes", 2, "RefreshCompleted #2 handled a last a"),
@@ -31,6 +31,7 @@ const TRIGGERS: [Row; 24] = [
     ("of many tokens that come meanwhile the newest counts", "trigger a, created, trigger b, trigger c, trigger d, completes, completes", 2, "RefreshCompleted #2 handled a d last d"),
     ("a token that comes and is reverted meanwhile", "trigger a, created, trigger b, trigger a, completes", 1, "RefreshCompleted #1 handled a last a"),
     ("a token that is reverted to an older one meanwhile", "trigger a, created, completes, trigger b, trigger a", 2, "RefreshInProgress #2 handled a b last a"),
+    ("a token that is reverted to one before the last meanwhile", "trigger a, created, completes, trigger b, completes, trigger c, trigger a", 3, "RefreshInProgress #3 handled a b c last a"),
     ("a token that comes and is taken away meanwhile", "trigger a, created, trigger b, no trigger, completes", 1, "RefreshCompleted #1 handled a last a"),
     ("a token after a failure for good", "trigger a, created, fails for good, trigger b, completes", 2, "RefreshCompleted #2 handled a b last b"),
     ("a failure for good answers its token", "trigger a, created, fails for good, no trigger, trigger a", 1, "Failed(SourceEmpty) #1 handled a last a"),

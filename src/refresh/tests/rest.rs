@@ -164,7 +164,16 @@ fn a_label_of_an_owner_that_is_removed_lets_the_object_go() {
     scene.pass(TTL);
     assert_eq!(scene.play(Fact::Nothing).effect, Effect::None);
     scene.want = Desired::of(&kept(&[], &[]));
+    assert!(!rests(&scene.want, &scene.record(), scene.now), "the edit is looked at");
     assert_eq!(scene.see(Fact::Nothing).effect, Effect::Delete);
+}
+
+#[test]
+fn an_object_with_a_time_to_live_has_its_time_kept_by_a_process_that_takes_over() {
+    let mut scene = Scene { want: Desired::of(&kept(&[], &[])), ..Scene::running(40) };
+    end(&mut scene);
+    scene.restart();
+    assert!(!rests(&scene.want, &scene.record(), scene.now));
 }
 
 #[test]
