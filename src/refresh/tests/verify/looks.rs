@@ -118,6 +118,30 @@ fn each_look_has_its_verdict_at_once_or_when_waiting_is_over() {
             (Inconclusive, VerifyReason::Unsupported, true),
         ),
         (
+            "as many rows as have to be",
+            json!({ "rows": { "min": 10 } }),
+            served(),
+            (Passed, VerifyReason::Passed, true),
+        ),
+        (
+            "a server that does not tell how far it is loaded",
+            none.clone(),
+            Evidence { load: Err(unsupported()), ..served() },
+            (Passed, VerifyReason::Passed, true),
+        ),
+        (
+            "an account that may not ask how far it is loaded",
+            none.clone(),
+            Evidence { load: Err(denied()), ..served() },
+            (Error, VerifyReason::CheckFailed, false),
+        ),
+        (
+            "an account that may not see what is served",
+            none.clone(),
+            Evidence { served: Some(Err(denied())), ..served() },
+            (Error, VerifyReason::CheckFailed, false),
+        ),
+        (
             "a limit of rows that the account may not read, while a query counts them",
             rows.clone(),
             Evidence { mapped: Err(denied()), ..served() },
@@ -191,6 +215,15 @@ fn queries_have_to_find_their_rows() {
     let invalid = of(Some(vec![Err(error(ErrorKind::InvalidRequest))]));
     assert_eq!(invalid, (Outcome::Error, VerifyReason::CheckFailed, true), "the same filter never parses");
     assert_eq!(of(Some(vec![Err(error(ErrorKind::Internal))])), (Outcome::Error, VerifyReason::CheckFailed, false));
+    let none = || error(ErrorKind::NotLoaded);
+    let released =
+        Evidence { served: Some(Err(none())), count: Some(Err(none())), queries: Some(vec![Err(none())]), ..served() };
+    assert_eq!(judged(verify(), released), (Outcome::Inconclusive, VerifyReason::NotLoaded, false));
+    assert_eq!(
+        judged(verify(), not_loaded()),
+        (Outcome::Inconclusive, VerifyReason::NotLoaded, true),
+        "no query is made"
+    );
 }
 
 #[test]
