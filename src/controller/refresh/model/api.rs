@@ -49,6 +49,8 @@ impl Event {
 /// A write on its way.
 pub struct Write {
     pub name: usize,
+    /// Names the process.
+    pub by: String,
     pub version: u64,
     pub status: RefreshStatus,
     pub sent: Duration,

@@ -1,5 +1,7 @@
 //! One history: what happens next, in which process, until the tape is over and all is well.
 
+mod happenings;
+
 use std::{
     cell::RefCell,
     pin::Pin,
@@ -8,12 +10,11 @@ use std::{
     time::Duration,
 };
 
-use jiff::SignedDuration;
+use happenings::Weights;
 
 use super::{
     api::{Api, Asks, Event},
     choices::Choices,
-    milvus::SOURCE,
     process::{Shell, pass},
     world::{Breach, Shared, World},
 };
@@ -41,6 +42,8 @@ struct Process {
     again: Vec<bool>,
     paused_until: Duration,
     renews: bool,
+    /// Whether its watch shows nothing new for now.
+    stalled: bool,
 }
 
 pub struct History {
@@ -54,6 +57,8 @@ pub struct History {
     policy: ActiveJobPolicy,
     /// How many refreshes may run at a time.
     limit: usize,
+    /// How often each of the happenings comes.
+    weights: Weights,
     started: usize,
     log: bool,
     last_told: String,
@@ -92,12 +97,14 @@ impl History {
         };
         let outlive_leases = choices.happens(30);
         let limit = if choices.happens(30) { 1 } else { 16 };
+        let weights = happenings::choose(&mut choices);
         let process = || Process {
             shell: None,
             slots: (0..names).map(|_| Slot::Idle(Duration::ZERO)).collect(),
             again: vec![false; names],
             paused_until: Duration::ZERO,
             renews: true,
+            stalled: false,
         };
         // Where the account may not describe the collection, neither aliases nor addresses are told to be the same one.
         let denied = choices.happens(10);
@@ -115,6 +122,7 @@ impl History {
             outlive_leases,
             policy,
             limit,
+            weights,
             started: 0,
             log,
             last_told: String::new(),
@@ -146,94 +154,6 @@ impl History {
         }
     }
 
-    /// One thing, of those that go wrong as well.
-    fn happen(&mut self) {
-        let names = self.processes[0].slots.len();
-        let action = self.choices(|c| c.draw(&[30, 30, 10, 8, 3, 4, 6, 2, 3, 4, 2, 3, 2, 4, 3, 3]));
-        let (process, name) = if action == 0 { (0, 0) } else { self.choices(|c| (c.below(2), c.below(names))) };
-        match action {
-            0 => return self.go_on(),
-            1 => {
-                self.poll(process, name);
-                return;
-            }
-            2 => {
-                self.deliver(process);
-                return;
-            }
-            3 => {
-                let times = [1, 5, 12, 20, 31, 61, 3600, 39_600, 46_800, 90_000];
-                let time = self.choices(|c| c.draw(&[8, 8, 8, 8, 8, 8, 2, 1, 1, 1]));
-                self.advance(Duration::from_secs(times[time]));
-            }
-            4 => self.crash(process),
-            5 => self.land_late(),
-            6 => {
-                let source = if self.choices(|c| c.happens(50)) { "s3://else/" } else { SOURCE };
-                let world = &mut *self.world.borrow_mut();
-                world.milvus.begin(world.time, source, None);
-            }
-            7 => {
-                self.world.borrow_mut().api.delete(name);
-                if self.choices(|c| c.happens(80)) {
-                    self.world.borrow_mut().api.create(name, self.policy);
-                }
-            }
-            8 => {
-                let off = SignedDuration::from_mins([0, 60, -60][self.choices(|c| c.below(3))]);
-                if let Some(shell) = &self.processes[process].shell {
-                    shell.clock_off.set(off);
-                }
-            }
-            9 => {
-                let pause = self.choices(|c| c.seconds(1..90));
-                self.processes[process].paused_until = self.now() + Duration::from_secs(pause);
-            }
-            10 => {
-                let world = &mut *self.world.borrow_mut();
-                world.milvus.recreate(world.time);
-            }
-            11 => self.processes[process].renews ^= true,
-            12 => self.world.borrow_mut().down ^= true,
-            13 => {
-                let kind = self.choices(|c| c.draw(&[2, 3, 1, 2, 2]));
-                self.world.borrow_mut().api.edit(name, kind);
-            }
-            // A webhook that fails and lets nothing through, until it is mended.
-            15 => {
-                let world = &mut *self.world.borrow_mut();
-                world.refused[name] = world.refuses && !world.refused[name];
-            }
-            // Its API server is out of reach: what it writes arrives later, and others get its lease.
-            _ => {
-                let process = &mut self.processes[process];
-                process.renews = false;
-                if let Some(shell) = &process.shell {
-                    shell.cut_off.set(true);
-                }
-            }
-        }
-        let what = [
-            "",
-            "",
-            "",
-            "time",
-            "crash",
-            "late write",
-            "foreign job",
-            "delete",
-            "clock",
-            "pause",
-            "re-created",
-            "renewal",
-            "connection",
-            "edit",
-            "cut off",
-            "refused",
-        ];
-        self.tell(|| format!("{} (process {process}, object {name})", what[action]));
-    }
-
     /// Nothing goes wrong any more.
     fn calm(&mut self) {
         self.tell(|| "from here on all is well".into());
@@ -247,6 +167,7 @@ impl History {
         for process in &mut self.processes {
             process.paused_until = Duration::ZERO;
             process.renews = true;
+            process.stalled = false;
             if let Some(shell) = &process.shell {
                 shell.cut_off.set(false);
             }
@@ -262,7 +183,7 @@ impl History {
             }
             self.mind_the_lease(process);
             self.mind_the_takeover(process);
-            while self.deliver(process) {}
+            while !self.processes[process].stalled && self.deliver(process) {}
             self.ring(process);
             for name in 0..self.processes[process].slots.len() {
                 progress |= self.poll(process, name);
@@ -323,9 +244,12 @@ impl History {
         let operator = format!("operator-{}", self.started);
         self.tell(|| format!("{operator} begins as process {index}"));
         let shell = Shell::start(operator, &self.world.borrow(), until, self.limit);
+        let renews = !self.outlive_leases || !self.choices(|c| c.happens(50));
         let process = &mut self.processes[index];
         process.slots.fill_with(|| Slot::Idle(now));
         process.shell = Some(Rc::new(shell));
+        process.renews &= renews;
+        process.stalled = false;
         self.world.borrow_mut().api.undelivered[index].clear();
         let late = self.world.borrow().refuses && self.choices(|c| c.happens(20));
         if !late {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::choices::Choices;
 use crate::{
     milvus::{Answer, Collection, Job, JobId, JobState},
     refresh::ClaimKey,
@@ -12,7 +13,7 @@ use crate::{
 pub const SOURCE: &str = "s3://bucket/products/";
 /// Milvus forgets a job so long after its end.
 const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
-/// How long jobs take, by turns.
+/// How long jobs take, in seconds.
 const JOBS_TAKE: [u64; 4] = [1, 20, 90, 1000];
 
 /// Which claim of which object a start was sent for.
@@ -55,19 +56,26 @@ pub fn moment(time: Duration) -> Timestamp {
 impl Milvus {
     pub fn new(denied: bool) -> Self {
         let mut milvus = Self { collection: 7, denied, journal: Vec::new(), in_flight: Vec::new(), next_id: 100 };
-        milvus.begin(Duration::ZERO, SOURCE, None);
+        let (id, ends) = (milvus.unused_id(), Duration::from_secs(20));
+        let (collection, source, started) = (milvus.collection, SOURCE, Duration::ZERO);
+        milvus.journal.push(Entry { id, collection, source, started, ends, fails: true, sender: None });
         milvus
     }
 
     /// Begins a job unless one is active, which is all that Milvus does against a second one.
-    pub fn begin(&mut self, now: Duration, source: &'static str, sender: Option<Sender>) -> Option<JobId> {
+    pub fn begin(
+        &mut self,
+        now: Duration,
+        source: &'static str,
+        sender: Option<Sender>,
+        choices: &mut Choices,
+    ) -> Option<JobId> {
         if self.journal.iter().any(|job| job.collection == self.collection && job.ends > now) {
             return None;
         }
         let id = self.unused_id();
-        let turn = usize::try_from(id.0).unwrap();
-        let ends = now + Duration::from_secs(JOBS_TAKE[turn % JOBS_TAKE.len()]);
-        let fails = turn % 5 < 2;
+        let ends = now + Duration::from_secs(JOBS_TAKE[choices.below(JOBS_TAKE.len())]);
+        let fails = choices.happens(40);
         self.journal.push(Entry { id, collection: self.collection, source, started: now, ends, fails, sender });
         Some(id)
     }
@@ -78,11 +86,11 @@ impl Milvus {
     }
 
     /// Carries out what is due until `now`.
-    pub fn land(&mut self, now: Duration) {
+    pub fn land(&mut self, now: Duration, choices: &mut Choices) {
         self.in_flight.sort_by_key(|(lands, _)| *lands);
         while self.in_flight.first().is_some_and(|(lands, _)| *lands <= now) {
             let (lands, sender) = self.in_flight.remove(0);
-            self.begin(lands, SOURCE, Some(sender));
+            self.begin(lands, SOURCE, Some(sender), choices);
         }
     }
 

@@ -34,7 +34,7 @@ fn setting(name: &str, default: u64) -> u64 {
 
 fn tape(seed: u64, number: u64) -> Vec<u16> {
     let mut random = StdRng::seed_from_u64(seed.wrapping_mul(1_000_003).wrapping_add(number));
-    let length = random.random_range(5..100);
+    let length = random.random_range(5..400);
     (0..length).map(|_| random.random()).collect()
 }
 

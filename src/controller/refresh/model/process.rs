@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::{
     api::{Object, Refusal, Write, key},
-    milvus::{Sender, moment},
+    milvus::moment,
     world::{Shared, World, await_turn},
 };
 use crate::{
@@ -187,7 +187,7 @@ struct Reached {
     shell: Rc<Shell>,
     name: usize,
     uid: String,
-    /// The claim of the last status that was sent.
+    /// The claim of the last status whose write was seen to succeed.
     claim: Cell<Option<ClaimKey>>,
     /// What that status is read back as, until it is said to be durable.
     sent: RefCell<Option<Recorded>>,
@@ -260,13 +260,16 @@ impl Ports for Reach {
 
     async fn write(&self, resource_version: &str, status: &RefreshStatus) -> Result<String, WriteError> {
         let sent = Recorded::of(Some(status));
-        self.0.claim.set(sent.claim());
         let (version, status) = (resource_version.parse().unwrap(), status.clone());
-        let write = Write { name: self.0.name, version, status, sent: self.time() };
+        let by = self.0.shell.volatile.operator.clone();
+        let write = Write { name: self.0.name, by, version, status, sent: self.time() };
         await_turn().await;
         let outcome = self.0.world.borrow_mut().apply(write, self.0.shell.cut_off.get());
         await_turn().await;
-        self.0.sent.replace(matches!(outcome, Some(Ok(_))).then_some(sent));
+        if let Some(Ok(_)) = outcome {
+            self.0.claim.set(sent.claim());
+            self.0.sent.replace(Some(sent));
+        }
         match outcome {
             Some(Ok(version)) => Ok(version.to_string()),
             Some(Err(Refusal::Conflict)) => Err(WriteError::Conflict),
@@ -315,8 +318,7 @@ impl Server for Reach {
     }
 
     async fn submit(&self, _: &str, _: &str, _: Option<&Source>, budget: Duration) -> milvus::Result<JobId> {
-        let claim = self.0.claim.get().expect("a start follows the write of its claim");
-        let outcome = self.0.world.borrow_mut().submit(Sender { uid: self.0.uid.clone(), claim }, budget);
+        let outcome = self.0.world.borrow_mut().submit(&self.0.uid, self.0.claim.get(), budget);
         await_turn().await;
         outcome
     }

@@ -28,10 +28,11 @@ impl Ledger {
         self.answers.push((sender, answer));
     }
 
-    /// A status of the object `uid` took the place of another.
+    /// A status of the object `uid`, written `by` this process, took the place of another.
     pub fn written(
         &mut self,
         uid: &str,
+        by: &str,
         policy: ActiveJobPolicy,
         milvus: &Milvus,
         before: &Recorded,
@@ -48,6 +49,12 @@ impl Ledger {
         {
             return Err(format!("job {id} of somebody else is reported as that of {key:?}, of which nothing was open"));
         }
+        if let Some(was) = was.filter(|was| was.operator.as_deref() == Some(by) && was.claim().is_some())
+            && run.unproven_submits > was.unproven_submits
+            && self.answer_to(uid, was).is_none()
+        {
+            return Err(format!("{by} has looked for the job of a start that it knows was never sent: {was:?}"));
+        }
         let proven = known + i64::from(was.is_some_and(|was| self.is_proof(uid, was, before, after)));
         self.proven.insert(key.clone(), proven);
         // A run that was taken back shows the one before it, without its claims.
@@ -62,9 +69,10 @@ impl Ledger {
 
     /// Whether this write clears a claim, or ends its job, on what proves that nothing of it is left.
     fn is_proof(&self, uid: &str, was: &Run, before: &Recorded, after: &Recorded) -> bool {
-        let Some(claim) = before.claim().filter(|_| !was.adopted && after.claim().is_none()) else { return false };
-        let sender = Sender { uid: uid.to_owned(), claim };
-        let answer = self.answers.iter().find(|(of, _)| *of == sender).map(|(_, answer)| answer);
+        if before.claim().is_none() || was.adopted || after.claim().is_some() {
+            return false;
+        }
+        let answer = self.answer_to(uid, was);
         let says = |reason| after.summary.as_ref().is_some_and(|summary| summary.reason == reason);
         match (before.job.id, answer) {
             (Some(job), Some(Ok(named))) => {
@@ -83,5 +91,11 @@ impl Ledger {
             }
             (Some(_), Some(Err(_)) | None) | (None, Some(Ok(_))) => false,
         }
+    }
+
+    /// What was said to the start of the claim that stands; `None` if it was never sent.
+    fn answer_to(&self, uid: &str, run: &Run) -> Option<&milvus::Result<JobId>> {
+        let sender = Sender { uid: uid.to_owned(), claim: run.claim()? };
+        self.answers.iter().find(|(of, _)| *of == sender).map(|(_, answer)| answer)
     }
 }

@@ -16,7 +16,7 @@ use crate::{
         self, ErrorKind, JobId, JobState, LoadState, MilvusError,
         examiner::{Evidence, Mapped, Served},
     },
-    refresh::{Recorded, limits::LANDING_MARGIN},
+    refresh::{ClaimKey, Recorded, limits::LANDING_MARGIN},
 };
 
 /// The fate of a write that arrives after its sender has given up waiting.
@@ -124,7 +124,7 @@ impl World {
         if let (Ok(_), Some(before), Some(object)) = (taken, before, &self.api.objects[write.name]) {
             let policy = object.want.active_job_policy;
             let (uid, after) = (object.uid.clone(), object.record());
-            let checked = self.ledger.written(&uid, policy, &self.milvus, &before, &after);
+            let checked = self.ledger.written(&uid, &write.by, policy, &self.milvus, &before, &after);
             let checked = checked.and_then(|()| self.ticks.written(&uid, &before, &after));
             self.note(checked);
         }
@@ -139,8 +139,13 @@ impl World {
         }
     }
 
-    /// One start, with `left` of its deadline.
-    pub fn submit(&mut self, sender: Sender, left: Duration) -> milvus::Result<JobId> {
+    /// One start of the object `uid`, for the `claim` that its process has seen written, with `left` of its deadline.
+    pub fn submit(&mut self, uid: &str, claim: Option<ClaimKey>, left: Duration) -> milvus::Result<JobId> {
+        let Some(claim) = claim else {
+            self.note(Err(format!("a start of {uid} was sent without a claim that was written")));
+            return Err(MilvusError::new(ErrorKind::Timeout, "no answer"));
+        };
+        let sender = Sender { uid: uid.to_owned(), claim };
         if self.sent.contains(&sender) {
             self.note(Err(format!("{sender:?} was sent twice")));
         }
@@ -172,7 +177,11 @@ impl World {
             }
             _ => {}
         }
-        let Some(id) = self.milvus.begin(self.time, SOURCE, Some(sender)) else {
+        let Some(id) = self.milvus.begin(self.time, SOURCE, Some(sender.clone()), &mut self.choices) else {
+            // That may be said to the second call of Milvus' proxy, while its first waits for the collection.
+            if self.choices.happens(20) {
+                self.land_later(sender, left);
+            }
             return failed(ErrorKind::DuplicateJob);
         };
         self.check_starts();
@@ -215,7 +224,7 @@ impl World {
 
     pub fn pass_time(&mut self, time: Duration) {
         self.time += time;
-        self.milvus.land(self.time);
+        self.milvus.land(self.time, &mut self.choices);
         self.check_starts();
     }
 
@@ -250,10 +259,15 @@ impl World {
                 Ok(())
             };
         };
+        if run.adopted && run.collection_id.is_some_and(|claimed| claimed != job.collection) {
+            return Err(format!("job {job:?} of another collection than was claimed was taken: {run:?}"));
+        }
         if run.adopted && run.job_id_watermark.is_some_and(|watermark| id <= watermark) {
             return Err(format!("job {job:?} was there before the run's first claim and was taken for its own"));
         }
-        if !run.adopted && !job.is_of(&object.uid, run.number) {
+        // One that was taken back shows the job of the run before it, and not how it had come to it.
+        let taken_back = run.submit_time.is_none();
+        if !run.adopted && !taken_back && !job.is_of(&object.uid, run.number) {
             return Err(format!("job {job:?} is said to be started by run {} of {}", run.number, object.uid));
         }
         // Who may not describe the collection does not know its source.
