@@ -41,6 +41,15 @@ impl Step<'_> {
         self.next.failure = Some(class);
         let message = if message.is_empty() { "Milvus gave no reason." } else { message };
         if class.retryable() && self.run.failures < self.want.backoff_limit {
+            // The job that failed was only found: ours may be another one, which no look before the retry would show.
+            if self.run.adopted && self.run.has_open_claims() && self.may_be_forgotten() {
+                let message = format!(
+                    "{} That job was found in Milvus' list, and the start was over 12 hours ago: its own job may be one that \
+                     Milvus has forgotten.",
+                    sentence(message)
+                );
+                return self.fail(FailureClass::OutcomeUnknown, &message);
+            }
             return self.retry(class, message);
         }
         self.next.job.state = Some(JobState::Failed);

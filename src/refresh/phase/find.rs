@@ -81,7 +81,7 @@ impl Step<'_> {
         if self.run.job_id_watermark.is_none() {
             return self.cannot_be_told();
         }
-        if self.seen.claim_known >= ABSENCE_WINDOW || is_older_than(self.run.submit_time, self.now, ABSENCE_WINDOW) {
+        if self.may_be_forgotten() {
             let message = "The start was over 12 hours ago, so Milvus may have forgotten its job.";
             // An id that Milvus once gave makes it a lost job, no id an unknown outcome.
             let class =
@@ -115,6 +115,11 @@ impl Step<'_> {
         }
         self.run.unproven_submits = self.run.unproven_submits.saturating_add(1);
         self.release("No job was found for the last start; the operator starts again now.")
+    }
+
+    /// Whether the last claim is so old that Milvus may have forgotten its job: a list without that job proves nothing then.
+    pub(in crate::refresh) fn may_be_forgotten(&self) -> bool {
+        self.seen.claim_known >= ABSENCE_WINDOW || is_older_than(self.run.submit_time, self.now, ABSENCE_WINDOW)
     }
 
     /// Without a watermark no job of the run is told from older ones.

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::scene::{
     COLLECTION, NEW, OLD, SOURCE, Scene, accepted, at, collection, job, listed, look_failed, looked, not_found, old,
-    other_want, submit_failed,
+    other_want, sighted, submit_failed,
 };
 use crate::{
     milvus::{Collection, ErrorKind, Job, JobId, JobState},
@@ -182,6 +182,25 @@ fn a_job_that_is_still_listed_is_taken_after_twelve_hours_too() {
     let mut scene = Scene::unknown();
     scene.pass(ABSENCE_WINDOW + SECOND);
     assert_eq!(scene.play(looked(vec![job(NEW, JobState::Completed)])).next.job.id, Some(JobId(NEW)));
+}
+
+#[test]
+fn a_found_job_that_fails_when_milvus_may_have_forgotten_ours_is_followed_by_no_start() {
+    let failed = Job { reason: "task not found".into(), ..job(NEW, JobState::Failed) };
+    let retries = Reason::Retrying(FailureClass::ServerInternal);
+    let ends = Reason::Failed(FailureClass::OutcomeUnknown);
+    let almost = ABSENCE_WINDOW - SECOND;
+    for (by_its_own_clock, by_the_wall_clock, expected) in
+        [(almost, almost, retries), (ABSENCE_WINDOW, almost, ends), (GRACE, ABSENCE_WINDOW, ends)]
+    {
+        let mut scene = Scene::unknown_after_the_grace();
+        scene.want.backoff_limit = 3;
+        assert!(scene.play(looked(vec![failed.clone()])).run().adopted);
+        scene.claim_known = by_its_own_clock;
+        scene.now = scene.run().submit_time.unwrap() + by_the_wall_clock;
+        let decision = scene.play(sighted(failed.clone()));
+        assert_eq!(decision.reason(), expected, "{by_its_own_clock:?}, {by_the_wall_clock:?}");
+    }
 }
 
 #[test]
