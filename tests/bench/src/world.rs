@@ -10,14 +10,14 @@ use controlplane::{AuditLine, ControlPlane};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{ListParams, PostParams};
+use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::runtime::wait::await_condition;
 use kube::{Api, Client, Config, ResourceExt};
 use milvus_refresh_operator::api::{ExternalCollectionRefresh, MilvusConnection};
 use milvus_refresh_operator::milvus::Milvus as _;
 use milvus_simulator::{Plan, Settings, Simulator};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use crate::bare::milvus_client;
@@ -28,6 +28,10 @@ use crate::scale::Scale;
 pub const LONG: Duration = Duration::from_secs(300);
 /// Creations at the same time.
 const CREATORS: usize = 64;
+/// Other writes of the bench at the same time.
+pub const WRITERS: usize = 32;
+/// How many objects are listed at a time.
+const PAGE: u32 = 500;
 
 /// The control plane, and the operator's program.
 pub struct Bench {
@@ -212,6 +216,52 @@ impl Stage<'_> {
             sleep(Duration::from_millis(500)).await;
         }
         Ok(())
+    }
+
+    /// All refreshes, page by page.
+    ///
+    /// # Errors
+    /// The API server does not list them.
+    pub async fn list(&self) -> Result<Vec<ExternalCollectionRefresh>> {
+        let (api, mut objects) = (self.refreshes(), Vec::new());
+        let mut params = ListParams::default().limit(PAGE);
+        loop {
+            let page = api.list(&params).await?;
+            objects.extend(page.items);
+            match page.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => params.continue_token = Some(token),
+                None => return Ok(objects),
+            }
+        }
+    }
+
+    /// Applies this merge patch to each refresh.
+    ///
+    /// # Errors
+    /// The API server refuses one.
+    pub async fn edit_all(&self, change: Value) -> Result<()> {
+        let (api, patch) = (self.refreshes(), Patch::Merge(change));
+        let names = self.list().await?.into_iter().map(|object| object.name_any());
+        let edits = names.map(|name| {
+            let (api, patch) = (&api, &patch);
+            async move { api.patch(&name, &PatchParams::default(), patch).await }
+        });
+        stream::iter(edits).buffer_unordered(WRITERS).try_for_each(async |_| Ok(())).await?;
+        Ok(())
+    }
+
+    /// Waits until `condition` holds of each refresh; `what` says how each is then.
+    ///
+    /// # Errors
+    /// It does not in time.
+    pub async fn until_all(&self, what: &str, condition: impl Fn(&ExternalCollectionRefresh) -> bool) -> Result<()> {
+        let all = async {
+            while !self.list().await?.iter().all(&condition) {
+                sleep(Duration::from_secs(1)).await;
+            }
+            anyhow::Ok(())
+        };
+        timeout(LONG, all).await.with_context(|| format!("not every refresh was {what}"))?
     }
 
     /// The status writes that the API server has taken for refreshes.

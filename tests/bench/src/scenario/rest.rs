@@ -2,31 +2,27 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use controlplane::AuditLine;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use kube::ResourceExt;
-use kube::api::{ListParams, Patch, PatchParams, PostParams};
+use kube::api::PostParams;
 use milvus_refresh_operator::api::{ExternalCollectionRefresh, PastRun};
 use serde_json::json;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use crate::operator::Operator;
 use crate::results::{Findings, Row, mib, percentile};
-use crate::world::{LONG, Stage};
+use crate::world::{LONG, Stage, WRITERS};
 
 /// Starts that are measured; the median counts.
 const STARTS: usize = 3;
 /// How long nothing must happen.
 const REST: Duration = Duration::from_secs(60);
-/// Objects a page, as the operator's watch asks for them.
-const PAGE: u32 = 500;
 /// The most runs that a status remembers.
 const HISTORY: i64 = 10;
-/// Writes of the bench at the same time.
-const WRITERS: usize = 32;
 
 /// Rows `cold-start*`, `idle-calls*`, `rss-finished`, `rss-history`, `rss-object`.
 ///
@@ -37,7 +33,7 @@ pub async fn run(stage: &Stage<'_>) -> Result<Findings> {
     let mut lists = Vec::new();
     for _ in 0..STARTS {
         let began = Instant::now();
-        count = list(stage).await?.len();
+        count = stage.list().await?.len();
         lists.push(began.elapsed().as_secs_f64());
     }
     lists.sort_by(f64::total_cmp);
@@ -63,7 +59,7 @@ pub async fn run(stage: &Stage<'_>) -> Result<Findings> {
     let written = count_calls(stage, is_write)?.saturating_sub(written);
     operator.end()?;
 
-    fill_histories(stage, list(stage).await?).await?;
+    fill_histories(stage, stage.list().await?).await?;
     let (operator, _) = start(stage, count).await?;
     sleep(Duration::from_secs(5)).await;
     let full = operator.rss()?;
@@ -143,28 +139,15 @@ async fn measured_starts(stage: &Stage<'_>, count: usize) -> Result<(Operator, V
 
 /// Gives each refresh a schedule that is not due for months, and waits until an operator has taken note of all.
 async fn schedule(stage: &Stage<'_>, count: usize) -> Result<()> {
-    let api = stage.refreshes();
     let month = Timestamp::now().to_zoned(TimeZone::UTC).month();
     let cron = format!("0 0 1 {} *", (month + 5) % 12 + 1);
-    let patch = Patch::Merge(json!({ "spec": { "schedule": { "cron": cron } } }));
-    let names = list(stage).await?.into_iter().map(|object| object.name_any());
-    let work = names.map(|name| {
-        let (api, patch) = (&api, &patch);
-        async move { api.patch(&name, &PatchParams::default(), patch).await }
-    });
-    stream::iter(work).buffer_unordered(WRITERS).try_for_each(async |_| Ok(())).await?;
+    stage.edit_all(json!({ "spec": { "schedule": { "cron": cron } } })).await?;
     let (operator, _) = start(stage, count).await?;
     let is_noted = |object: &ExternalCollectionRefresh| {
         let kept = object.status.as_ref().and_then(|status| status.schedule.as_ref());
         kept.is_some_and(|kept| kept.next_schedule_time.is_some())
     };
-    let all_noted = async {
-        while !list(stage).await?.iter().all(is_noted) {
-            sleep(Duration::from_secs(1)).await;
-        }
-        anyhow::Ok(())
-    };
-    timeout(LONG, all_noted).await.context("not every schedule was taken note of")??;
+    stage.until_all("taken note of", is_noted).await?;
     operator.end()
 }
 
@@ -188,20 +171,6 @@ fn count_calls(stage: &Stage<'_>, of: impl Fn(&AuditLine) -> bool) -> Result<usi
 
 fn is_write(line: &AuditLine) -> bool {
     !["get", "list", "watch"].contains(&line.verb.as_str())
-}
-
-/// All refreshes, page by page.
-async fn list(stage: &Stage<'_>) -> Result<Vec<ExternalCollectionRefresh>> {
-    let (api, mut objects) = (stage.refreshes(), Vec::new());
-    let mut params = ListParams::default().limit(PAGE);
-    loop {
-        let page = api.list(&params).await?;
-        objects.extend(page.items);
-        match page.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => params.continue_token = Some(token),
-            None => return Ok(objects),
-        }
-    }
 }
 
 /// Gives each refresh as many past runs as a status can hold.

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use futures::{StreamExt, TryStreamExt, stream};
-use kube::api::{ListParams, Patch, PatchParams};
+use anyhow::Result;
 use milvus_refresh_operator::api::ExternalCollectionRefresh;
 use milvus_simulator::{Method, Plan};
 use serde_json::json;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use crate::results::{Findings, Row};
 use crate::world::{Bench, LONG, Stage, names};
@@ -18,8 +16,6 @@ const INTERVAL: u64 = 600;
 /// The pieces of the time in which checks are counted.
 const PIECE: Duration = Duration::from_secs(10);
 const PIECES: usize = 9;
-/// Writes of the bench at the same time.
-const WRITERS: usize = 32;
 /// What one check asks of Milvus.
 const CHECK: [Method; 5] =
     [Method::Describe, Method::LoadState, Method::MappedSegments, Method::ServedSegments, Method::Count];
@@ -34,7 +30,7 @@ pub async fn run(bench: &Bench) -> Result<Findings> {
     let names = names(bench.scale.count(1000));
     stage.create(&names, &Plan::completes_in(Duration::ZERO)).await?;
     stage.until_completed(LONG).await?;
-    ask_for_checks(&stage, &names).await?;
+    ask_for_checks(&stage).await?;
 
     let (cpu, writes) = (operator.cpu()?, stage.writes()?.len());
     let mut counts = Vec::new();
@@ -81,24 +77,12 @@ fn calls(stage: &Stage<'_>) -> usize {
 }
 
 /// Has each refresh checked from now on, and waits until each was.
-async fn ask_for_checks(stage: &Stage<'_>, names: &[String]) -> Result<()> {
-    let api = stage.refreshes();
+async fn ask_for_checks(stage: &Stage<'_>) -> Result<()> {
     let verify = json!({ "policy": "Report", "recheckIntervalSeconds": INTERVAL });
-    let patch = Patch::Merge(json!({ "spec": { "verify": verify } }));
-    let work = names.iter().map(|name| {
-        let (api, patch) = (&api, &patch);
-        async move { api.patch(name, &PatchParams::default(), patch).await }
-    });
-    stream::iter(work).buffer_unordered(WRITERS).try_for_each(async |_| Ok(())).await?;
+    stage.edit_all(json!({ "spec": { "verify": verify } })).await?;
     let is_verified = |object: &ExternalCollectionRefresh| {
         let found = object.status.as_ref().and_then(|status| status.verification.as_ref());
         found.is_some_and(|found| found.outcome.as_deref() == Some("Passed"))
     };
-    let all_verified = async {
-        while !api.list(&ListParams::default()).await?.items.iter().all(is_verified) {
-            sleep(Duration::from_secs(1)).await;
-        }
-        anyhow::Ok(())
-    };
-    timeout(LONG, all_verified).await.context("not every refresh was verified")?
+    stage.until_all("verified", is_verified).await
 }
