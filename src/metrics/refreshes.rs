@@ -255,19 +255,11 @@ impl Refreshes {
             let age = oldest.map_or(0, |since| now.duration_since(since).as_secs().max(0));
             self.oldest.get_or_create(&ByPhase { phase: phase.as_str() }).set(age);
         }
-        let mut counts: BTreeMap<_, _> = reasons().map(|reason| (reason, 0)).collect();
-        for known in known.values() {
-            *counts.entry(known.reason).or_default() += 1;
-        }
-        for (reason, count) in counts {
+        for (reason, count) in counted(reasons(), known.values().map(|known| known.reason)) {
             self.objects.get_or_create(&ByReason { reason }).set(count);
         }
         let outcomes = Outcome::ALL.map(Outcome::as_str).into_iter().chain([VERIFYING]);
-        let mut verified: BTreeMap<_, _> = outcomes.map(|outcome| (outcome, 0)).collect();
-        for outcome in known.values().filter_map(|known| known.verified) {
-            *verified.entry(outcome).or_default() += 1;
-        }
-        for (outcome, count) in verified {
+        for (outcome, count) in counted(outcomes, known.values().filter_map(|known| known.verified)) {
             self.verified.get_or_create(&ByOutcome { outcome }).set(count);
         }
         if let Some(series) = &self.own {
@@ -307,6 +299,18 @@ fn show<'a>(series: &Family<Object, Gauge>, times: impl Iterator<Item = (&'a Key
     for (key, time) in times.into_iter().take(MOST_OBJECTS) {
         series.get_or_create(&Object::of(key)).set(time.as_second());
     }
+}
+
+/// How often each of `all` is `seen`.
+fn counted(
+    all: impl Iterator<Item = &'static str>,
+    seen: impl Iterator<Item = &'static str>,
+) -> BTreeMap<&'static str, i64> {
+    let mut counts: BTreeMap<_, _> = all.map(|name| (name, 0)).collect();
+    for name in seen {
+        *counts.entry(name).or_default() += 1;
+    }
+    counts
 }
 
 /// Every reason that an object can have.

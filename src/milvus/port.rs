@@ -207,6 +207,26 @@ impl ErrorKind {
             | Self::Internal => false,
         }
     }
+
+    /// Whether it is about the server or the way to it, not about one question: asking others meets it as well.
+    pub fn is_of_the_server(self) -> bool {
+        match self {
+            Self::NotSent | Self::Unreachable | Self::Timeout | Self::Busy | Self::Starting | Self::Unauthenticated => {
+                true
+            }
+            Self::PermissionDenied
+            | Self::Unsupported
+            | Self::CollectionNotFound
+            | Self::DatabaseNotFound
+            | Self::NotExternal
+            | Self::NotLoaded
+            | Self::InvalidRequest
+            | Self::DuplicateJob
+            | Self::JobNotFound
+            | Self::Malformed
+            | Self::Internal => false,
+        }
+    }
 }
 
 /// When an answer to a start proves that no job was created (rule 6 of the start protocol).

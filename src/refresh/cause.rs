@@ -1,24 +1,25 @@
 //! Why a run runs.
 
-/// Why a run runs. Of several that hold at once the first counts, in this order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Cause {
-    /// `spec.trigger` has a token that no run has captured.
-    Trigger,
-    /// The annotation has a request that no run has captured.
-    Request,
-    /// The source is another one, or how it is read.
-    SourceEdited,
-    /// A time of the schedule has come.
-    Schedule,
-    /// The object is new.
-    Creation,
+use super::complete::complete;
+
+complete! {
+    /// Why a run runs. Of several that hold at once the first counts, in this order.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Cause {
+        /// `spec.trigger` has a token that no run has captured.
+        Trigger,
+        /// The annotation has a request that no run has captured.
+        Request,
+        /// The source is another one, or how it is read.
+        SourceEdited,
+        /// A time of the schedule has come.
+        Schedule,
+        /// The object is new.
+        Creation,
+    }
 }
 
 impl Cause {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::Trigger, Self::Request, Self::SourceEdited, Self::Schedule, Self::Creation];
-
     /// The cause as statuses and metrics name it.
     pub fn as_str(self) -> &'static str {
         match self {

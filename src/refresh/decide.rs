@@ -62,6 +62,17 @@ pub enum Wake {
     OnChange,
 }
 
+impl Wake {
+    /// The same, but after `pause` at the latest.
+    #[must_use]
+    pub fn sooner(self, pause: Duration) -> Self {
+        match self {
+            Self::After(other) => Self::After(other.min(pause)),
+            Self::OnChange => Self::After(pause),
+        }
+    }
+}
+
 /// A transition that is worth an Event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {

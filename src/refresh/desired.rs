@@ -152,7 +152,7 @@ fn annotation<'a>(object: &'a ExternalCollectionRefresh, name: &str) -> Option<&
 }
 
 /// The API server refuses negative times; one that came by anyway has passed.
-fn seconds(seconds: i64) -> Duration {
+pub(super) fn seconds(seconds: i64) -> Duration {
     Duration::from_secs(u64::try_from(seconds).unwrap_or_default())
 }
 

@@ -13,6 +13,7 @@
 //! ```
 
 mod cause;
+mod complete;
 mod decide;
 mod desired;
 mod failure;

@@ -202,9 +202,9 @@ fn build(
             let counted = move |method, error, took| calls.ended(method, error, took);
             let milvus: Arc<dyn Milvus> = Arc::new(GrpcMilvus::connect(options)?.heard(counted));
             let refreshes = context.refreshes.clone();
-            let poller = Poller::new(milvus.clone(), move |refresh| refreshes.wake(refresh), context.clock.random);
-            let refreshes = context.refreshes.clone();
-            let examiner = Examiner::new(milvus.clone(), move |refresh| refreshes.wake(refresh));
+            let wake = move |refresh| refreshes.wake(refresh);
+            let poller = Poller::new(milvus.clone(), wake.clone(), context.clock.random);
+            let examiner = Examiner::new(milvus.clone(), wake);
             Arc::new(Server { milvus, poller, examiner, endpoint })
         }
     };

@@ -1,9 +1,6 @@
 //! How a pass waits before it looks: for a slot of its connection, and for its turn while looks fail.
 
-use super::{
-    pass::{Pass, sooner},
-    ports::Ports,
-};
+use super::{pass::Pass, ports::Ports};
 use crate::refresh::{Connection, Decision, Effect, Fact, Reason, Recorded, Slot, Turn, Wake, is_due, trouble};
 
 impl<P: Ports> Pass<'_, P> {
@@ -52,7 +49,7 @@ impl<P: Ports> Pass<'_, P> {
         }
         let waits = decision.effect == Effect::None && waits_for_looks(next) && is_due(&self.want, next);
         match waits.then(|| looks.come_back(&self.connection, &self.uid, self.ports.instant())).flatten() {
-            Some(pause) => Decision { wake: sooner(decision.wake, pause), ..decision },
+            Some(pause) => Decision { wake: decision.wake.sooner(pause), ..decision },
             None => decision,
         }
     }

@@ -136,7 +136,7 @@ impl<'a, P: Ports> Pass<'a, P> {
                 if let Some(server) = &server {
                     server.hush(&self.key, self.ports.instant() + later);
                 }
-                return Ok(sooner(wake, later));
+                return Ok(wake.sooner(later));
             }
             if effect == Effect::Delete {
                 self.ports.delete(&self.newest.resource_version).await?;
@@ -224,7 +224,10 @@ impl<'a, P: Ports> Pass<'a, P> {
             slot,
             luck: self.ports.luck(),
             nonce: self.ports.nonce(),
-            examined: server.and_then(|server| server.examined(&self.key)).map(|at| now.saturating_duration_since(at)),
+            examined: server
+                .filter(|_| self.want.verify.is_some())
+                .and_then(|server| server.examined(&self.key))
+                .map(|at| now.saturating_duration_since(at)),
             fact: std::mem::replace(&mut self.fact, Fact::Nothing),
         }
     }
@@ -405,12 +408,5 @@ impl<'a, P: Ports> Pass<'a, P> {
         let known = self.volatile.memory.with(&self.uid, |remembered| remembered.claim_known(claim, instant));
         let submit = self.record.run.as_ref().and_then(|run| run.submit_time);
         submit.map_or(known, |time| elapsed(time, now).max(known))
-    }
-}
-
-pub(super) fn sooner(wake: Wake, later: Duration) -> Wake {
-    match wake {
-        Wake::After(pause) => Wake::After(pause.min(later)),
-        Wake::OnChange => Wake::After(later),
     }
 }

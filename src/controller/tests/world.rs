@@ -243,12 +243,10 @@ impl World {
 
 fn connect(context: &Context, milvus: &Fake) {
     let refreshes = context.refreshes.clone();
+    let wake = move |refresh| refreshes.wake(refresh);
     let server = Server {
-        poller: Poller::new(Arc::new(milvus.clone()), move |refresh| refreshes.wake(refresh), || 0.5),
-        examiner: Examiner::new(Arc::new(milvus.clone()), {
-            let refreshes = context.refreshes.clone();
-            move |refresh| refreshes.wake(refresh)
-        }),
+        poller: Poller::new(Arc::new(milvus.clone()), wake.clone(), || 0.5),
+        examiner: Examiner::new(Arc::new(milvus.clone()), wake),
         milvus: Arc::new(milvus.clone()),
         endpoint: ENDPOINT.into(),
     };

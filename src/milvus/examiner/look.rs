@@ -96,10 +96,7 @@ async fn evidence(milvus: &dyn Milvus, plan: &Plan) -> Result<Evidence> {
             queries = Some(counts);
         }
     }
-    let indexes = match plan.indexes {
-        true => Some(answered(milvus.indexes(database, collection).await)?),
-        false => None,
-    };
+    let indexes = if plan.indexes { Some(answered(milvus.indexes(database, collection).await)?) } else { None };
     let mapped = mapped.map(|segments| Mapped { segments: counted(segments.len()), rows: rows(segments.values()) });
     Ok(Evidence { collection: described, load, mapped, served, count, indexes, queries })
 }
@@ -121,29 +118,7 @@ fn counted(segments: usize) -> i64 {
 /// What the server said, or the trouble that keeps it from saying anything.
 fn answered<T>(answer: Result<T>) -> Result<Result<T>> {
     match answer {
-        Err(error) if keeps_from_answering(error.kind) => Err(error),
+        Err(error) if error.kind.is_of_the_server() => Err(error),
         answer => Ok(answer),
-    }
-}
-
-fn keeps_from_answering(kind: ErrorKind) -> bool {
-    match kind {
-        ErrorKind::NotSent
-        | ErrorKind::Unreachable
-        | ErrorKind::Timeout
-        | ErrorKind::Busy
-        | ErrorKind::Starting
-        | ErrorKind::Unauthenticated => true,
-        ErrorKind::PermissionDenied
-        | ErrorKind::Unsupported
-        | ErrorKind::CollectionNotFound
-        | ErrorKind::DatabaseNotFound
-        | ErrorKind::NotLoaded
-        | ErrorKind::NotExternal
-        | ErrorKind::InvalidRequest
-        | ErrorKind::DuplicateJob
-        | ErrorKind::JobNotFound
-        | ErrorKind::Malformed
-        | ErrorKind::Internal => false,
     }
 }

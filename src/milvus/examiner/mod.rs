@@ -24,13 +24,14 @@ const AT_ONCE: usize = 4;
 /// Milvus nor this process is busy with them.
 const SPACING: Duration = Duration::from_millis(50);
 
-/// The examiner of one server. A handle: clones share it, and what it does ends when the last of them is dropped.
+/// The examiner of one server. What it does ends when it is dropped.
 ///
 /// `K` names who wants to know. A key has one look at a time.
 pub struct Examiner<K> {
     shared: Arc<Shared<K>>,
-    stop: Arc<DropGuard>,
     over: CancellationToken,
+    /// Cancels that.
+    _stop: DropGuard,
 }
 
 struct Shared<K> {
@@ -61,7 +62,7 @@ impl<K: Eq + Hash + Clone + Send + 'static> Examiner<K> {
         let (turns, next, looks) = (Semaphore::new(AT_ONCE), Mutex::new(Instant::now()), Mutex::default());
         let over = CancellationToken::new();
         let shared = Arc::new(Shared { milvus, changed: Box::new(changed), turns, next, looks });
-        Self { shared, stop: Arc::new(over.clone().drop_guard()), over }
+        Self { shared, _stop: over.clone().drop_guard(), over }
     }
 
     /// Takes what the look for `key` by this plan brought, if it has ended; else has it begun, unless one is under way. Must be
@@ -116,12 +117,6 @@ impl<K: Eq + Hash + Clone> Shared<K> {
             look.state = State::Brought(found);
         }
         (self.changed)(key);
-    }
-}
-
-impl<K> Clone for Examiner<K> {
-    fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared), stop: Arc::clone(&self.stop), over: self.over.clone() }
     }
 }
 

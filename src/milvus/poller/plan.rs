@@ -232,32 +232,9 @@ impl<K: Eq + Hash + Clone> Plan<K> {
 
     fn judge_server(&mut self, error: Option<&MilvusError>, now: Instant, random: f64) {
         match error {
-            Some(error) if is_of_the_server(error.kind) => self.server.failed(now, random),
+            Some(error) if error.kind.is_of_the_server() => self.server.failed(now, random),
             _ => self.server = Pause::none(now),
         }
-    }
-}
-
-/// Whether a failure is not about one job: asking for others meets it as well.
-fn is_of_the_server(kind: ErrorKind) -> bool {
-    match kind {
-        ErrorKind::NotSent
-        | ErrorKind::Unreachable
-        | ErrorKind::Timeout
-        | ErrorKind::Busy
-        | ErrorKind::Starting
-        | ErrorKind::Unauthenticated => true,
-        ErrorKind::PermissionDenied
-        | ErrorKind::Unsupported
-        | ErrorKind::CollectionNotFound
-        | ErrorKind::DatabaseNotFound
-        | ErrorKind::NotExternal
-        | ErrorKind::NotLoaded
-        | ErrorKind::InvalidRequest
-        | ErrorKind::DuplicateJob
-        | ErrorKind::JobNotFound
-        | ErrorKind::Malformed
-        | ErrorKind::Internal => false,
     }
 }
 

@@ -6,22 +6,11 @@ mod reason;
 mod refusal;
 mod table;
 
+use super::complete::complete;
+
 pub(super) use entry::Words;
 pub use page::page;
 pub use refusal::{is_trouble, trouble};
-
-/// An enum that knows all its variants, so that no list of them can be incomplete.
-macro_rules! complete {
-    ($(#[$about:meta])* pub enum $name:ident { $($(#[$meaning:meta])* $variant:ident,)* }) => {
-        $(#[$about])*
-        pub enum $name { $($(#[$meaning])* $variant,)* }
-
-        impl $name {
-            /// Every one, in the order of their declaration.
-            pub const ALL: [Self; [$(stringify!($variant)),*].len()] = [$(Self::$variant),*];
-        }
-    };
-}
 
 complete! {
     /// Why a run failed. Shown as the reason of the conditions and as `status.failure.class`.

@@ -9,7 +9,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{desired::drawn, record::Recorded};
+use super::{
+    complete::complete,
+    desired::{drawn, seconds},
+    record::Recorded,
+};
 use crate::{
     api::{IndexCheck, LoadCheck, VerifyPolicy, VerifySpec},
     milvus::examiner::Plan,
@@ -42,11 +46,11 @@ impl Verify {
     }
 
     fn timeout(&self) -> Duration {
-        Duration::from_secs(u64::try_from(self.spec.timeout_seconds).unwrap_or_default())
+        seconds(self.spec.timeout_seconds)
     }
 
     fn recheck(&self) -> Option<Duration> {
-        self.spec.recheck_interval_seconds.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs)
+        self.spec.recheck_interval_seconds.map(seconds)
     }
 
     /// What to look at for `record`. `allowed` tells whether the connection lets its refreshes use filters.
@@ -114,23 +118,22 @@ pub struct Check {
     pub message: String,
 }
 
-/// What a check can come to, from the best to the worst. An error of the check is no failure of the thing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Outcome {
-    /// It holds.
-    Passed,
-    /// Milvus cannot tell.
-    Inconclusive,
-    /// The check could not be made.
-    Error,
-    /// It does not hold.
-    Failed,
+complete! {
+    /// What a check can come to, from the best to the worst. An error of the check is no failure of the thing.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum Outcome {
+        /// It holds.
+        Passed,
+        /// Milvus cannot tell.
+        Inconclusive,
+        /// The check could not be made.
+        Error,
+        /// It does not hold.
+        Failed,
+    }
 }
 
 impl Outcome {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Passed, Self::Inconclusive, Self::Error, Self::Failed];
-
     /// As the status shows it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -146,51 +149,38 @@ impl Outcome {
     }
 }
 
-/// Why `Verified` is as it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum VerifyReason {
-    /// All checks passed.
-    Passed,
-    /// Many rows fewer than before.
-    RowsDropped,
-    /// Fewer rows than the spec demands.
-    TooFewRows,
-    /// Rows that are mapped are not found.
-    NotServed,
-    /// An index failed.
-    IndexFailed,
-    /// Rows are not indexed yet.
-    IndexPending,
-    /// A query of the spec finds too few rows.
-    QueryFailed,
-    /// The connection does not allow queries.
-    NotAllowed,
-    /// The collection is not loaded.
-    NotLoaded,
-    /// The server does not know the calls that could tell.
-    Unsupported,
-    /// A check could not be made.
-    CheckFailed,
-    /// The checks are under way.
-    Verifying,
+complete! {
+    /// Why `Verified` is as it is.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum VerifyReason {
+        /// All checks passed.
+        Passed,
+        /// Many rows fewer than before.
+        RowsDropped,
+        /// Fewer rows than the spec demands.
+        TooFewRows,
+        /// Rows that are mapped are not found.
+        NotServed,
+        /// An index failed.
+        IndexFailed,
+        /// Rows are not indexed yet.
+        IndexPending,
+        /// A query of the spec finds too few rows.
+        QueryFailed,
+        /// The connection does not allow queries.
+        NotAllowed,
+        /// The collection is not loaded.
+        NotLoaded,
+        /// The server does not know the calls that could tell.
+        Unsupported,
+        /// A check could not be made.
+        CheckFailed,
+        /// The checks are under way.
+        Verifying,
+    }
 }
 
 impl VerifyReason {
-    const ALL: [Self; 12] = [
-        Self::Passed,
-        Self::RowsDropped,
-        Self::TooFewRows,
-        Self::NotServed,
-        Self::IndexFailed,
-        Self::IndexPending,
-        Self::QueryFailed,
-        Self::NotAllowed,
-        Self::NotLoaded,
-        Self::Unsupported,
-        Self::CheckFailed,
-        Self::Verifying,
-    ];
-
     /// Those that make an object not ready.
     pub const FAILING: [Self; 7] = [
         Self::RowsDropped,

@@ -48,7 +48,7 @@ impl Step<'_> {
         if !verify.is_required() {
             let (effect, wake) = self.complete(job);
             // The checks begin once the end of the run is written.
-            return (effect, if self.next.is_at_rest() { sooner(wake, Duration::ZERO) } else { wake });
+            return (effect, if self.next.is_at_rest() { wake.sooner(Duration::ZERO) } else { wake });
         }
         self.run.job_completion_time = Some(self.next.job.completion_time.take().unwrap_or(self.now));
         self.next.job.state = Some(JobState::InProgress);
@@ -75,10 +75,10 @@ impl Step<'_> {
             self.say_verifying(job);
         }
         let left = self.time_left(verify);
-        let due = left.is_zero() || self.looked_before(self.pause(verify));
+        let due = left.is_zero() || self.looked_before(self.pause());
         let found = match self.knows(due) {
             Knows::Look => return (Effect::Examine, Wake::After(LONGEST_SLEEP)),
-            Knows::UnderWay | Knows::Nothing if !self.is_too_late(verify) => {
+            Knows::UnderWay | Knows::Nothing if self.waited() < verify.timeout().saturating_add(LAST_LOOK) => {
                 return (Effect::None, Wake::After(left.clamp(SOON, LONGEST_SLEEP)));
             }
             Knows::UnderWay | Knows::Nothing => {
@@ -88,7 +88,7 @@ impl Step<'_> {
         };
         let verdict = judge(verify, &self.against(), &found);
         if !verdict.settled && !left.is_zero() {
-            let pause = self.pause(verify).min(left);
+            let pause = self.pause().min(left);
             self.pend(job, verdict);
             return (Effect::None, Wake::After(pause));
         }
@@ -120,18 +120,18 @@ impl Step<'_> {
         }
         let Some(checked) = &self.next.verification else { return (effect, wake) };
         if self.seen.permission == Permission::Withheld {
-            return (effect, sooner(wake, HOLD));
+            return (effect, wake.sooner(HOLD));
         }
         let (under_way, doubted) = (checked.outcome.is_none(), checked.failing_since);
         let left = self.time_left(verify);
         let due = match doubted {
-            _ if under_way => left.is_zero() || self.looked_before(self.pause(verify)),
+            _ if under_way => left.is_zero() || self.looked_before(self.pause()),
             Some(since) => elapsed(not_ahead(since, self.now), self.now) >= CONFIRM,
             None => checked.generation != self.want.generation || self.recheck_is_due(verify, checked),
         };
         let found = match self.knows(due) {
             Knows::Look => return (Effect::Examine, wake),
-            Knows::UnderWay => return (effect, sooner(wake, LONGEST_SLEEP)),
+            Knows::UnderWay => return (effect, wake.sooner(LONGEST_SLEEP)),
             Knows::Nothing => return (effect, self.checks_go_on(verify, wake)),
             Knows::Found(found) => found,
         };
@@ -152,8 +152,8 @@ impl Step<'_> {
     fn checks_go_on(&self, verify: &Verify, wake: Wake) -> Wake {
         let Some(checked) = &self.next.verification else { return wake };
         match checked.failing_since {
-            _ if checked.outcome.is_none() => sooner(wake, self.pause(verify).min(self.time_left(verify).max(SOON))),
-            Some(since) => sooner(wake, CONFIRM.saturating_sub(elapsed(since, self.now)).max(HOLD)),
+            _ if checked.outcome.is_none() => wake.sooner(self.pause().min(self.time_left(verify).max(SOON))),
+            Some(since) => wake.sooner(CONFIRM.saturating_sub(elapsed(since, self.now)).max(HOLD)),
             None => wake,
         }
     }
@@ -207,20 +207,19 @@ impl Step<'_> {
         Against { previous: checked.and_then(|checked| checked.previous), collection }
     }
 
-    fn time_left(&self, verify: &Verify) -> Duration {
+    /// How long the checks have been under way.
+    fn waited(&self) -> Duration {
         let since = self.next.verification.as_ref().map_or(self.now, |checked| not_ahead(checked.since, self.now));
-        verify.timeout().saturating_sub(elapsed(since, self.now))
+        elapsed(since, self.now)
     }
 
-    fn is_too_late(&self, verify: &Verify) -> bool {
-        let since = self.next.verification.as_ref().map_or(self.now, |checked| not_ahead(checked.since, self.now));
-        elapsed(since, self.now) >= verify.timeout().saturating_add(LAST_LOOK)
+    fn time_left(&self, verify: &Verify) -> Duration {
+        verify.timeout().saturating_sub(self.waited())
     }
 
     /// Longer the longer it has waited.
-    fn pause(&self, verify: &Verify) -> Duration {
-        let waited = verify.timeout().saturating_sub(self.time_left(verify));
-        (waited / 6).clamp(SOON, LATER)
+    fn pause(&self) -> Duration {
+        (self.waited() / 6).clamp(SOON, LATER)
     }
 
     /// Whether this process has not looked for so long.
@@ -229,11 +228,11 @@ impl Step<'_> {
     }
 
     fn recheck_is_due(&self, verify: &Verify, checked: &Verification) -> bool {
-        let Some(last_slot) = slots(verify, self.now).map(|(last, _)| last) else { return false };
+        let Some((last, _)) = check_times(verify, self.now) else { return false };
         let ago = self.seen.examined.and_then(|ago| SignedDuration::try_from(ago).ok());
         let looked = ago.and_then(|ago| self.now.checked_sub(ago).ok());
         let durable = not_ahead(checked.time.unwrap_or(checked.since), self.now);
-        last_slot > looked.map_or(durable, |looked| looked.max(durable))
+        last > looked.map_or(durable, |looked| looked.max(durable))
     }
 
     /// The checks go on: says which do not hold yet.
@@ -324,15 +323,8 @@ fn all_served(verdict: &Verdict) -> String {
     }
 }
 
-fn sooner(wake: Wake, pause: Duration) -> Wake {
-    match wake {
-        Wake::After(other) => Wake::After(other.min(pause)),
-        Wake::OnChange => Wake::After(pause),
-    }
-}
-
 /// The last time up to `now` at which the object is checked again, and the next one.
-fn slots(verify: &Verify, now: Timestamp) -> Option<(Timestamp, Timestamp)> {
+fn check_times(verify: &Verify, now: Timestamp) -> Option<(Timestamp, Timestamp)> {
     let interval = verify.recheck()?.as_secs();
     let offset = i64::try_from(verify.place.checked_rem(interval)?).ok()?;
     let interval = i64::try_from(interval).ok()?;
@@ -344,7 +336,7 @@ fn slots(verify: &Verify, now: Timestamp) -> Option<(Timestamp, Timestamp)> {
 pub(in crate::refresh) fn next_recheck(want: &Desired, record: &Recorded, now: Timestamp) -> Option<Timestamp> {
     let verify = want.verify.as_ref().filter(|_| !want.terminating && record.is_at_rest())?;
     record.verification.as_ref()?.outcome?;
-    slots(verify, now).map(|(_, next)| next)
+    check_times(verify, now).map(|(_, next)| next)
 }
 
 /// Whether nothing is to be checked of an object that rests before its next time.

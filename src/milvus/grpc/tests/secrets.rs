@@ -7,6 +7,7 @@ use tonic::Code;
 use super::{
     COLLECTION, about, ok, refused_port,
     scripted::{PATIENCE, Reply, client_with, serve},
+    served,
 };
 use crate::milvus::{
     JobId, Milvus, MilvusError,
@@ -29,7 +30,7 @@ fn client(address: SocketAddr) -> GrpcMilvus {
 /// The errors of every call.
 async fn errors(address: SocketAddr) -> Vec<MilvusError> {
     let client = client(address);
-    vec![
+    let mut errors = vec![
         client.version().await.unwrap_err(),
         client.probe().await.unwrap_err(),
         client.describe("db", COLLECTION).await.unwrap_err(),
@@ -37,12 +38,9 @@ async fn errors(address: SocketAddr) -> Vec<MilvusError> {
         client.list_all(&|_| true).await.unwrap_err(),
         client.submit("db", COLLECTION, None, PATIENCE).await.unwrap_err(),
         client.progress(JobId(7)).await.unwrap_err(),
-        client.load_state("db", COLLECTION).await.unwrap_err(),
-        client.mapped_segments("db", COLLECTION).await.unwrap_err(),
-        client.served_segments("db", COLLECTION).await.unwrap_err(),
-        client.indexes("db", COLLECTION).await.unwrap_err(),
-        client.count("db", COLLECTION, "").await.unwrap_err(),
-    ]
+    ];
+    errors.extend(served::errors(&client).await);
+    errors
 }
 
 #[tokio::test]

@@ -44,9 +44,8 @@ async fn of(reply: Reply) -> GrpcMilvus {
     client(serve(move |_| reply.clone()).await.0)
 }
 
-/// What each call makes of this one answer.
-async fn errors(reply: Reply) -> [MilvusError; 5] {
-    let client = of(reply).await;
+/// What each call about how a collection is served fails with.
+pub async fn errors(client: &GrpcMilvus) -> [MilvusError; 5] {
     [
         client.load_state("db", COLLECTION).await.unwrap_err(),
         client.mapped_segments("db", COLLECTION).await.unwrap_err(),
@@ -279,7 +278,7 @@ async fn each_call_has_the_class_of_its_error_and_keeps_the_words_of_milvus() {
         (Reply::status(Code::Unimplemented, "unknown method"), ErrorKind::Unsupported, "unknown method"),
     ];
     for (reply, kind, words) in rows {
-        for error in errors(reply).await {
+        for error in errors(&of(reply).await).await {
             assert_eq!((error.kind, error.message.as_str()), (kind, words));
         }
     }
@@ -290,7 +289,7 @@ async fn garbage_is_malformed_to_each_call() {
     let grpc = || vec![("content-type", "application/grpc".to_owned())];
     // A good status, and then an entry that announces more than there is, or that is no message.
     for garbage in [&[0x0a, 0, 0x12, 5, 1][..], &[0x0a, 0, 0x12, 1, 0xff], &[0xff; 9], &[]] {
-        for error in errors(Reply::framed(garbage, grpc())).await {
+        for error in errors(&of(Reply::framed(garbage, grpc())).await).await {
             assert_eq!(error.kind, ErrorKind::Malformed, "{garbage:?}: {error}");
         }
     }
