@@ -18,6 +18,7 @@
 //! * [`refresh`]: the core. From what is wanted, what is recorded and what was seen it decides what to record and do
 //!   next; it knows no client, no clock and no randomness.
 //! * [`milvus`]: the port to Milvus, its gRPC adapter and the coalesced poller.
+//! * [`stores`]: the port to object stores and the adapter that lists them.
 //! * [`turns`]: who goes now, among tenants, at a collection, at a connection and after a takeover.
 //! * [`cluster`]: all that speaks to the API server: client, watches, status, Events.
 //! * [`controller`]: one reconciler a kind, which observes, acts and writes status, and what runs them.
@@ -49,5 +50,6 @@ pub mod object;
 pub mod refresh;
 pub mod requeue;
 pub mod shutdown;
+pub mod stores;
 pub mod telemetry;
 pub mod turns;
