@@ -3,13 +3,16 @@
 use std::{net::IpAddr, path::PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
+use url::Url;
 
 use super::{
-    place::{Place, Scheme, host_of},
+    place::{Place, Scheme, domain, host_of},
     port::{StoreError, StoreErrorKind},
 };
 
-/// Regions of all clouds are of this kind.
+const EXAMPLE: &str = "Write the endpoint as https://host or https://host:port.";
+
+/// Regions of all clouds are shorter.
 const MAX_REGION: usize = 64;
 
 /// How to reach a store. Nothing else is used: no environment, no file of a cloud's command line, no instance metadata.
@@ -106,15 +109,21 @@ impl Access {
         let host = check(scheme, rest)?;
         // Their clouds do not take the bucket in the path.
         let by_host = matches!(place.scheme, Scheme::Oss | Scheme::Cos | Scheme::Obs);
-        if by_host && host.contains('.') && host.parse::<IpAddr>().is_err() {
-            return Ok(format!("{scheme}://{}.{rest}", place.bucket));
+        let by_host = by_host && host.contains('.') && host.parse::<IpAddr>().is_err();
+        let url = match by_host {
+            true => format!("{scheme}://{}.{rest}", place.bucket),
+            false => format!("{scheme}://{rest}/{}", place.bucket),
+        };
+        // As the library that signs reads it: it would panic.
+        if Url::parse(&url).is_err() {
+            return Err(invalid(format!("The endpoint or the bucket cannot be part of a URL. {EXAMPLE}")));
         }
-        Ok(format!("{scheme}://{rest}/{}", place.bucket))
+        Ok(url)
     }
 
     fn endpoint_of(&self, place: &Place) -> Result<String, StoreError> {
         match (&self.endpoint, &place.endpoint) {
-            (Some(own), Some(named)) if host_of(own) != named => Err(invalid(format!(
+            (Some(own), Some(named)) if domain(place.scheme, host_of(own)) != named => Err(invalid(format!(
                 "The source is at {named}, but the credentials are for {}. Use the endpoint of the connection's source.",
                 host_of(own)
             ))),
@@ -155,7 +164,6 @@ pub(super) fn is_region(text: &str) -> bool {
 
 /// The host of an endpoint that can be used.
 fn check<'a>(scheme: &str, rest: &'a str) -> Result<&'a str, StoreError> {
-    const EXAMPLE: &str = "Write it as https://host or https://host:port.";
     if scheme != "https" && scheme != "http" {
         return Err(invalid(format!("The endpoint does not begin with https:// or http://. {EXAMPLE}")));
     }
@@ -246,6 +254,11 @@ mod tests {
             (None, "azure://b/k", "https://shop.blob.core.windows.net/b"),
             (Some("http://127.0.0.1:9000/"), "oss://b/k", "http://127.0.0.1:9000/b"),
             (Some("https://oss-x-internal.aliyuncs.com"), "oss://b/k", "https://b.oss-x-internal.aliyuncs.com"),
+            (
+                Some("https://shop.blob.core.windows.net"),
+                "azure://core.windows.net/b/k",
+                "https://shop.blob.core.windows.net/b",
+            ),
             (Some("http://127.0.0.1:10000/shop"), "azure://b/k", "http://127.0.0.1:10000/shop/b"),
         ] {
             assert_eq!(url(endpoint, uri).as_deref(), Ok(expected), "{uri}");

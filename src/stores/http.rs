@@ -10,7 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::{Response, Uri, body::Bytes};
+use hyper::{Response, Uri, body::Bytes, http::uri::Scheme};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{
@@ -102,7 +102,8 @@ impl Http {
         if literal(request.uri()).is_some_and(is_link_local) {
             return Err(Failure::LinkLocal);
         }
-        let answer = self.0.request(request).await.map_err(|error| failure(&error))?;
+        let plain = request.uri().scheme() == Some(&Scheme::HTTP);
+        let answer = self.0.request(request).await.map_err(|error| failure(&error, plain))?;
         let (parts, body) = answer.into_parts();
         match Limited::new(body, MAX_BODY).collect().await {
             Ok(body) => Ok(Response::from_parts(parts, body.to_bytes())),
@@ -136,10 +137,16 @@ fn without_link_local(found: io::Result<GaiAddrs>) -> Resolved {
     Ok(usable.into_iter())
 }
 
-/// The first cause that tells what went wrong.
-fn failure(error: &hyper_util::client::legacy::Error) -> Failure {
-    let what = if error.is_connect() { "there is no connection" } else { "the connection broke before its answer" };
-    let mut said = what.to_owned();
+/// What the first cause that tells more says went wrong. `plain` is whether it was without TLS.
+fn failure(error: &hyper_util::client::legacy::Error, plain: bool) -> Failure {
+    let (what, advice) = match (error.is_connect(), plain) {
+        (true, _) => ("there is no connection", ""),
+        (false, true) => {
+            ("the connection broke before its answer", ". If it expects TLS, use https:// in the endpoint")
+        }
+        (false, false) => ("the connection broke before its answer", ""),
+    };
+    let mut detail = String::new();
     let mut next = error.source();
     while let Some(cause) = next {
         let inner = deepest(cause);
@@ -150,14 +157,14 @@ fn failure(error: &hyper_util::client::legacy::Error) -> Failure {
             return failure.clone();
         }
         if let Some(error) = inner.downcast_ref::<io::Error>() {
-            said = match error.kind() {
-                io::ErrorKind::TimedOut => "there is no connection within 10 s".to_owned(),
-                _ => format!("{what} ({error})"),
+            detail = match error.kind() {
+                io::ErrorKind::TimedOut => " within 10 s".to_owned(),
+                _ => format!(" ({error})"),
             };
         }
         next = cause.source();
     }
-    Failure::Unreachable(said)
+    Failure::Unreachable(format!("{what}{detail}{advice}"))
 }
 
 /// An I/O error may have what matters as its content rather than as its source.

@@ -107,14 +107,15 @@ impl Place {
     /// What is wrong with the URI, to go on after its name. It is not repeated, since it may hold a login.
     pub fn parse(uri: &str, endpoint: Option<&str>, region: Option<&str>) -> Result<Self, String> {
         let (scheme, authority, path) = split(uri)?;
-        let host = endpoint.map(host_of);
+        let host = endpoint.map(|endpoint| domain(scheme, host_of(endpoint)));
+        let named = domain(scheme, authority);
         let names_endpoint = scheme == Scheme::Minio
             || authority.contains(':')
-            || host == Some(authority)
+            || host == Some(named)
             || CLOUDS.iter().any(|cloud| authority == *cloud || authority.ends_with(&format!(".{cloud}")));
         let (endpoint, bucket, key) = if names_endpoint {
             let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
-            (Some(authority.to_owned()), bucket, key)
+            (Some(named.to_owned()), bucket, key)
         } else {
             (host.map(str::to_owned).or_else(|| scheme.endpoint(region)), authority, path)
         };
@@ -142,6 +143,14 @@ impl Place {
     fn store(&self) -> (bool, Option<&str>, Option<Scheme>) {
         let cloud = (!self.scheme.is_s3() || self.endpoint.is_none()).then_some(self.scheme);
         (self.scheme.is_s3(), self.endpoint.as_deref(), cloud)
+    }
+}
+
+/// The endpoint of an Azure account without the account, which Milvus names apart from it; any other as it is.
+pub(super) fn domain(scheme: Scheme, host: &str) -> &str {
+    match host.split_once(".blob.") {
+        Some((_, cloud)) if scheme == Scheme::Azure && CLOUDS.contains(&cloud) => cloud,
+        _ => host,
     }
 }
 
@@ -208,6 +217,15 @@ mod tests {
             (Some("shop"), "a", ""),
             "Milvus takes the host of minio for the endpoint"
         );
+    }
+
+    #[test]
+    fn an_azure_account_is_no_part_of_the_place() {
+        let own = |uri| Place::parse(uri, Some("https://account.blob.core.windows.net"), None).unwrap();
+        for uri in ["azure://c/k", "azure://core.windows.net/c/k", "azure://account.blob.core.windows.net/c/k"] {
+            assert_eq!(parts(&own(uri)), (Some("core.windows.net"), "c", "k"), "{uri}");
+        }
+        assert_eq!(parts(&own("azure://core.chinacloudapi.cn/c/k")), (Some("core.chinacloudapi.cn"), "c", "k"));
     }
 
     #[test]
