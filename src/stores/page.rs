@@ -43,7 +43,8 @@ impl Dialect {
     /// # Errors
     /// What is wrong with it; nothing of it is repeated.
     pub(super) fn read(self, body: &[u8]) -> Result<Page, &'static str> {
-        let mut reading = Reading { dialect: self, page: Page::default(), object: Draft::default(), truncated: None };
+        let mut reading =
+            Reading { dialect: self, page: Page::default(), object: Draft::default(), truncated: None, counted: false };
         walk(body, &mut reading)?;
         reading.finish()
     }
@@ -125,6 +126,8 @@ struct Reading {
     page: Page,
     object: Draft,
     truncated: Option<bool>,
+    /// Servers that leave out whether it goes on tell at least how much it is.
+    counted: bool,
 }
 
 impl Reading {
@@ -138,6 +141,7 @@ impl Reading {
                     _ => return Err("it does not tell whether it goes on"),
                 });
             }
+            (Dialect::S3, ["KeyCount"]) => self.counted = true,
             (Dialect::S3, ["NextContinuationToken"]) | (Dialect::Azure, ["NextMarker"]) if !text.is_empty() => {
                 self.page.next = Some(text.to_owned());
             }
@@ -175,7 +179,7 @@ impl Reading {
 
     fn finish(self) -> Result<Page, &'static str> {
         match (self.dialect, self.truncated, self.page.next) {
-            (Dialect::S3, None, _) => Err("it does not tell whether it goes on"),
+            (Dialect::S3, None, _) if !self.counted => Err("it does not tell whether it goes on"),
             (Dialect::S3, Some(true), None) => Err("it is cut off and does not tell where it goes on"),
             (Dialect::S3, Some(false), _) => Ok(Page { next: None, ..self.page }),
             (_, _, next) => Ok(Page { next, ..self.page }),
@@ -260,6 +264,13 @@ mod tests {
     fn an_object_without_an_etag_is_one() {
         let text = s3(&(contents("a").replace("<ETag>&quot;e-1&#34;</ETag>", "") + "<IsTruncated>false</IsTruncated>"));
         assert_eq!(read(&text).unwrap().objects[0].etag, "");
+    }
+
+    #[test]
+    fn a_page_may_tell_its_count_instead_of_whether_it_goes_on() {
+        assert_eq!(read(&s3("<KeyCount>0</KeyCount>")), Ok(Page::default()));
+        let more = read(&s3("<KeyCount>0</KeyCount><NextContinuationToken>x</NextContinuationToken>"));
+        assert_eq!(more.unwrap().next.as_deref(), Some("x"));
     }
 
     #[test]

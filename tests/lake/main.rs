@@ -8,11 +8,14 @@ use milvus_refresh_operator::stores::{
 
 use certificates::Ca;
 use gateway::{Gateway, KEY, REGION, SECRET};
+use google::Google;
 
 #[path = "../operator/certificates.rs"]
 #[allow(dead_code)]
 mod certificates;
 mod gateway;
+mod google;
+mod server;
 
 fn keys(id: &str, secret: &str) -> Credentials {
     Credentials::Keys { id: id.into(), secret: secret.into(), session_token: None }
@@ -165,4 +168,22 @@ async fn a_store_with_a_private_ca_is_trusted_by_that_ca_alone() {
     let plain = Access { endpoint: Some(ours.endpoint.clone().unwrap().replace("https", "http")), ..ours };
     let error = list_as(plain, "s3://nowhere/p").await.unwrap_err();
     assert!(error.kind == StoreErrorKind::Unreachable && error.message.contains("use https://"), "{error}");
+}
+
+#[tokio::test]
+async fn a_bucket_of_google_is_listed_by_its_own_api() {
+    let google = Google::start();
+    google.bucket("shop").await;
+    for name in ["p/a", "p/b", "p/_c", "q/d"] {
+        google.put("shop", name, "12345").await;
+    }
+    let access =
+        Access { endpoint: Some(google.url.clone()), region: None, credentials: Credentials::Anonymous, ca: None };
+    let before = list_as(access.clone(), "gs://shop/p").await.unwrap();
+    assert_eq!((before.objects, before.bytes), (2, 10));
+    google.put("shop", "p/b", "54321").await;
+    let after = list_as(access.clone(), "gs://shop/p").await.unwrap();
+    assert_eq!(after.paths, before.paths);
+    assert_ne!(after.contents, before.contents);
+    assert_eq!(list_as(access, "gs://shop/nothing").await.unwrap().objects, 0);
 }
