@@ -3,13 +3,15 @@
 
 use jiff::Timestamp;
 use milvus_refresh_operator::stores::{
-    Access, Ask, Credentials, Limits, Lister, Newer, Place, Snapshot, Store, StoreError, StoreErrorKind,
+    Access, Ask, AzureLogin, Credentials, Limits, Lister, Newer, Place, Snapshot, Store, StoreError, StoreErrorKind,
 };
 
+use azure::{ACCOUNT, ACCOUNT_KEY, Azure};
 use certificates::Ca;
 use gateway::{Gateway, KEY, REGION, SECRET};
 use google::Google;
 
+mod azure;
 #[path = "../operator/certificates.rs"]
 #[allow(dead_code)]
 mod certificates;
@@ -186,4 +188,32 @@ async fn a_bucket_of_google_is_listed_by_its_own_api() {
     assert_eq!(after.paths, before.paths);
     assert_ne!(after.contents, before.contents);
     assert_eq!(list_as(access, "gs://shop/nothing").await.unwrap().objects, 0);
+}
+
+#[tokio::test]
+async fn a_container_of_azurite_is_listed_page_by_page() {
+    let azure = Azure::start();
+    azure.container("shop").await;
+    for at in 0..1_001 {
+        azure.put(&format!("shop/p/{at:04}"), "x").await;
+    }
+    azure.put("shop/p/_hidden", "x").await;
+    azure.put("shop/q/other", "x").await;
+    let login = |key: &str| Credentials::Azure { account: ACCOUNT.to_owned(), login: AzureLogin::Key(key.into()) };
+    let access = |credentials| Access { endpoint: Some(azure.url.clone()), region: None, credentials, ca: None };
+    let ours = || access(login(ACCOUNT_KEY));
+    let before = list_as(ours(), "azure://shop/p").await.unwrap();
+    assert_eq!((before.objects, before.bytes), (1_001, 1_001));
+    azure.put("shop/p/0500", "y").await;
+    let after = list_as(ours(), "azure://shop/p").await.unwrap();
+    assert_eq!(after.paths, before.paths);
+    assert_ne!(after.contents, before.contents);
+
+    for (credentials, uri, kind) in [
+        (login("aHVudGVyMg=="), "azure://shop/p", StoreErrorKind::Denied),
+        (login(ACCOUNT_KEY), "azure://nowhere/p", StoreErrorKind::NotFound),
+    ] {
+        let error = list_as(access(credentials), uri).await.unwrap_err();
+        assert_eq!(error.kind, kind, "{error}");
+    }
 }
