@@ -19,6 +19,8 @@
 //!   next; it knows no client, no clock and no randomness.
 //! * [`milvus`]: the port to Milvus, its gRPC adapter and the coalesced poller.
 //! * [`stores`]: the port to object stores and the adapter that lists them.
+//! * [`catalogs`]: the port to Iceberg catalogs.
+//! * [`scout`]: looks at sources, in stores and catalogs, for the refreshes that watch them.
 //! * [`turns`]: who goes now, among tenants, at a collection, at a connection and after a takeover.
 //! * [`cluster`]: all that speaks to the API server: client, watches, status, Events.
 //! * [`controller`]: one reconciler a kind, which observes, acts and writes status, and what runs them.
@@ -37,6 +39,7 @@
 
 pub mod api;
 pub mod backoff;
+pub mod catalogs;
 pub mod cli;
 pub mod clock;
 pub mod cluster;
@@ -49,6 +52,7 @@ pub mod milvus;
 pub mod object;
 pub mod refresh;
 pub mod requeue;
+pub mod scout;
 pub mod shutdown;
 pub mod stores;
 pub mod telemetry;

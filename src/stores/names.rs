@@ -66,6 +66,7 @@ mod tests {
             marker: Some("_SUCCESS".to_owned()),
             lance,
             newer_than: None,
+            among: vec![],
         }
     }
 

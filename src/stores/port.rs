@@ -27,6 +27,8 @@ pub struct Ask {
     pub lance: bool,
     /// Names objects that were written since then.
     pub newer_than: Option<Timestamp>,
+    /// Of those, only these paths below the place are named and counted; empty: all.
+    pub among: Vec<String>,
 }
 
 /// A listing in constant memory: nothing of it grows with the number of objects.

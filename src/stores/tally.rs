@@ -79,10 +79,14 @@ impl<'a> Tally<'a> {
         self.so_far.objects += 1;
         self.so_far.bytes = self.so_far.bytes.saturating_add(object.size);
         if self.since.is_some_and(|since| object.modified.as_second() >= since) {
+            let name = shown(if path.is_empty() { &object.key } else { path });
             let newer = &mut self.so_far.newer;
+            if !self.ask.among.is_empty() && !self.ask.among.contains(&name) {
+                return;
+            }
             newer.count += 1;
             if newer.names.len() < MAX_NAMES {
-                newer.names.push(shown(if path.is_empty() { &object.key } else { path }));
+                newer.names.push(name);
             }
         }
     }
@@ -133,6 +137,7 @@ mod tests {
             marker: None,
             lance: false,
             newer_than: Some("2026-01-01T00:00:05.7Z".parse().unwrap()),
+            among: vec![],
         }
     }
 
@@ -203,6 +208,17 @@ mod tests {
             at("p/c\nd", "2026-01-01T00:00:06Z"),
         ]);
         assert_eq!(snapshot.unwrap().newer, Newer { count: 2, names: vec!["b".to_owned(), "c\u{fffd}d".to_owned()] });
+    }
+
+    #[test]
+    fn of_what_is_newer_only_the_names_that_were_asked_for_are_told() {
+        let newer = |key| Object { modified: "2027-01-01T00:00:00Z".parse().unwrap(), ..object(key) };
+        let ask = Ask { among: vec!["b".to_owned(), "gone".to_owned()], ..ask() };
+        let mut tally = Tally::new(&ask);
+        for key in ["p/a", "p/b", "p/c"] {
+            tally.add(key.strip_prefix("p/").unwrap(), newer(key)).unwrap();
+        }
+        assert_eq!(tally.finish().newer, Newer { count: 1, names: vec!["b".to_owned()] });
     }
 
     #[test]

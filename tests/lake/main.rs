@@ -34,7 +34,7 @@ fn access(gateway: &Gateway) -> Access {
 
 fn ask(access: &Access, uri: &str) -> Ask {
     let place = Place::parse(uri, access.endpoint.as_deref(), access.region.as_deref()).unwrap();
-    Ask { place, include: vec![], marker: None, lance: false, newer_than: None }
+    Ask { place, include: vec![], marker: None, lance: false, newer_than: None, among: vec![] }
 }
 
 async fn list_as(access: Access, uri: &str) -> Result<Snapshot, StoreError> {

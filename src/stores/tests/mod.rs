@@ -21,7 +21,7 @@ fn keys() -> Credentials {
 
 fn ask(uri: &str, access: &Access) -> Ask {
     let place = Place::parse(uri, access.endpoint.as_deref(), None).unwrap();
-    Ask { place, include: vec![], marker: None, lance: false, newer_than: None }
+    Ask { place, include: vec![], marker: None, lance: false, newer_than: None, among: vec![] }
 }
 
 async fn list_with(access: Access, uri: &str, limits: Limits) -> Result<Snapshot, StoreError> {
