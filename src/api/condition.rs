@@ -15,6 +15,8 @@ pub const RECONCILING: &str = "Reconciling";
 pub const STALLED: &str = "Stalled";
 /// `True` while starts are held.
 pub const SUSPENDED: &str = "Suspended";
+/// Whether all `sources` and `catalogs` of a connection have settings that can be used, where it has any.
+pub const SOURCES_READY: &str = "SourcesReady";
 /// Whether what the last run refreshed was found to be served, where the spec asks for it.
 pub const VERIFIED: &str = "Verified";
 

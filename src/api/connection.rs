@@ -6,7 +6,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use super::tls::ConnectionTls;
+use super::{
+    sources::{IcebergCatalog, WatchedSource},
+    tls::ConnectionTls,
+};
 
 /// A Milvus server and how the operator logs in to it. Refreshes in the same namespace refer to it by name.
 #[derive(CustomResource, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
@@ -60,6 +63,17 @@ pub struct ConnectionSpec {
     #[x_kube(validation = Rule::new(r"self.all(prefix, prefix.matches(r'^(\*|(s3|s3a|aws|minio|oss|cos|obs|gs|gcs|azure)://[a-z0-9_-]+([.][a-z0-9_-]+)*(:[1-9][0-9]{0,4})?(/[A-Za-z0-9._~!$&()*+,;=:@-]+)*/?)$') && !prefix.matches(r'/[.][.]?(/|$)'))")
         .message("each prefix must look like s3://bucket/path: scheme and host in lower case, no login, no % or other encoding, no query, and no path segment that is empty, . or .."))]
     pub allowed_sources: Vec<String>,
+
+    /// What the refreshes of this namespace may watch in object stores (`spec.watch.objects`), and how the operator lists it.
+    /// Milvus reads with credentials of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["prefix"]))]
+    pub sources: Vec<WatchedSource>,
+
+    /// The Iceberg REST catalogs whose tables the refreshes of this namespace may watch (`spec.watch.iceberg`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub catalogs: Vec<IcebergCatalog>,
 
     /// Lets the refreshes of this namespace count rows with a filter of their own (`spec.verify.queries`). Whoever may create
     /// a refresh can then find out, query by query, what the collections hold that the login may read.
@@ -148,7 +162,8 @@ pub struct ConnectionStatus {
 
     /// `Ready`, with the reason `Connected`, `Unreachable` (also while the `Milvus` of `milvusRef` is missing or not ready),
     /// `Unauthenticated`, `UnsupportedServer`, `SecretNotFound` or `InvalidSpec`. `Reconciling` is true while the operator
-    /// retries automatically; `Stalled` is true while somebody must change something.
+    /// retries automatically; `Stalled` is true while somebody must change something. `SourcesReady`, only with `sources` or
+    /// `catalogs`: whether all of them have settings that can be used; it does not decide about `Ready`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

@@ -11,10 +11,11 @@ mod reference;
 mod refresh;
 mod refresh_status;
 mod schedule;
+mod sources;
 mod tls;
 mod verify;
 
-pub use condition::{COMPLETE, FAILED, READY, RECONCILING, STALLED, SUSPENDED, VERIFIED, conditions};
+pub use condition::{COMPLETE, FAILED, READY, RECONCILING, SOURCES_READY, STALLED, SUSPENDED, VERIFIED, conditions};
 pub use connection::{
     ConnectionAuth, ConnectionSpec, ConnectionStatus, MilvusConnection, MilvusReference, SecretReference,
 };
@@ -27,6 +28,9 @@ pub use refresh::{
 };
 pub use refresh_status::{BaselineStatus, FailureStatus, PastRun, RefreshStatus, RefusalStatus, RunStatus};
 pub use schedule::{ScheduleSpec, ScheduleStatus};
+pub use sources::{
+    Anonymous, AwsIdentity, AzureIdentity, CatalogAuth, IcebergCatalog, SourceAuth, SourceIdentity, WatchedSource,
+};
 pub use tls::{CaHolder, CaReference, ConnectionTls};
 pub use verify::{
     CheckStatus, IndexCheck, LoadCheck, VerificationStatus, VerifyPolicy, VerifyQuery, VerifyRows, VerifySpec,

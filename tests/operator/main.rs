@@ -26,6 +26,7 @@ mod reruns;
 mod rivals;
 mod rotation;
 mod schedule;
+mod sources;
 mod tenancy;
 mod ttl;
 mod upgrade;
