@@ -19,7 +19,8 @@
 //!   next; it knows no client, no clock and no randomness.
 //! * [`milvus`]: the port to Milvus, its gRPC adapter and the coalesced poller.
 //! * [`stores`]: the port to object stores and the adapter that lists them.
-//! * [`catalogs`]: the port to Iceberg catalogs.
+//! * [`catalogs`]: the port to Iceberg catalogs and the adapter that speaks their REST API.
+//! * `web`: requests to servers that connections name.
 //! * [`scout`]: looks at sources, in stores and catalogs, for the refreshes that watch them.
 //! * [`turns`]: who goes now, among tenants, at a collection, at a connection and after a takeover.
 //! * [`cluster`]: all that speaks to the API server: client, watches, status, Events.
@@ -57,3 +58,4 @@ pub mod shutdown;
 pub mod stores;
 pub mod telemetry;
 pub mod turns;
+mod web;

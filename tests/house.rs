@@ -12,7 +12,7 @@ use std::{
 const FLOORS: [&[&str]; 6] = [
     &["object", "clock", "backoff", "requeue"],
     &["api"],
-    &["milvus", "stores", "catalogs", "scout", "refresh", "turns", "metrics"],
+    &["milvus", "web", "stores", "catalogs", "scout", "refresh", "turns", "metrics"],
     &["cluster", "health", "leader", "shutdown"],
     &["controller"],
     &["cli", "http", "telemetry", "main"],

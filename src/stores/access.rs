@@ -6,9 +6,10 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::{
-    place::{Place, Scheme, domain, host_of},
+    place::{Place, Scheme, domain},
     port::{StoreError, StoreErrorKind},
 };
+use crate::web::{self, host_of};
 
 const EXAMPLE: &str = "Write the endpoint as https://host or https://host:port.";
 
@@ -105,8 +106,8 @@ impl Access {
     /// When the place has no endpoint, or another one than this access is for, or when the URL cannot be used.
     pub(super) fn bucket_url(&self, place: &Place) -> Result<String, StoreError> {
         let endpoint = self.endpoint_of(place)?;
+        let host = web::check(&endpoint).map_err(|problem| invalid(format!("The endpoint {problem}. {EXAMPLE}")))?;
         let (scheme, rest) = endpoint.split_once("://").unwrap_or_default();
-        let host = check(scheme, rest)?;
         // Their clouds do not take the bucket in the path.
         let by_host = matches!(place.scheme, Scheme::Oss | Scheme::Cos | Scheme::Obs);
         let by_host = by_host && host.contains('.') && host.parse::<IpAddr>().is_err();
@@ -160,22 +161,6 @@ impl Access {
 pub(super) fn is_region(text: &str) -> bool {
     let all_plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
     !text.is_empty() && text.len() <= MAX_REGION && all_plain
-}
-
-/// The host of an endpoint that can be used.
-fn check<'a>(scheme: &str, rest: &'a str) -> Result<&'a str, StoreError> {
-    if scheme != "https" && scheme != "http" {
-        return Err(invalid(format!("The endpoint does not begin with https:// or http://. {EXAMPLE}")));
-    }
-    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let (host, port) = authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port)));
-    let plain = |text: &str, more: &[u8]| text.bytes().all(|b| b.is_ascii_alphanumeric() || more.contains(&b));
-    let port = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|number| number > 0));
-    if host.is_empty() || !plain(host, b"-._") || !port || !plain(path, b"-._/") || path.split('/').any(|s| s == "..") {
-        // It may hold a login, so it is not repeated.
-        return Err(invalid(format!("The endpoint cannot be used. {EXAMPLE}")));
-    }
-    Ok(host)
 }
 
 impl Credentials {

@@ -5,21 +5,21 @@ use std::time::Duration;
 use async_trait::async_trait;
 use hyper::{Method, Request, Response, body::Bytes, header::CONTENT_TYPE};
 use object_store::client::{HttpRequest, HttpRequestBody};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
     access::{Access, invalid},
-    http::Http,
+    http::kind,
     page::{Dialect, Page},
-    place::{Place, Scheme, host_of},
+    place::{Place, Scheme},
     port::{Ask, Snapshot, Store, StoreError, StoreErrorKind},
     refusal,
     sign::Signer,
     tally::Tally,
 };
+use crate::web::{Http, encoded, host_of};
 
-/// What RFC 3986 and signatures leave as it is.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// A page of a thousand of the longest keys is 2 MiB, of Azure 3 MiB.
+const MAX_PAGE: usize = 4 << 20;
 
 /// How much is looked at, and for how long.
 #[derive(Clone, Copy, Debug)]
@@ -64,7 +64,7 @@ impl Lister {
     /// When the access cannot be used.
     pub fn new(access: Access, prefix: Place, limits: Limits) -> Result<Self, StoreError> {
         access.bucket_url(&prefix)?;
-        let http = Http::new(access.ca.as_deref())?;
+        let http = Http::new(access.ca.as_deref()).map_err(invalid)?;
         let signer = Signer::new(&access, prefix.scheme, &http)?;
         Ok(Self { access, prefix, limits, signer, http })
     }
@@ -115,8 +115,8 @@ impl Lister {
     async fn page(&self, call: &Call<'_>, prefix: &str, size: u16, token: Option<&str>) -> Result<Page, StoreError> {
         let mut request = call.request(prefix, size, token)?;
         self.signer.sign(&mut request).await?;
-        let answer = self.http.send(request).await.map_err(|failure| {
-            StoreError::new(failure.kind(), format!("{} cannot be listed: {failure}.", call.store))
+        let answer = self.http.send(request, MAX_PAGE).await.map_err(|failure| {
+            StoreError::new(kind(&failure), format!("{} cannot be listed: {failure}.", call.store))
         })?;
         call.read(&answer)
     }
@@ -124,7 +124,6 @@ impl Lister {
 
 impl Call<'_> {
     fn request(&self, prefix: &str, size: u16, token: Option<&str>) -> Result<HttpRequest, StoreError> {
-        let encoded = |text| utf8_percent_encode(text, PLAIN);
         let (mut uri, name) = match self.dialect {
             Dialect::S3 => (format!("{}?list-type=2&max-keys={size}", self.url), "continuation-token"),
             Dialect::Azure => (format!("{}?restype=container&comp=list&maxresults={size}", self.url), "marker"),

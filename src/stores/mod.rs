@@ -18,7 +18,6 @@ mod sign;
 mod tally;
 #[cfg(test)]
 mod tests;
-mod tls;
 
 pub use access::{Access, AzureLogin, Credentials, WorkloadIdentity};
 pub use lister::{Limits, Lister};

@@ -3,6 +3,8 @@
 //! Milvus takes `scheme://bucket/key`, where it derives the endpoint from provider and region, and `scheme://endpoint/bucket/key`.
 //! Both are one place here. As with `allowedSources`, nothing is normalised: what has a second reading is refused.
 
+use crate::web::host_of;
+
 /// Longest URI, in bytes.
 const MAX_URI: usize = 2048;
 
@@ -152,12 +154,6 @@ pub(super) fn domain(scheme: Scheme, host: &str) -> &str {
         Some((_, cloud)) if scheme == Scheme::Azure && CLOUDS.contains(&cloud) => cloud,
         _ => host,
     }
-}
-
-/// The `host:port` of an endpoint.
-pub(super) fn host_of(endpoint: &str) -> &str {
-    let authority = endpoint.split_once("://").map_or(endpoint, |(_, authority)| authority);
-    authority.split('/').next().unwrap_or(authority)
 }
 
 /// A URI as (scheme, authority, path).

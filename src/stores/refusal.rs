@@ -1,16 +1,12 @@
 //! What a store's refusal means, as far as its status, its error code and a region tell. Nothing else of it is repeated.
 
-use std::time::Duration;
-
-use hyper::{Response, StatusCode, body::Bytes, header};
-use jiff::{Timestamp, fmt::rfc2822};
+use hyper::{Response, StatusCode, body::Bytes};
 
 use super::{
     page,
     port::{StoreError, StoreErrorKind},
 };
-
-const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+use crate::web;
 
 /// Codes of an unknown or a wrong key, with those of other makers.
 const UNKNOWN_KEY: [&str; 4] = ["InvalidAccessKeyId", "XAdminUserNotFound", "InvalidSecurity", "AuthenticationFailed"];
@@ -33,7 +29,7 @@ pub(super) fn refused(store: &str, answer: &Response<Bytes>) -> StoreError {
     let status = answer.status();
     let (kind, rest) = meaning(status, &code, region.as_deref());
     let said = if code.is_empty() { status.as_str().to_owned() } else { format!("{} {code}", status.as_str()) };
-    let retry_after = retry_after(answer);
+    let retry_after = web::retry_after(answer.headers());
     StoreError { retry_after, ..StoreError::new(kind, format!("{store} answers {said}: {rest}")) }
 }
 
@@ -74,21 +70,6 @@ fn meaning(status: StatusCode, code: &str, region: Option<&str>) -> (StoreErrorK
         _ => (Invalid, "it does not accept the request. Check region, endpoint and auth of the connection's source."),
     };
     (kind, message.to_owned())
-}
-
-/// Seconds, or a date, which counts from the store's own one.
-fn retry_after(answer: &Response<Bytes>) -> Option<Duration> {
-    let text = |name| answer.headers().get(name)?.to_str().ok();
-    let date = |text| rfc2822::parse(text).ok().map(|time| time.timestamp());
-    let wanted = text(header::RETRY_AFTER)?;
-    let pause = match wanted.parse() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            let now: Timestamp = date(text(header::DATE)?)?;
-            date(wanted)?.duration_since(now).try_into().ok()?
-        }
-    };
-    Some(pause.min(LONGEST_PAUSE))
 }
 
 #[cfg(test)]
@@ -147,18 +128,5 @@ mod tests {
         }
         let bare = with_code(301, "PermanentRedirect");
         assert!(bare.message.contains("region"), "{bare}");
-    }
-
-    #[test]
-    fn a_pause_that_is_asked_for_is_told() {
-        let paused = |headers: &[(&str, &str)]| answer(503, headers, "").retry_after.map(|pause| pause.as_secs());
-        let now = ("date", "Thu, 01 Jan 2026 00:00:00 GMT");
-        assert_eq!(paused(&[("retry-after", "7")]), Some(7));
-        assert_eq!(paused(&[("retry-after", "99999")]), Some(3600));
-        assert_eq!(paused(&[("retry-after", "Thu, 01 Jan 2026 00:00:30 GMT"), now]), Some(30));
-        for nothing in [&[][..], &[("retry-after", "soon")], &[("retry-after", "Thu, 01 Jan 2026 00:00:30 GMT")]] {
-            assert_eq!(paused(nothing), None);
-        }
-        assert_eq!(paused(&[("retry-after", "Wed, 31 Dec 2025 00:00:30 GMT"), now]), None, "gone by");
     }
 }

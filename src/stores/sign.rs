@@ -17,10 +17,11 @@ use secrecy::ExposeSecret;
 
 use super::{
     access::{Access, AzureLogin, Credentials, WorkloadIdentity, invalid},
-    http::{Failure, Http},
+    http::kind,
     place::Scheme,
     port::{StoreError, StoreErrorKind},
 };
+use crate::web::{Failure, Http};
 
 /// The service version of the requests to Azure that nothing signs.
 const AZURE_VERSION: HeaderValue = HeaderValue::from_static("2023-11-03");
@@ -200,7 +201,7 @@ fn path(path: &Path) -> String {
 async fn token<T>(from: &Arc<dyn CredentialProvider<Credential = T>>) -> Result<Arc<T>, StoreError> {
     from.get_credential().await.map_err(|error| match failure_of(&error) {
         Some(failure) => {
-            StoreError::new(failure.kind(), format!("The cloud's token service cannot be asked: {failure}."))
+            StoreError::new(kind(failure), format!("The cloud's token service cannot be asked: {failure}."))
         }
         None => StoreError::new(
             StoreErrorKind::Denied,

@@ -4,14 +4,8 @@ use std::{env, fs, path::PathBuf, process};
 
 use object_store::{RetryConfig, aws::AmazonS3Builder};
 
-use super::{
-    super::{
-        http::{Failure, Http},
-        sign::failure_of,
-    },
-    liar::Asked,
-    *,
-};
+use super::{super::sign::failure_of, *};
+use crate::web::{Failure, Http, liar::Asked};
 
 const AZURE_PAGE: &str = "<EnumerationResults><Blobs/><NextMarker/></EnumerationResults>";
 
@@ -25,10 +19,6 @@ async fn asked(credentials: Credentials, uri: &str) -> Asked {
     asked
 }
 
-fn header<'a>(asked: &'a Asked, name: &str) -> Option<&'a str> {
-    asked.headers.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
-}
-
 fn azure(login: AzureLogin) -> Credentials {
     Credentials::Azure { account: "shop".to_owned(), login }
 }
@@ -37,7 +27,7 @@ fn azure(login: AzureLogin) -> Credentials {
 async fn nobody_in_particular_signs_nothing() {
     for uri in ["s3://shop", "gs://shop", "azure://shop"] {
         let asked = asked(Credentials::Anonymous, uri).await;
-        assert_eq!(header(&asked, "authorization"), None, "{uri}");
+        assert_eq!(asked.header("authorization"), None, "{uri}");
     }
 }
 
@@ -45,7 +35,7 @@ async fn nobody_in_particular_signs_nothing() {
 async fn keys_sign_and_are_not_sent() {
     for (uri, region) in [("s3://shop", "us-east-1"), ("oss://shop", "us-east-1"), ("gs://shop", "auto")] {
         let asked = asked(keys(), uri).await;
-        let signature = header(&asked, "authorization").unwrap();
+        let signature = asked.header("authorization").unwrap();
         assert!(signature.starts_with("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/"), "{signature}");
         assert!(signature.contains(&format!("/{region}/s3/aws4_request, SignedHeaders=host;")), "{uri}: {signature}");
         assert!(!format!("{asked:?}").contains("hunter2"), "{asked:?}");
@@ -55,13 +45,13 @@ async fn keys_sign_and_are_not_sent() {
 #[tokio::test]
 async fn azure_takes_a_key_a_token_or_nobody() {
     let key = asked(azure(AzureLogin::Key("aHVudGVyMg==".into())), "azure://shop").await;
-    assert!(header(&key, "authorization").unwrap().starts_with("SharedKey shop:"), "{key:?}");
+    assert!(key.header("authorization").unwrap().starts_with("SharedKey shop:"), "{key:?}");
     assert!(key.target.starts_with("/shop?restype=container&comp=list&maxresults=1000&prefix="), "{key:?}");
     let sas = asked(azure(AzureLogin::Sas("?sv=2023&sig=a%2Bb".into())), "azure://shop").await;
     assert_eq!(sas.parameter("sig"), Some("a%2Bb"));
     for nobody in [azure(AzureLogin::Anonymous), Credentials::Anonymous] {
         let asked = asked(nobody, "azure://shop").await;
-        assert!(header(&asked, "authorization").is_none() && header(&asked, "x-ms-version").is_some(), "{asked:?}");
+        assert!(asked.header("authorization").is_none() && asked.header("x-ms-version").is_some(), "{asked:?}");
     }
 }
 
@@ -70,7 +60,7 @@ async fn a_service_account_signs_its_own_token() {
     let json = |key| serde_json::json!({ "type": "service_account", "private_key": key, "private_key_id": "1", "client_email": "shop@example" });
     let key = json(include_str!("service-account.pem")).to_string();
     let asked = asked(Credentials::ServiceAccount(key.as_str().into()), "gs://shop").await;
-    assert!(header(&asked, "authorization").unwrap().starts_with("Bearer ey"), "{asked:?}");
+    assert!(asked.header("authorization").unwrap().starts_with("Bearer ey"), "{asked:?}");
 
     for wrong in [json("hunter2").to_string(), "hunter2".to_owned(), String::new()] {
         let access = Access {
@@ -128,8 +118,8 @@ async fn as_role(token: Option<&str>, status: u16, key: &'static str) -> Result<
 #[tokio::test]
 async fn a_role_is_taken_with_the_token_of_the_service_account() {
     let asked = as_role(Some("token"), 200, "session").await.unwrap();
-    assert!(header(&asked, "authorization").unwrap().contains("Credential=ASIA/"), "{asked:?}");
-    assert_eq!(header(&asked, "x-amz-security-token"), Some("session"));
+    assert!(asked.header("authorization").unwrap().contains("Credential=ASIA/"), "{asked:?}");
+    assert_eq!(asked.header("x-amz-security-token"), Some("session"));
 }
 
 #[tokio::test]

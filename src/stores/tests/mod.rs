@@ -3,13 +3,17 @@
 
 use std::time::Duration;
 
-use liar::{Answer, Liar, xml};
 use tokio::{io::AsyncWriteExt, net::TcpListener};
 
 use super::*;
+use crate::web::liar::{Answer, Liar};
 
 mod identity;
-mod liar;
+
+/// The body is a listing.
+fn xml(body: String) -> Answer {
+    Answer::Says(200, "content-type: application/xml\r\n", body)
+}
 
 fn anonymous(endpoint: String) -> Access {
     Access { endpoint: Some(endpoint), region: None, credentials: Credentials::Anonymous, ca: None }

@@ -1,4 +1,6 @@
-//! An object store on loopback that says what a test wants it to.
+//! A server on loopback that says what a test wants it to.
+
+#![allow(clippy::unwrap_used)]
 
 use std::{
     net::SocketAddr,
@@ -17,39 +19,42 @@ use tokio::{
 
 /// What a request asked for.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Asked {
+pub(crate) struct Asked {
     /// With the query.
-    pub(super) target: String,
+    pub(crate) target: String,
     /// Names in lower case, one a line.
-    pub(super) headers: String,
+    pub(crate) headers: String,
+    pub(crate) body: String,
 }
 
 impl Asked {
+    /// The value of a header, whose name is in lower case.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
+    }
+
     /// The value of a parameter of the query, encoded as it came.
-    pub(super) fn parameter(&self, name: &str) -> Option<&str> {
+    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         let (_, query) = self.target.split_once('?')?;
         query.split('&').filter_map(|pair| pair.split_once('=')).find_map(|(key, value)| (key == name).then_some(value))
     }
 }
 
 /// What is answered.
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// A status, header lines, a body.
     Says(u16, &'static str, String),
     /// Bytes as they are, then the connection's end.
     Raw(Vec<u8>),
+    /// Bytes as they are, then nothing for as long as the client waits.
+    Stalls(Vec<u8>),
     /// Nothing, for as long as the client waits.
     Hangs,
 }
 
-/// The body is a listing.
-pub(super) fn xml(body: String) -> Answer {
-    Answer::Says(200, "content-type: application/xml\r\n", body)
-}
-
 /// A server that ends with the test.
-pub(super) struct Liar {
-    pub(super) address: SocketAddr,
+pub(crate) struct Liar {
+    pub(crate) address: SocketAddr,
     asked: Arc<Mutex<Vec<Asked>>>,
     accepting: JoinHandle<()>,
 }
@@ -62,7 +67,7 @@ impl Drop for Liar {
 
 impl Liar {
     /// Answers each request as `answer` has it, which is told how many were before it.
-    pub(super) async fn start(answer: impl Fn(&Asked, usize) -> Answer + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(answer: impl Fn(&Asked, usize) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
@@ -85,7 +90,7 @@ impl Liar {
     }
 
     /// All requests so far.
-    pub(super) fn asked(&self) -> Vec<Asked> {
+    pub(crate) fn asked(&self) -> Vec<Asked> {
         self.asked.lock().clone()
     }
 }
@@ -93,16 +98,19 @@ impl Liar {
 async fn read(stream: &mut BufReader<TcpStream>) -> Option<Asked> {
     let mut line = String::new();
     stream.read_line(&mut line).await.ok().filter(|&read| read > 0)?;
-    let target = line.split(' ').nth(1)?.to_owned();
-    let mut headers = String::new();
+    let mut asked = Asked { target: line.split(' ').nth(1)?.to_owned(), ..Asked::default() };
     loop {
         let mut line = String::new();
         stream.read_line(&mut line).await.ok().filter(|&read| read > 0)?;
         match line.trim_end().split_once(':') {
-            Some((name, value)) => headers += &format!("{}:{value}\n", name.to_lowercase()),
-            None => return Some(Asked { target, headers }),
+            Some((name, value)) => asked.headers += &format!("{}:{value}\n", name.to_lowercase()),
+            None => break,
         }
     }
+    let mut body = vec![0; asked.header("content-length").map_or(0, |length| length.parse().unwrap())];
+    stream.read_exact(&mut body).await.ok()?;
+    asked.body = String::from_utf8(body).unwrap();
+    Some(asked)
 }
 
 /// `None` where the connection is over.
@@ -115,11 +123,19 @@ async fn write(stream: &mut BufReader<TcpStream>, answer: Answer) -> Option<()> 
             let _ = stream.write_all(&bytes).await;
             return None;
         }
+        Answer::Stalls(bytes) => {
+            let _ = stream.write_all(&bytes).await;
+            until_the_client_goes(stream).await;
+            return None;
+        }
         Answer::Hangs => {
-            // Until the client goes.
-            let _ = stream.read_u8().await;
+            until_the_client_goes(stream).await;
             return None;
         }
     };
     stream.write_all(&bytes).await.ok()
+}
+
+async fn until_the_client_goes(stream: &mut BufReader<TcpStream>) {
+    let _ = stream.read_u8().await;
 }
