@@ -2,13 +2,7 @@
 //!
 //! It needs Node.js 20 or later with npm; without, it fails and says so.
 
-use std::{
-    fs::{self, File},
-    io::{self, Write},
-    path::PathBuf,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::{path::PathBuf, process::Command};
 
 use hyper::Request;
 use object_store::{
@@ -20,8 +14,6 @@ use crate::{gateway::sent, server::Server};
 
 /// What it needs itself is left to npm.
 const PACKAGE: &str = "azurite@3.37.0";
-/// Of the first time, downloads included.
-const INSTALL_LIMIT: Duration = Duration::from_secs(20 * 60);
 
 /// The account that it always has, with the key that everybody knows.
 pub const ACCOUNT: &str = "devstoreaccount1";
@@ -70,31 +62,16 @@ impl Azure {
 
 /// Azurite's blob service.
 fn program() -> PathBuf {
-    let cache = controlplane::cache().unwrap().join("lake");
-    fs::create_dir_all(&cache).unwrap();
-    let folder = cache.join(PACKAGE.replace('@', "-"));
-    let (program, complete) = (folder.join("node_modules/azurite/dist/src/blob/main.js"), folder.join("complete"));
-    // Other tests may want it at the same time.
-    let lock = File::create(cache.join("install.lock")).unwrap();
-    lock.lock().unwrap();
-    if complete.is_file() {
-        return program;
-    }
-    let kept = folder.display();
-    let sentence =
-        format!("Installing {PACKAGE} for the test of listings of Azure. This is done once: it is kept in {kept}.");
-    // Past the capture of test output: who waits for minutes is to know why.
-    let _ = writeln!(io::stderr(), "{sentence}");
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).unwrap();
-    let mut npm = Command::new("npm");
-    npm.args(["install", "--no-fund", "--no-audit", "--ignore-scripts", "--loglevel=error", "--prefix"]).arg(&folder);
-    npm.arg(PACKAGE).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let said = controlplane::output(npm, INSTALL_LIMIT).expect(
-        "this test needs Node.js 20 or later with npm on PATH; install it, or leave the test out with \
-         `cargo test --workspace -- --skip azurite`",
-    );
-    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
-    File::create(complete).unwrap();
-    program
+    const PROGRAM: &str = "node_modules/azurite/dist/src/blob/main.js";
+    let path = format!("lake/{}", PACKAGE.replace('@', "-"));
+    let what = format!("{PACKAGE} for the test of listings of Azure");
+    let folder = controlplane::kept(&path, PROGRAM, &what, |folder| {
+        let mut npm = Command::new("npm");
+        npm.args(["install", "--no-fund", "--no-audit", "--ignore-scripts", "--loglevel=error", "--prefix"]);
+        npm.arg(folder).arg(PACKAGE);
+        vec![npm]
+    });
+    let needs = "this test needs Node.js 20 or later with npm on PATH; install it, or leave the test out with \
+                 `cargo test --workspace -- --skip azurite`";
+    folder.expect(needs).join(PROGRAM)
 }

@@ -17,9 +17,17 @@ use milvus_refresh_operator::milvus::{
     ErrorKind, IndexState, LoadState, Milvus,
     grpc::{GrpcMilvus, connect::ConnectOptions},
 };
+use python::Environment;
 use serde_json::{Value, json};
 
 mod python;
+
+const PYTHON: Environment = Environment {
+    area: "lite",
+    packages: &["milvus-lite==3.2.2", "pymilvus==3.0.2"],
+    purpose: "the test of the adapter",
+    tests: "milvus_lite",
+};
 
 /// Far more than anything here takes, on a machine that is busy with something else.
 const LONG: Duration = Duration::from_secs(300);
@@ -51,7 +59,7 @@ impl Lite {
         let folder = Folder(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name));
         fs::create_dir_all(&folder.0).unwrap();
         let port = Port::reserve().unwrap();
-        let mut command = Command::new(python::environment().join("milvus-lite"));
+        let mut command = Command::new(PYTHON.programs().join("milvus-lite"));
         command.args(["server", "--host", "127.0.0.1", "--port", &port.number().to_string(), "--data-dir"]);
         command.arg(folder.0.join("data")).env("PYTHONUNBUFFERED", "1");
         let mut process = Process::spawn("milvus-lite", command, &folder.0.join("log")).unwrap();
@@ -66,7 +74,7 @@ impl Lite {
 
     /// Does this with the collection by pymilvus, and gives what pymilvus then says of it.
     fn pymilvus(&self, action: &str) -> Value {
-        let mut command = Command::new(python::environment().join("python"));
+        let mut command = Command::new(PYTHON.programs().join("python"));
         command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lite/collection.py"));
         command.args([&self.url, COLLECTION, action]).args(FILTERS);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -14,6 +14,7 @@
 mod audit;
 mod binaries;
 mod folder;
+mod kept;
 mod port;
 mod process;
 mod program;
@@ -22,6 +23,7 @@ mod spawn;
 
 pub use audit::AuditLine;
 pub use binaries::Binaries;
+pub use kept::kept;
 pub use port::Port;
 pub use process::Process;
 pub use program::{Program, cache};

@@ -155,7 +155,7 @@ pub(crate) fn minor_version(word: &str) -> Option<(u64, u64)> {
 }
 
 /// Says something at once, past the capture of test output: who waits for minutes is to know why.
-fn say(sentence: &str) {
+pub(crate) fn say(sentence: &str) {
     let _ = writeln!(io::stderr(), "{sentence}");
 }
 
