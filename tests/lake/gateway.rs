@@ -11,7 +11,10 @@ use object_store::{
     client::HttpRequestBody,
 };
 
-use crate::{certificates::Issued, server::Server};
+use crate::{
+    certificates::Issued,
+    server::{self, Server},
+};
 
 pub const KEY: &str = "lake";
 pub const SECRET: &str = "lake-secret";
@@ -48,9 +51,7 @@ impl Gateway {
             command.args(["--keep-alive", "--quiet"]);
             if let Some(tls) = tls {
                 // It changes its folder before it reads them.
-                let (chain, key) = (folder.join("cert.pem"), folder.join("key.pem"));
-                fs::write(&chain, &tls.chain).unwrap();
-                fs::write(&key, &tls.key).unwrap();
+                let [chain, key] = server::write(tls, folder);
                 command.arg("--cert").arg(chain).arg("--key").arg(key);
             }
             command.arg("posix").arg(data);

@@ -12,6 +12,8 @@ use std::{
 
 use controlplane::Process;
 
+use crate::certificates::Issued;
+
 /// Far more than anything here takes, on a machine that is busy with something else.
 pub const LONG: Duration = Duration::from_secs(180);
 
@@ -28,7 +30,7 @@ impl Drop for Folder {
 pub struct Server {
     /// Its `host:port`.
     pub address: String,
-    _process: Process,
+    process: Process,
     _folder: Folder,
 }
 
@@ -41,7 +43,12 @@ impl Server {
         fs::create_dir_all(&folder.0).unwrap();
         let started = (0..5).find_map(|_| try_start(name, &folder.0, &command));
         let (address, process) = started.unwrap_or_else(|| panic!("{name} does not start"));
-        Self { address, _process: process, _folder: folder }
+        Self { address, process, _folder: folder }
+    }
+
+    /// All that it wrote.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.process.log()).unwrap()
     }
 }
 
@@ -58,4 +65,13 @@ fn try_start(name: &str, folder: &Path, command: impl Fn(&str, &Path) -> Command
         thread::sleep(Duration::from_millis(20));
     }
     process.is_running().then_some((address, process))
+}
+
+/// The files `cert.pem` and `key.pem` in a folder.
+pub fn write(issued: &Issued, folder: &Path) -> [PathBuf; 2] {
+    [("cert.pem", &issued.chain), ("key.pem", &issued.key)].map(|(name, text)| {
+        let path = folder.join(name);
+        fs::write(&path, text).unwrap();
+        path
+    })
 }
