@@ -17,6 +17,9 @@ pub const MAX_NAME: usize = 255;
 /// The longest source, in bytes. Milvus has no limit of its own.
 pub const MAX_SOURCE: usize = 2048;
 
+/// The longest name of a format, in bytes.
+pub(super) const MAX_FORMAT: usize = 64;
+
 /// The most segments of one collection: 100,000 of the million rows that Milvus makes them of.
 pub const MAX_SEGMENTS: usize = 100_000;
 
@@ -86,6 +89,8 @@ pub struct Collection {
     pub external: bool,
     /// The persisted source, without a login and of at most [`MAX_SOURCE`]; empty when it was deferred at creation.
     pub source: String,
+    /// The `format` of the persisted spec, of at most 64 bytes; empty where Milvus does not tell it.
+    pub format: String,
 }
 
 /// How far a collection is loaded (`GetLoadState`).

@@ -140,6 +140,11 @@ impl Place {
         self.store() == prefix.store() && self.bucket == prefix.bucket && below
     }
 
+    /// Whether its endpoint is the one that its cloud has in `region`.
+    pub fn is_at_its_cloud(&self, region: Option<&str>) -> bool {
+        self.endpoint.is_some() && self.endpoint == self.scheme.endpoint(region)
+    }
+
     /// What has to be the same for two buckets of one name to be one: how it is spoken to and where it is. Only where nobody
     /// tells the endpoint does the cloud count instead.
     fn store(&self) -> (bool, Option<&str>, Option<Scheme>) {
@@ -264,6 +269,29 @@ mod tests {
         assert!(place("s3://shop/a").is_within(&place("s3://shop")));
         let nowhere = |uri| Place::parse(uri, None, None).unwrap();
         assert!(!nowhere("oss://shop/a").is_within(&nowhere("s3://shop/a")));
+    }
+
+    #[test]
+    fn a_place_is_at_its_cloud_or_elsewhere() {
+        let at_its_cloud = |uri, endpoint| {
+            let region = Some("eu-central-1");
+            Place::parse(uri, endpoint, region).unwrap().is_at_its_cloud(region)
+        };
+        for uri in
+            ["s3://b/k", "s3://s3.eu-central-1.amazonaws.com/b", "gs://b", "azure://c", "azure://core.windows.net/c"]
+        {
+            assert!(at_its_cloud(uri, None), "{uri}");
+        }
+        for uri in [
+            "s3://evil.example:443/b",
+            "s3://evil.amazonaws.com/b",
+            "minio://s3.amazonaws.com/b",
+            "azure://evil.core.windows.net/c",
+        ] {
+            assert!(!at_its_cloud(uri, None), "{uri}");
+        }
+        assert!(!at_its_cloud("s3://b/k", Some("https://evil.example")));
+        assert!(!Place::parse("s3://b/k", None, None).unwrap().is_at_its_cloud(None));
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub const MAX_NAMES: usize = 20;
 pub const MAX_MESSAGE: usize = 1024;
 
 /// What to list, and what of it counts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Ask {
     /// A folder or a single object.
     pub place: Place,
@@ -73,6 +73,16 @@ pub struct Newer {
 /// SHA-256, shown as 64 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest(pub(super) [u8; 32]);
+
+#[cfg(test)]
+impl Snapshot {
+    /// So many objects of one byte each.
+    pub(crate) fn of(objects: u8) -> Self {
+        let digest = Digest([objects; 32]);
+        let count = u64::from(objects);
+        Self { paths: digest, contents: digest, objects: count, bytes: count, marker: None, newer: Newer::default() }
+    }
+}
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

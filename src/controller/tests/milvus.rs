@@ -155,7 +155,13 @@ impl Milvus for Fake {
             state.collections.push(name.to_owned());
             state.collections.len() - 1
         });
-        Ok(Collection { id: 7 + i64::try_from(id).unwrap(), name: name.into(), external: true, source: SOURCE.into() })
+        Ok(Collection {
+            id: 7 + i64::try_from(id).unwrap(),
+            name: name.into(),
+            external: true,
+            source: SOURCE.into(),
+            format: String::new(),
+        })
     }
 
     async fn list(&self, _: &str, collection: &str) -> Result<Vec<Job>> {

@@ -75,7 +75,7 @@ impl Milvus for Fake {
         self.most.fetch_max(most, Ordering::SeqCst);
         self.gate.acquire().await.unwrap().forget();
         self.at_once.fetch_sub(1, Ordering::SeqCst);
-        Ok(Collection { id: 7, name: name.to_owned(), external: true, source: String::new() })
+        Ok(Collection { id: 7, name: name.to_owned(), external: true, source: String::new(), format: String::new() })
     }
 
     async fn list(&self, _: &str, _: &str) -> Result<Vec<Job>> {

@@ -14,6 +14,10 @@ use super::wire::{
     milvus::RefreshExternalCollectionJobInfo as JobInfo,
     schema::{FieldData, FieldSchema},
 };
+use crate::milvus::port::MAX_FORMAT;
+
+/// The longest external spec that is looked into, in bytes: no refresh brings a longer one.
+const MAX_SPEC: usize = 64 * 1024;
 
 /// Why an answer is no protobuf message of its kind.
 #[derive(Debug, thiserror::Error)]
@@ -254,6 +258,8 @@ pub(super) struct Schema {
     /// Whether a column of external files backs one of its fields.
     pub external: bool,
     pub external_source: String,
+    /// See [`Collection::format`](crate::milvus::Collection::format).
+    pub format: String,
 }
 
 impl Answer for Description {
@@ -279,11 +285,22 @@ impl Answer for Schema {
                 (1, Field::Bytes(name)) => schema.name = text(&name)?,
                 (4, Field::Bytes(field)) => schema.external |= !FieldSchema::decode(field)?.external_field.is_empty(),
                 (11, Field::Bytes(source)) => schema.external_source = text(&source)?,
+                (12, Field::Bytes(spec)) => schema.format = format(&spec),
                 (_, Field::Bytes(_) | Field::Number(_) | Field::Other) => {}
             }
         }
         Ok(schema)
     }
+}
+
+/// The `format` in an external spec; empty where it has none that can be read. Of the rest, nothing is kept.
+fn format(spec: &[u8]) -> String {
+    #[derive(serde::Deserialize)]
+    struct Spec {
+        format: String,
+    }
+    let read = Some(spec).filter(|spec| spec.len() <= MAX_SPEC).and_then(|spec| serde_json::from_slice(spec).ok());
+    read.map(|Spec { format }| format).filter(|format| format.len() <= MAX_FORMAT).unwrap_or_default()
 }
 
 /// A field of an encoded message.

@@ -119,6 +119,7 @@ pub(super) fn collection(asked: &str, answer: Description, scrubber: &Scrubber) 
         name: name(&own_name, scrubber),
         external: schema.external,
         source: source(&schema.external_source),
+        format: schema.format,
     })
 }
 
@@ -229,6 +230,26 @@ mod tests {
         assert!(described(&answer("", "id")).unwrap().external);
         assert!(!described(&answer("s3://b/k", "")).unwrap().external);
         assert_eq!(described(&answer("", "id")).unwrap().name, "products");
+    }
+
+    #[test]
+    fn of_a_spec_only_its_format_is_told() {
+        let long = format!(r#"{{"format":"{}"}}"#, "x".repeat(65));
+        let huge = format!(r#"{{"format":"parquet","columns":"{}"}}"#, "x".repeat(65_536));
+        for (spec, format) in [
+            (r#"{"extfs":{"access_key_value":"***"},"format":"lance-table"}"#, "lance-table"),
+            (r#"{"extfs":{"format":"x"}}"#, ""),
+            (r#"{"format":7}"#, ""),
+            ("", ""),
+            ("{", ""),
+            (&long, ""),
+            (&huge, ""),
+        ] {
+            let schema = schema::CollectionSchema { external_spec: spec.to_owned(), ..Default::default() };
+            let answer =
+                milvus::DescribeCollectionResponse { schema: Some(schema), collection_id: 5, ..Default::default() };
+            assert_eq!(described(&answer).unwrap().format, format, "{spec}");
+        }
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub fn other_want() -> Desired {
 }
 
 pub fn collection() -> Collection {
-    Collection { id: COLLECTION, name: "products".into(), external: true, source: SOURCE.into() }
+    Collection { id: COLLECTION, name: "products".into(), external: true, source: SOURCE.into(), format: String::new() }
 }
 
 /// A job of the collection that began with its id, so to speak: later ids begin later.

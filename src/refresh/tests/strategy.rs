@@ -291,8 +291,10 @@ fn error() -> impl Strategy<Value = MilvusError> {
 }
 
 fn look() -> impl Strategy<Value = Look> {
-    let collection = (mostly(COLLECTION, vec![7]), prop::bool::weighted(0.9), source())
-        .prop_map(|(id, external, source)| Collection { id, name: "products".into(), external, source });
+    let collection =
+        (mostly(COLLECTION, vec![7]), prop::bool::weighted(0.9), source()).prop_map(|(id, external, source)| {
+            Collection { id, name: "products".into(), external, source, format: String::new() }
+        });
     (option::weighted(0.9, collection), vec(job(), 0..4), vec(id(), 0..2)).prop_map(|(collection, jobs, taken)| Look {
         collection,
         jobs,

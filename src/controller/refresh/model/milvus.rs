@@ -109,7 +109,7 @@ impl Milvus {
 
     pub fn describe(&self) -> Option<Collection> {
         let (id, name) = (self.collection, "products".into());
-        (!self.denied).then(|| Collection { id, name, external: true, source: SOURCE.into() })
+        (!self.denied).then(|| Collection { id, name, external: true, source: SOURCE.into(), format: String::new() })
     }
 
     pub fn list(&self, collection: i64, now: Duration) -> Vec<Job> {
