@@ -16,7 +16,7 @@ use super::{
     port::{Ask, Catalog, CatalogError, CatalogErrorKind, Table},
 };
 use crate::{
-    milvus::scrub::Scrubber,
+    milvus::{MAX_SOURCE, scrub::Scrubber},
     web::{Body, Http, host_of},
 };
 use answer::{Config, Loaded};
@@ -91,6 +91,10 @@ impl Rest {
     /// Where the table of `path` stands.
     async fn stands(&self, path: &str, ask: &Ask, loaded: Loaded) -> Result<Table, CatalogError> {
         let snapshot = loaded.snapshot(ask)?;
+        // It is kept with the tables that were seen.
+        if loaded.metadata_location.len() > MAX_SOURCE {
+            return Err(self.server.malformed("the location of its metadata is longer than 2048 bytes"));
+        }
         let pinned = ask.pinned.filter(|pinned| *pinned != snapshot && !loaded.has(*pinned));
         let mut table = Table { metadata_location: loaded.metadata_location, snapshot, pinned_is_gone: false };
         if let Some(pinned) = pinned {

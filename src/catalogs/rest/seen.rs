@@ -73,6 +73,8 @@ mod tests {
         assert!(seen.get(&ask(0)).is_some());
         seen.put(&ask(MAX_SEEN), HeaderValue::from_static("x"), &table);
         assert_eq!(seen.known.len(), MAX_SEEN);
+        seen.put(&ask(0), HeaderValue::from_static("y"), &table);
+        assert_eq!(seen.known.len(), MAX_SEEN, "a new state of a table takes nobody's place");
         assert!(seen.get(&ask(0)).is_some() && seen.get(&ask(1)).is_none() && seen.get(&ask(MAX_SEEN)).is_some());
         assert!(seen.get(&Ask { pinned: Some(1), ..ask(0) }).is_none());
         seen.put(&ask(0), HeaderValue::try_from("x".repeat(MAX_TAG + 1)).unwrap(), &table);

@@ -39,9 +39,15 @@ async fn a_refusal_is_of_its_class_and_says_what_to_do() {
 async fn no_catalog_there_is_told_from_no_table() {
     let error = told(|| says(404, "<html>not found</html>")).await;
     assert!(error.kind == CatalogErrorKind::Invalid && error.message.contains("no Iceberg REST catalog"), "{error}");
-    let nothing = Liar::start(|_, _| says(404, model("warehouse shop"))).await;
-    let error = rest(&nothing).table(&ask()).await.unwrap_err();
-    assert!(error.kind == CatalogErrorKind::Invalid && error.message.contains("Check uri and warehouse"), "{error}");
+    for (status, kind, part) in [
+        (404, CatalogErrorKind::Invalid, "no such warehouse"),
+        (403, CatalogErrorKind::Denied, "may not read the warehouse"),
+        (401, CatalogErrorKind::Denied, "Secret"),
+    ] {
+        let nothing = Liar::start(move |_, _| says(status, model("warehouse shop"))).await;
+        let error = rest(&nothing).table(&ask()).await.unwrap_err();
+        assert!(error.kind == kind && error.message.contains(part), "{error}");
+    }
 }
 
 #[tokio::test]
@@ -75,6 +81,7 @@ async fn an_answer_that_is_none_of_the_protocol_is_no_table() {
         CONFIG.to_owned(),
         model("with a 200").to_string(),
         json!({"metadata": {"current-snapshot-id": 1}}).to_string(),
+        table(&[SNAPSHOT]).to_string().replace("s3://", &format!("s3://{}", "x".repeat(2048))),
         json!({"metadata-location": null, "metadata": {"current-snapshot-id": 1}}).to_string(),
         format!("{}x", table(&[SNAPSHOT])),
         float,
