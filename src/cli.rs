@@ -38,7 +38,7 @@ fn without(command: clap::Command, is_empty: impl Fn(&OsStr) -> bool + Copy) -> 
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the operator against the cluster of the kubeconfig or, in a pod, of the service account.
-    Run(Run),
+    Run(Box<Run>),
     /// Print the custom resource definitions as YAML.
     Crds,
     /// Print what every failure class means and how to resolve it, as Markdown.
@@ -84,6 +84,33 @@ pub struct Run {
     /// Use a Secret only if its owner has set the label `milvus-refresh.dev/allow: "true"` on it. ConfigMaps need no label.
     #[arg(long, env = "REQUIRE_SECRET_LABEL")]
     pub require_secret_label: bool,
+
+    /// Let connections list their sources with the operator's own identity in a cloud (`auth.workloadIdentity`): whoever may
+    /// write a connection can then use every role and identity that trusts the operator's service account.
+    #[arg(long, env = "ALLOW_WORKLOAD_IDENTITY")]
+    pub allow_workload_identity: bool,
+
+    /// The file with the token of the operator's service account for AWS. The chart mounts it there.
+    #[arg(
+        long,
+        env = "AWS_WEB_IDENTITY_TOKEN_FILE",
+        value_name = "FILE",
+        default_value = "/var/run/secrets/milvus-refresh-operator/aws/token"
+    )]
+    pub aws_token_file: PathBuf,
+
+    /// The same for Azure.
+    #[arg(
+        long,
+        env = "AZURE_FEDERATED_TOKEN_FILE",
+        value_name = "FILE",
+        default_value = "/var/run/secrets/milvus-refresh-operator/azure/token"
+    )]
+    pub azure_token_file: PathBuf,
+
+    /// Address of Azure's authority. Default: that of the public cloud.
+    #[arg(long, env = "AZURE_AUTHORITY_HOST", value_name = "URL")]
+    pub azure_authority_host: Option<String>,
 
     /// Format of the log lines.
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
@@ -175,7 +202,7 @@ mod tests {
 
     fn run(args: &[&str]) -> Result<Run, String> {
         match Cli::try_parse_from([&["milvus-refresh-operator", "run"], args].concat()) {
-            Ok(Cli { command: Command::Run(run) }) => Ok(run),
+            Ok(Cli { command: Command::Run(run) }) => Ok(*run),
             Ok(other) => panic!("{other:?}"),
             Err(error) => Err(error.to_string()),
         }
@@ -193,6 +220,10 @@ mod tests {
             "--log-filter-file=a",
             "--per-object-metrics",
             "--require-secret-label",
+            "--allow-workload-identity",
+            "--aws-token-file=a",
+            "--azure-token-file=a",
+            "--azure-authority-host=a",
             "--watch-namespace=a",
             "--http-address=[::1]:9090",
             "--workers=2",
@@ -203,6 +234,10 @@ mod tests {
             "--log-filter-file=b",
             "--per-object-metrics",
             "--require-secret-label",
+            "--allow-workload-identity",
+            "--aws-token-file=b",
+            "--azure-token-file=b",
+            "--azure-authority-host=b",
             "--watch-namespace=b,c",
         ]);
         let run = run.unwrap();
@@ -210,6 +245,8 @@ mod tests {
         assert_eq!((run.workers, run.leader_elect, run.lease_name.as_str()), (2, false, "b"));
         assert_eq!((run.lease_namespace.as_deref(), run.log_format), (Some("b"), LogFormat::Text));
         assert_eq!(run.log_filter_file, Some(PathBuf::from("b")));
+        assert_eq!((run.aws_token_file, run.azure_token_file), (PathBuf::from("b"), PathBuf::from("b")));
+        assert_eq!((run.allow_workload_identity, run.azure_authority_host.as_deref()), (true, Some("b")));
         assert_eq!(run.watch_namespaces, ["a", "b", "c"]);
     }
 
@@ -219,7 +256,7 @@ mod tests {
             let run = command.find_subcommand("run").unwrap();
             run.get_arguments().filter_map(|arg| arg.get_env().map(OsStr::to_owned)).collect::<Vec<_>>()
         };
-        assert_eq!(variables(&without(Cli::command(), |_| false)).len(), 10, "the flags that a variable can set");
+        assert_eq!(variables(&without(Cli::command(), |_| false)).len(), 14, "the flags that a variable can set");
         assert_eq!(variables(&without(Cli::command(), |name| name != "WORKERS")), ["WORKERS"]);
     }
 

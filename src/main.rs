@@ -9,7 +9,7 @@ use milvus_refresh_operator::{
     cli::{self, Cli, Command, Run},
     clock::Clock,
     cluster::client,
-    controller::{self, Context, Process},
+    controller::{self, Context, IdentityTokens, Process, Rules},
     health::Health,
     http,
     leader::{self, Candidate, Ended, Leadership},
@@ -23,7 +23,7 @@ const LEASE_LOST: i32 = 3;
 
 fn main() -> anyhow::Result<()> {
     match Cli::read().command {
-        Command::Run(options) => run(options),
+        Command::Run(options) => run(*options),
         Command::Crds => print(&api::crds_yaml()?),
         Command::Failures => print(&refresh::failures_page()),
         Command::Reference => print(&cli::reference()),
@@ -70,7 +70,15 @@ async fn run(options: Run) -> anyhow::Result<()> {
     };
     let process = Process { clock, metrics, health: Arc::new(Health::default()), leadership };
     let http = tokio::spawn(http::serve(listener, process.clone(), stop.clone()));
-    let context = Arc::new(Context::new(client, process, identity, &scopes, options.require_secret_label));
+    let rules = Rules {
+        require_secret_label: options.require_secret_label,
+        workload_identity: options.allow_workload_identity.then_some(IdentityTokens {
+            aws: options.aws_token_file,
+            azure: options.azure_token_file,
+            azure_authority: options.azure_authority_host,
+        }),
+    };
+    let context = Arc::new(Context::new(client, process, identity, &scopes, rules));
     let work = controller::run(context, &scopes, options.workers, stop.clone());
     match candidate {
         None => work.await?,

@@ -30,17 +30,28 @@ pub fn conditions(
     before: &[Condition],
     now: Timestamp,
 ) -> Vec<Condition> {
-    let condition = |(type_, status): (&str, &str)| {
-        let stood = before.iter().find(|condition| condition.type_ == type_ && condition.status == status);
+    let row = |(type_, status)| {
         let speaks = type_ == READY || status == "True";
-        Condition {
-            type_: type_.to_owned(),
-            status: status.to_owned(),
-            reason: says.0.to_owned(),
-            message: if speaks { says.1.to_owned() } else { String::new() },
-            last_transition_time: stood.map_or(Time(now), |condition| condition.last_transition_time.clone()),
-            observed_generation: generation,
-        }
+        condition((type_, status), (says.0, if speaks { says.1 } else { "" }), generation, before, now)
     };
-    rows.into_iter().map(condition).collect()
+    rows.into_iter().map(row).collect()
+}
+
+/// One condition, with its reason and its message.
+pub fn condition(
+    (type_, status): (&str, &str),
+    (reason, message): (&str, &str),
+    generation: Option<i64>,
+    before: &[Condition],
+    now: Timestamp,
+) -> Condition {
+    let stood = before.iter().find(|condition| condition.type_ == type_ && condition.status == status);
+    Condition {
+        type_: type_.to_owned(),
+        status: status.to_owned(),
+        reason: reason.to_owned(),
+        message: message.to_owned(),
+        last_transition_time: stood.map_or(Time(now), |condition| condition.last_transition_time.clone()),
+        observed_generation: generation,
+    }
 }

@@ -15,7 +15,9 @@ mod sources;
 mod tls;
 mod verify;
 
-pub use condition::{COMPLETE, FAILED, READY, RECONCILING, SOURCES_READY, STALLED, SUSPENDED, VERIFIED, conditions};
+pub use condition::{
+    COMPLETE, FAILED, READY, RECONCILING, SOURCES_READY, STALLED, SUSPENDED, VERIFIED, condition, conditions,
+};
 pub use connection::{
     ConnectionAuth, ConnectionSpec, ConnectionStatus, MilvusConnection, MilvusReference, SecretReference,
 };

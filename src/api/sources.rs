@@ -162,7 +162,7 @@ pub struct IcebergCatalog {
 #[serde(rename_all = "camelCase")]
 pub struct CatalogAuth {
     /// A Secret in the same namespace with the key `token`, or the keys `clientID` and `clientSecret` (OAuth2 client
-    /// credentials). With those, `tokenURI` may name where tokens are given out; absent: `/v1/oauth/tokens` of the catalog. One
-    /// trailing line break in a value is ignored.
+    /// credentials). With those, `tokenURI` may name where tokens are given out (absent: `/v1/oauth/tokens` of the catalog), and
+    /// `scope` what the token is for, which some catalogs require. One trailing line break in a value is ignored.
     pub secret_ref: SecretReference,
 }

@@ -9,7 +9,7 @@ use kube::{Client, Resource, runtime::reflector::Store};
 use tokio_util::task::TaskTracker;
 
 use super::{
-    connection::{MilvusRefs, References, Server, Servers},
+    connection::{MilvusRefs, Outlook, References, Rules, Server, Servers},
     refresh::Volatile,
 };
 use crate::{
@@ -22,6 +22,7 @@ use crate::{
     object::Key,
     refresh::{Connection, Desired, Recorded, is_due},
     requeue::{Router, staggered::Spread},
+    scout::Scout,
     turns::fence::Due,
 };
 
@@ -55,11 +56,13 @@ pub struct Context {
     /// Where notices become Events.
     pub events: Events,
     /// The connections.
-    pub servers: Servers,
+    pub servers: Arc<Servers>,
+    /// Looks at sources.
+    pub scout: Scout,
     /// The Secrets and ConfigMaps that connections name.
     pub references: References,
-    /// Whether a Secret must be marked to be used.
-    pub require_secret_label: bool,
+    /// What decides about the use of Secrets and identities.
+    pub rules: Rules,
     /// The Milvus objects that connections name.
     pub milvus_refs: MilvusRefs,
     /// What this process knows beyond what is durable.
@@ -86,15 +89,18 @@ impl Context {
         Process { clock, metrics, health, leadership }: Process,
         operator: String,
         scopes: &[Option<String>],
-        require_secret_label: bool,
+        rules: Rules,
     ) -> Self {
         let client = restored::noticed(client);
         let connections = Router::new(scopes);
         let refreshes = Router::new(scopes);
+        let servers = Arc::<Servers>::default();
+        let (among, wake, counts) = (servers.clone(), refreshes.clone(), metrics.clone());
+        let scout = Scout::new(Outlook { servers: among, refreshes: wake, metrics: counts });
         Self {
             events: Events::start(client.clone()),
             references: References::new(client.clone(), connections.clone()),
-            require_secret_label,
+            rules,
             milvus_refs: MilvusRefs::new(client.clone(), connections.clone()),
             client,
             clock,
@@ -103,7 +109,8 @@ impl Context {
             health,
             leadership,
             passes: TaskTracker::new(),
-            servers: Servers::default(),
+            servers,
+            scout,
             refreshes,
             connections,
             spread: Spread::default(),

@@ -21,6 +21,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
+pub use connection::{IdentityTokens, Rules};
 pub use context::{Context, Process};
 pub use drive::Error;
 use drive::{Watched, drive};

@@ -3,7 +3,7 @@
 //!
 //! * `passes`, `workqueue`, `requests`: the controllers and their API server.
 //! * `refreshes`: the runs, from what is durable of them.
-//! * `connections`, `calls`: Milvus.
+//! * `connections`, `calls`: Milvus; `sources`: what the source watch looks at.
 //! * `page`: how it is written down; `reference`: the same for people, without numbers.
 
 mod calls;
@@ -13,6 +13,7 @@ mod passes;
 mod reference;
 mod refreshes;
 mod requests;
+mod sources;
 mod workqueue;
 
 use std::fmt;
@@ -34,6 +35,7 @@ pub use passes::{Outcome, Pass, Passes};
 pub use reference::table as reference;
 pub use refreshes::Refreshes;
 pub use requests::Requests;
+pub use sources::Sources;
 pub use workqueue::WorkQueue;
 
 /// The controllers, which are there from the start.
@@ -66,6 +68,8 @@ pub struct Metrics {
     pub connections: Connections,
     /// The calls to Milvus.
     pub calls: Calls,
+    /// The looks at sources.
+    pub sources: Sources,
     /// The refreshes that could not be written since this process took over.
     pub unwritten: Gauge,
     undecodable: Family<Controller, Counter>,
@@ -134,6 +138,7 @@ impl Metrics {
             refreshes: Refreshes::new(&mut registry, options.per_object),
             connections: Connections::new(&mut registry, options.per_object),
             calls: Calls::new(&mut registry),
+            sources: Sources::new(&mut registry),
             unwritten,
             undecodable,
             leads: leads.get_or_create_owned(&Lease { name: options.lease }),

@@ -69,6 +69,13 @@ impl Lister {
         Ok(Self { access, prefix, limits, signer, http })
     }
 
+    /// `sent` hears of each request that is sent, those for tokens included.
+    #[must_use]
+    pub fn heard(self, sent: impl Fn() + Send + Sync + 'static) -> Self {
+        self.http.heard(sent);
+        self
+    }
+
     async fn pages(&self, ask: &Ask) -> Result<Snapshot, StoreError> {
         if !ask.place.is_within(&self.prefix) {
             return Err(invalid("The source is not within the prefix that the credentials are for."));

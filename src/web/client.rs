@@ -4,6 +4,7 @@ use std::{
     error::Error,
     fmt, io,
     net::{IpAddr, SocketAddr},
+    sync::{Arc, OnceLock},
     time::Duration,
     vec,
 };
@@ -38,7 +39,10 @@ type Resolver = MapResult<GaiResolver, fn(io::Result<GaiAddrs>) -> Resolved>;
 
 /// A client with its connections. Clones share them.
 #[derive(Clone)]
-pub(crate) struct Http(Client<HttpsConnector<Tcp<Resolver>>, HttpRequestBody>);
+pub(crate) struct Http {
+    client: Client<HttpsConnector<Tcp<Resolver>>, HttpRequestBody>,
+    heard: Arc<OnceLock<Box<dyn Fn() + Send + Sync>>>,
+}
 
 impl fmt::Debug for Http {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -78,7 +82,13 @@ impl Http {
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(1)
             .build(connector.wrap_connector(tcp));
-        Ok(Self(client))
+        Ok(Self { client, heard: Arc::default() })
+    }
+
+    /// `heard` is called when a request is sent, by whichever clone. Only the first one counts.
+    pub(crate) fn heard(&self, heard: impl Fn() + Send + Sync + 'static) {
+        // Whoever hears already goes on.
+        let _ = self.heard.set(Box::new(heard));
     }
 
     /// Sends a request. Of the answer's body at most `limit` bytes are read.
@@ -87,7 +97,10 @@ impl Http {
             return Err(Failure::LinkLocal);
         }
         let plain = request.uri().scheme() == Some(&Scheme::HTTP);
-        let answer = self.0.request(request).await.map_err(|error| failure(&error, plain))?;
+        if let Some(heard) = self.heard.get() {
+            heard();
+        }
+        let answer = self.client.request(request).await.map_err(|error| failure(&error, plain))?;
         Ok(answer.map(|body| Body { body: Limited::new(body, limit), limit }))
     }
 

@@ -72,6 +72,13 @@ impl Rest {
         Ok(Self { access, limits, http, server, logins, routes: tokio::sync::Mutex::default(), seen: Mutex::default() })
     }
 
+    /// `sent` hears of each request that is sent, those for tokens included.
+    #[must_use]
+    pub fn heard(self, sent: impl Fn() + Send + Sync + 'static) -> Self {
+        self.http.heard(sent);
+        self
+    }
+
     async fn look(&self, ask: &Ask) -> Result<Table, CatalogError> {
         let path = self.routes().await?.table(&ask.table)?;
         let known = self.seen.lock().get(ask);

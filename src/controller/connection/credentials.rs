@@ -122,7 +122,10 @@ impl Credentials {
 }
 
 /// The content of an object that is there and may be used.
-fn found(reference: &Reference, view: View, label: bool) -> Result<Arc<Content>, Problem> {
+///
+/// # Errors
+/// When it is not known, not there, or must not be used.
+pub(super) fn found(reference: &Reference, view: View, label: bool) -> Result<Arc<Content>, Problem> {
     let content = match view {
         View::Loading => return Err(Problem::Loading),
         View::Missing => {
@@ -150,7 +153,8 @@ fn found(reference: &Reference, view: View, label: bool) -> Result<Arc<Content>,
     }
 }
 
-fn absent(reference: &Reference, problem: &str) -> Problem {
+/// What is wrong with an object that is there.
+pub(super) fn absent(reference: &Reference, problem: &str) -> Problem {
     Problem::Absent(format!(
         "{reference} cannot be used: {problem}. Correct it; the operator then connects automatically."
     ))
@@ -169,7 +173,7 @@ fn login(reference: &Reference, secret: &Content) -> Result<Login, Problem> {
 }
 
 /// A file mostly ends with a line break, which `kubectl create secret --from-file` keeps and nobody means.
-fn without_line_break(text: &str) -> &str {
+pub(super) fn without_line_break(text: &str) -> &str {
     text.strip_suffix("\r\n").or_else(|| text.strip_suffix('\n')).unwrap_or(text)
 }
 

@@ -2,16 +2,22 @@
 
 use std::{sync::Arc, time::Duration};
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{Api, Resource};
 
 use super::{
     credentials::{Credentials, Problem, Wanted},
     milvus_ref::Target,
     probe::{Health, probe},
+    references::View,
     servers::{Origin, Server},
+    sources::{self, Clients, PLAINTEXT, Sent},
 };
 use crate::{
-    api::{ConnectionReason, ConnectionStatus, MilvusConnection, READY, RECONCILING, STALLED, conditions},
+    api::{
+        ConnectionReason, ConnectionStatus, MilvusConnection, READY, RECONCILING, SOURCES_READY, STALLED, condition,
+        conditions,
+    },
     backoff::shortened,
     cluster::{
         packed::Packed,
@@ -69,6 +75,7 @@ impl watch::Lifecycle<Packed<MilvusConnection>> for Lifecycle {
     fn gone(&self, uid: &str, key: &Key) {
         self.context.volatile.memory.forget(uid);
         self.context.servers.remove(key);
+        self.context.scout.gone(key);
         self.context.metrics.connections.remove(key);
         self.context.milvus_refs.release(key);
         self.context.references.of(key, &[]);
@@ -94,6 +101,8 @@ pub(crate) async fn reconcile(connection: Arc<MilvusConnection>, context: Arc<Co
         .turns
         .slots
         .limit(&key, usize::try_from(connection.spec.max_concurrent_refreshes).unwrap_or(1).max(1));
+    let wanted = Wanted::by(&connection.spec);
+    let views = views(&key, &connection, &context, &wanted);
     let address = match context.milvus_refs.target(&key, &connection.spec) {
         Target::Address(address) => address,
         Target::Loading => return Ok(Wake::OnChange),
@@ -103,9 +112,7 @@ pub(crate) async fn reconcile(connection: Arc<MilvusConnection>, context: Arc<Co
             return Ok(Wake::OnChange);
         }
     };
-    let wanted = Wanted::by(&connection.spec);
-    let views = context.references.of(&key, &wanted.references());
-    let read = wanted.read(views, context.require_secret_label);
+    let read = wanted.read(views, context.rules.require_secret_label);
     let (health, server) = match read.and_then(|credentials| credentials.sendable_to(&address, &connection.spec)) {
         Ok(credentials) => {
             let origin = origin(&connection, &address, &credentials);
@@ -121,6 +128,29 @@ pub(crate) async fn reconcile(connection: Arc<MilvusConnection>, context: Arc<Co
     };
     settle(&connection, &context, Some(&address), &health, server).await?;
     Ok(Wake::After(pause(&context, &key, &health)))
+}
+
+/// What is known of all that the connection refers to for Milvus. What its sources and catalogs refer to becomes their clients.
+fn views(key: &Key, connection: &MilvusConnection, context: &Context, wanted: &Wanted) -> Vec<View> {
+    let (own, of_sources) = (wanted.references(), sources::references(&connection.spec));
+    let all: Vec<_> = own.iter().copied().chain(&of_sources).collect();
+    let mut views = context.references.of(key, &all);
+    let of_sources = views.split_off(own.len().min(views.len()));
+    let before = context.servers.clients(key);
+    let counts = context.metrics.sources.clone();
+    let sent: Sent = Arc::new(move || counts.sent());
+    let clients = Clients::resolve(&connection.spec, of_sources, &context.rules, before.as_deref(), &sent);
+    // Those of before go on until it is known; with them, what they were made of.
+    let Some(clients) = clients else { return views };
+    if before.is_none_or(|before| !clients.is_as(&before)) {
+        if let Some(message) = clients.exposed() {
+            let notice = Notice { warning: true, reason: PLAINTEXT, message };
+            context.events.publish(connection.object_ref(&()), "Watch".to_owned(), notice);
+        }
+        context.scout.allow(key, Arc::new(clients.sources()));
+        context.servers.look_through(key, Arc::new(clients));
+    }
+    views
 }
 
 /// Tells the connection's refreshes and its status what was found.
@@ -211,7 +241,7 @@ fn build(
     if exposed {
         let message = "The login is sent unencrypted over http://. Use https:// in the address, with tls.caRef if the server's \
                        certificate comes from a private CA.";
-        let notice = Notice { warning: true, reason: "PlaintextCredentials", message: message.to_owned() };
+        let notice = Notice { warning: true, reason: PLAINTEXT, message: message.to_owned() };
         context.events.publish(connection.object_ref(&()), "Connect".to_owned(), notice);
     }
     Ok(server)
@@ -233,13 +263,14 @@ async fn write(
     } else {
         ["False", "True", "False"]
     };
-    let conditions = conditions(
+    let mut conditions = conditions(
         [READY, RECONCILING, STALLED].into_iter().zip(row),
         (health.reason.as_str(), &health.message),
         meta.generation,
         &before.conditions,
         context.clock.now(),
     );
+    conditions.extend(sources_ready(connection, context, &before.conditions));
     let status = ConnectionStatus {
         observed_generation: meta.generation,
         server_version: health.version.clone().or(before.server_version.clone()),
@@ -255,6 +286,16 @@ async fn write(
         Ok(_) | Err(WriteError::Gone) => Ok(()),
         Err(error @ (WriteError::Conflict | WriteError::Refused(_) | WriteError::Unanswered(_))) => Err(error.into()),
     }
+}
+
+/// The condition of its sources and catalogs, if it has any; that of before, until what they refer to is known.
+fn sources_ready(connection: &MilvusConnection, context: &Context, before: &[Condition]) -> Option<Condition> {
+    let Some(clients) = context.servers.clients(&Key::of(connection)) else {
+        return before.iter().find(|condition| condition.type_ == SOURCES_READY).cloned();
+    };
+    let (status, reason, message) = clients.condition()?;
+    let (row, says) = ((SOURCES_READY, status), (reason, message.as_str()));
+    Some(condition(row, says, connection.meta().generation, before, context.clock.now()))
 }
 
 /// How long until the next look, with jitter so that many connections spread out.

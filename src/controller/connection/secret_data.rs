@@ -39,14 +39,14 @@ impl Content {
         }
     }
 
-    /// Why nothing of it may be sent to Milvus, and what to do; `None` when it may. Continues a sentence that begins with
+    /// Why nothing of it may be sent to anybody, and what to do; `None` when it may. Continues a sentence that begins with
     /// the object. `label` asks for Secrets that are marked.
     pub fn refusal(&self, label: bool) -> Option<String> {
         let type_ = self.type_.as_deref().unwrap_or_default();
         if REFUSED_TYPES.contains(&type_) {
             return Some(format!(
-                "is of type {type_}: the operator never sends credentials of Kubernetes to Milvus. Use a Secret that was \
-                 created for Milvus."
+                "is of type {type_}: the operator never sends credentials of Kubernetes anywhere. Use a Secret that was \
+                 created for this purpose."
             ));
         }
         (label && !self.allowed).then(|| {

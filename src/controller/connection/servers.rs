@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use super::sources::Clients;
 use crate::{
     milvus::{Milvus, examiner::Examiner, poller::Poller},
     object::Key,
@@ -48,6 +49,8 @@ struct Known {
     allowed: Vec<String>,
     /// Whether they may count rows with filters: `spec.allowVerifyQueries`.
     queries: bool,
+    /// The clients of its sources and catalogs.
+    clients: Option<Arc<Clients>>,
     view: Connection,
     server: Option<(Origin, Arc<Server>)>,
     failures: u32,
@@ -56,7 +59,15 @@ struct Known {
 
 impl Default for Known {
     fn default() -> Self {
-        Self { allowed: Vec::new(), queries: false, view: Connection::Unknown, server: None, failures: 0, looked: None }
+        Self {
+            allowed: Vec::new(),
+            queries: false,
+            clients: None,
+            view: Connection::Unknown,
+            server: None,
+            failures: 0,
+            looked: None,
+        }
     }
 }
 
@@ -82,6 +93,16 @@ impl Servers {
     /// What the refreshes of the connection may bring along.
     pub fn allowed(&self, connection: &Key) -> Vec<String> {
         self.known.lock().get(connection).map(|known| known.allowed.clone()).unwrap_or_default()
+    }
+
+    /// The clients of its sources and catalogs, once they are known.
+    pub(in crate::controller) fn clients(&self, connection: &Key) -> Option<Arc<Clients>> {
+        self.known.lock().get(connection)?.clients.clone()
+    }
+
+    /// From now on these are the clients of its sources and catalogs.
+    pub(super) fn look_through(&self, connection: &Key, clients: Arc<Clients>) {
+        self.known.lock().entry(connection.clone()).or_default().clients = Some(clients);
     }
 
     /// How the connection looks to a run, with its server where it is ready; `None` when it is not known to exist.
@@ -143,7 +164,7 @@ impl Servers {
         };
         let changed = !same_server || !same_spec || before.as_ref().is_none_or(|known| known.view != view);
         let ready = matches!(view, Connection::Ready { .. });
-        let Known { allowed, queries, failures: failed, .. } = before.unwrap_or_default();
+        let Known { allowed, queries, clients, failures: failed, .. } = before.unwrap_or_default();
         let failures = if ready {
             0
         } else if new_origin {
@@ -152,7 +173,7 @@ impl Servers {
             failed.saturating_add(1)
         };
         let looked = Some(Instant::now());
-        all.insert(connection.clone(), Known { allowed, queries, view, server, failures, looked });
+        all.insert(connection.clone(), Known { allowed, queries, clients, view, server, failures, looked });
         changed
     }
 

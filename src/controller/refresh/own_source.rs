@@ -72,7 +72,7 @@ impl Outside<'_> {
         };
         let invalid = |problem: String| OwnSourceCheck::Refused(FailureClass::InvalidSpec, problem);
         let content = Content::from(secret);
-        if let Some(refusal) = content.refusal(self.context.require_secret_label) {
+        if let Some(refusal) = content.refusal(self.context.rules.require_secret_label) {
             return Err(invalid(format!("Secret {name} {refusal}")));
         }
         let Some(text) = content.text(key) else {

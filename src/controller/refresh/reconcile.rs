@@ -47,6 +47,7 @@ impl watch::Lifecycle<Packed<ExternalCollectionRefresh>> for Lifecycle {
 
     fn gone(&self, uid: &str, key: &Key) {
         self.context.servers.gone(key);
+        self.context.scout.forget(key);
         forget(&self.context, uid);
     }
 

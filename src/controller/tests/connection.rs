@@ -9,7 +9,7 @@ use axum::{
     body::{Body, Bytes},
     http::Response,
 };
-use futures::stream as streams;
+use futures::{StreamExt, stream as streams};
 use jiff::Timestamp;
 use kube::{Client, core::Status};
 use parking_lot::Mutex;
@@ -23,6 +23,7 @@ use crate::{
     milvus::grpc::tests::scripted::{Reply, serve},
     object::Key,
     refresh::Wake,
+    scout::{Plan, What},
 };
 
 fn connection(spec: Value) -> MilvusConnection {
@@ -56,7 +57,7 @@ impl ApiServer {
         let clock = Clock { now: || Timestamp::UNIX_EPOCH, random: || 0.0, nonce: || 0 };
         let leadership = Leadership::without_election();
         let process = Process { clock, metrics: Arc::default(), health: Arc::default(), leadership };
-        Arc::new(Context::new(Client::new(service, "default"), process, "me".to_owned(), &[None], false))
+        Arc::new(Context::new(Client::new(service, "default"), process, "me".to_owned(), &[None], Rules::default()))
     }
 
     async fn answer(&self, request: axum::http::Request<kube::client::Body>) -> Response<Body> {
@@ -177,5 +178,101 @@ async fn a_login_is_never_sent_in_clear_to_an_address_that_a_milvus_object_gives
             let key = Key { namespace: "default".to_owned(), name: "default".to_owned() };
             assert!(context.servers.view(&key).unwrap().1.is_none(), "there is no client that could send it");
         }
+    }
+}
+
+/// The condition of that type in the last status.
+fn condition(server: &ApiServer, type_: &str) -> Value {
+    let written = server.written.lock();
+    let conditions = written.last().map(|status| status["conditions"].as_array().unwrap().clone());
+    conditions.into_iter().flatten().find(|condition| condition["type"] == type_).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn what_was_told_of_sources_stays_until_their_secrets_are_known_again() {
+    let server = ApiServer::default();
+    let source = json!({ "prefix": "s3://lake", "region": "r", "auth": { "secretRef": { "name": "odd" } } });
+    let mut connection = connection(json!({ "address": "http://127.0.0.1:1", "sources": [source] }));
+    let told = json!({ "type": "SourcesReady", "status": "False", "reason": "SecretNotFound", "message": "told", "lastTransitionTime": "2026-01-01T00:00:00Z" });
+    connection.status = serde_json::from_value(json!({ "conditions": [told] })).unwrap();
+    let wake = connection::reconcile(Arc::new(connection), server.context()).await.unwrap();
+    assert_ne!(wake, Wake::OnChange, "its Milvus needs none of them");
+    assert_eq!(condition(&server, "SourcesReady")["message"], "told");
+}
+
+/// Passes over a connection until its sources have that status.
+async fn until_sources(server: &ApiServer, connection: &Arc<MilvusConnection>, context: &Arc<Context>, status: &str) {
+    while condition(server, "SourcesReady")["status"] != status {
+        looked(connection, context).await;
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(1)).await;
+        tokio::time::resume();
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_source_is_told_beside_ready_and_mended_by_its_secret_alone() {
+    let (address, _) = serve(|_| Reply::status(tonic::Code::Unauthenticated, "auth check failure")).await;
+    let server = ApiServer::default();
+    let spec = |name: &str| {
+        let source = json!({ "prefix": "s3://lake", "region": "r", "auth": { "secretRef": { "name": name } } });
+        Arc::new(connection(json!({ "address": format!("http://{address}"), "sources": [source] })))
+    };
+    let context = server.context();
+    looked(&Arc::new(connection(json!({ "address": format!("http://{address}") }))), &context).await;
+    assert_eq!(condition(&server, "SourcesReady"), Value::Null, "there are none");
+
+    let data = |key: &str| json!({ key: k8s_openapi::ByteString(b"hunter2".to_vec()) });
+    *server.secret.lock() =
+        json!({ "metadata": { "name": "odd", "resourceVersion": "1" }, "data": data("accessKeyID") });
+    let context = server.context();
+    until_sources(&server, &spec("odd"), &context, "False").await;
+    let (ready, sources) = (condition(&server, "Ready"), condition(&server, "SourcesReady"));
+    assert_eq!((&ready["reason"], &sources["status"]), (&json!("Unauthenticated"), &json!("False")));
+    assert!(sources["message"].as_str().unwrap().contains("Secret odd cannot be used"), "{sources}");
+    assert!(ready["message"].as_str().unwrap().contains("auth check failure"), "{ready}");
+
+    let key = Key { namespace: "default".to_owned(), name: "default".to_owned() };
+    let clients = context.servers.clients(&key).unwrap();
+    looked(&spec("odd"), &context).await;
+    assert!(Arc::ptr_eq(&clients, &context.servers.clients(&key).unwrap()), "nothing has changed");
+
+    let mut both = data("accessKeyID");
+    both.as_object_mut().unwrap().extend(data("secretAccessKey").as_object().unwrap().clone());
+    *server.secret.lock() = json!({ "metadata": { "name": "reader", "resourceVersion": "2" }, "data": both });
+    until_sources(&server, &spec("reader"), &context, "True").await;
+    assert!(!Arc::ptr_eq(&clients, &context.servers.clients(&key).unwrap()));
+}
+
+#[tokio::test]
+async fn a_connection_lets_its_refreshes_look_while_its_own_milvus_is_away() {
+    let server = ApiServer::default();
+    let context = server.context();
+    let source = json!({ "prefix": "s3://lake", "endpoint": "http://127.0.0.1:1", "auth": { "anonymous": {} } });
+    looked(&Arc::new(connection(json!({ "address": "http://127.0.0.1:1", "sources": [source] }))), &context).await;
+    let key = Key { namespace: "default".to_owned(), name: "default".to_owned() };
+    let what = What::Objects { format: None, include: vec![], marker: None, newer_than: None, among: vec![] };
+    let plan = |source: Option<&str>| Plan {
+        collection: ("default".to_owned(), "products".to_owned()),
+        source: source.map(str::to_owned),
+        what: what.clone(),
+    };
+    let mut woken = Box::pin(context.refreshes.stream(&None));
+    for (source, says) in
+        [(Some("s3://lake/a"), "127.0.0.1:1"), (Some("s3://other"), "s3://other"), (None, "is not ready")]
+    {
+        context.scout.look(&key, &key, plan(source), Instant::now());
+        assert_eq!(woken.next().await, Some(key.clone()));
+        let found = context.scout.sighting(&key, &plan(source)).unwrap().found;
+        assert!(found.as_ref().is_err_and(|blind| blind.message.contains(says)), "{found:?}");
+    }
+    let page = context.metrics.page(Timestamp::UNIX_EPOCH, true).unwrap();
+    for line in [
+        "milvus_refresh_source_checks_total{result=\"failed\"} 2",
+        "milvus_refresh_source_checks_total{result=\"not_allowed\"} 1",
+        "milvus_refresh_source_check_duration_seconds_count 1",
+        "milvus_refresh_source_check_requests_total 1",
+    ] {
+        assert!(page.contains(line), "{line}\n{page}");
     }
 }

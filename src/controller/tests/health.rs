@@ -50,7 +50,7 @@ fn context(watches: Watches) -> Arc<Context> {
     let clock = Clock { now: || Timestamp::UNIX_EPOCH, random: || 0.5, nonce: || 0 };
     let leadership = Leadership::without_election();
     let process = Process { clock, metrics: Arc::default(), health: Arc::default(), leadership };
-    Arc::new(Context::new(client, process, "me".to_owned(), &[None], false))
+    Arc::new(Context::new(client, process, "me".to_owned(), &[None], Rules::default()))
 }
 
 /// Watches refreshes for an hour.

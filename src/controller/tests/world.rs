@@ -20,7 +20,7 @@ use crate::{
     clock::Clock,
     cluster::{packed::Packed, watch::Lifecycle as _},
     controller::{
-        Context, Process,
+        Context, Process, Rules,
         connection::{Origin, Server},
         drive::after_error,
         refresh::{Lifecycle, pass_over, reconcile, watch_over},
@@ -113,7 +113,7 @@ impl World {
         let scopes = [None];
         let leadership = Leadership::until(leads);
         let process = Process { clock, metrics: Arc::default(), health: Arc::default(), leadership };
-        let context = Context::new(api.client(), process, operator.into(), &scopes, false);
+        let context = Context::new(api.client(), process, operator.into(), &scopes, Rules::default());
         let context = Arc::new(context);
         context.volatile.turns.fence.begin(Instant::now());
         tokio::spawn(watch_over(context.clone()));

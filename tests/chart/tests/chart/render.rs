@@ -93,6 +93,26 @@ fn with_watched_namespaces_there_is_no_cluster_role_and_the_operator_watches_jus
     }
 }
 
+#[test]
+fn connections_may_use_the_operators_identity_only_where_that_is_asked_for_and_its_tokens_are_where_it_looks() {
+    for (name, values, objects) in &*RENDERED {
+        let allowed = values["workloadIdentity"]["enabled"] == true;
+        assert_eq!(args(objects).contains(&"--allow-workload-identity".to_owned()), allowed, "{name}");
+        let pod = &of_kind(objects, "Deployment")[0]["spec"]["template"]["spec"];
+        let volumes = pod["volumes"].as_array().unwrap().iter().filter(|volume| volume["name"] == "identity");
+        let mounts = pod["containers"][0]["volumeMounts"].as_array().unwrap().clone();
+        let folder = mounts.iter().find(|mount| mount["name"] == "identity").map(|mount| mount["mountPath"].as_str());
+        let tokens: Vec<String> = volumes
+            .flat_map(|volume| volume["projected"]["sources"].as_array().unwrap())
+            .map(|source| {
+                format!("{}/{}", folder.unwrap().unwrap(), source["serviceAccountToken"]["path"].as_str().unwrap())
+            })
+            .collect();
+        let expected = ["aws", "azure"].map(|cloud| format!("/var/run/secrets/milvus-refresh-operator/{cloud}/token"));
+        assert_eq!(tokens, if allowed { expected.to_vec() } else { vec![] }, "{name}");
+    }
+}
+
 /// Where Secrets may be read, and which: `None` for all of them.
 fn secrets(objects: &[Value]) -> BTreeSet<(String, String, Option<String>)> {
     let roles = objects.iter().filter(|object| ["Role", "ClusterRole"].iter().any(|kind| object["kind"] == *kind));

@@ -52,6 +52,7 @@ pub fn all() -> Vec<(&'static str, Value)> {
             "two namespaces and named secrets",
             json!({ "watchNamespaces": ["shop", "search"], "secrets": { "access": "named", "named": named } }),
         ),
+        ("workload identity", json!({ "workloadIdentity": { "enabled": true } })),
         ("Milvus of milvus-operator", json!({ "milvusRef": { "enabled": true } })),
         ("no RBAC", json!({ "rbac": { "create": false } })),
         ("no aggregation", json!({ "rbac": { "aggregate": false } })),
