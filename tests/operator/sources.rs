@@ -1,6 +1,15 @@
-//! What the API server itself accepts and refuses of a connection's sources and catalogs.
+//! A connection's sources and catalogs: what the API server itself accepts and refuses, and what the operator says of them.
 
+use k8s_openapi::{
+    api::{core::v1::Secret, events::v1::Event},
+    apimachinery::pkg::apis::meta::v1::Condition,
+};
+use kube::{
+    Api,
+    api::{ListParams, Patch, PatchParams},
+};
 use serde_json::{Value, json};
+use tokio::time::{Duration, sleep};
 
 use crate::{admission::dry_run, harness::World};
 
@@ -161,4 +170,74 @@ async fn a_connection_says_how_each_catalog_is_asked() {
         ],
     )
     .await;
+}
+
+impl World<'_> {
+    /// Waits until the condition `SourcesReady` of the connection has that reason.
+    async fn until_sources(&self, name: &str, reason: &str) -> Condition {
+        loop {
+            let status = self.connections().get(name).await.unwrap().status;
+            let mut conditions = status.into_iter().flat_map(|status| status.conditions);
+            if let Some(told) = conditions.find(|c| c.type_ == "SourcesReady" && c.reason == reason) {
+                return told;
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_secret_of_a_source_is_told_leaves_the_connection_ready_and_is_taken_once_it_is_mended() {
+    let world = World::without_operator().await;
+    world.put_secret("reader", "Opaque", json!({ "accessKeyID": "hunter2" })).await;
+    let auth = json!({ "secretRef": { "name": "reader" } });
+    let spec = json!({
+        "address": world.milvus.url(),
+        "sources": [
+            { "prefix": "s3://lake/a", "endpoint": "http://127.0.0.1:1", "auth": auth },
+            { "prefix": "s3://lake/b", "endpoint": "http://127.0.0.1:1", "auth": { "anonymous": {} } },
+            { "prefix": "s3://lake/c", "auth": { "workloadIdentity": {
+                "aws": { "roleARN": "arn:aws:iam::123456789012:role/reader" },
+            } } },
+        ],
+        "catalogs": [{ "name": "lake", "uri": "http://127.0.0.1:1", "auth": { "secretRef": { "name": "gone" } } }],
+    });
+    world.put_connection("default", spec).await;
+    world.start_operator();
+    world.until_connected().await;
+    let told = world.until_sources("default", "SecretNotFound").await;
+    assert_eq!(told.status, "False");
+    for says in [
+        "The source s3://lake/a: Secret reader cannot be used: it needs the keys accessKeyID and secretAccessKey",
+        "The source s3://lake/c: This installation does not let connections use a workload identity",
+        "The catalog lake: Secret gone does not exist",
+    ] {
+        assert!(told.message.contains(says), "{says}: {}", told.message);
+    }
+    assert!(!told.message.contains("hunter2") && !told.message.contains("lake/b"), "{}", told.message);
+
+    let secrets: Api<Secret> = Api::namespaced(world.client.clone(), &world.namespace);
+    let whole = Patch::Merge(json!({ "stringData": { "secretAccessKey": "hunter3" } }));
+    secrets.patch("reader", &PatchParams::default(), &whole).await.unwrap();
+    world.put_secret("gone", "Opaque", json!({ "token": "hunter4" })).await;
+    let told = world.until_sources("default", "InvalidSpec").await;
+    assert!(!told.message.contains("lake/a") && !told.message.contains("The catalog"), "{}", told.message);
+
+    let fewer = Patch::Merge(json!({ "spec": { "sources": [
+        { "prefix": "s3://lake/a", "endpoint": "http://127.0.0.1:1", "auth": auth },
+    ] } }));
+    world.connections().patch("default", &PatchParams::default(), &fewer).await.unwrap();
+    let told = world.until_sources("default", "PlaintextCredentials").await;
+    assert!(told.status == "True" && told.message.contains("source s3://lake/a, catalog lake"), "{}", told.message);
+    let events: Api<Event> = Api::namespaced(world.client.clone(), &world.namespace);
+    let warned = async || {
+        let all = events.list(&ListParams::default()).await.unwrap().items;
+        all.iter().any(|event| event.reason.as_deref() == Some("PlaintextCredentials"))
+    };
+    while !warned().await {
+        sleep(Duration::from_millis(100)).await;
+    }
+    world.until_connected().await;
+    let log = world.log_tail();
+    assert!(!log.contains("hunter"), "{log}");
 }
