@@ -48,6 +48,11 @@ struct Entry {
 }
 
 impl Flights {
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.newest.lock().len()
+    }
+
     /// The answer to a question that was asked at `not_before` or later, or waits for that. Where there is none, `ask` tells how
     /// it is asked, which it is once the answer to the one before is there: one at a time.
     pub(super) fn join<F>(

@@ -26,6 +26,10 @@ async fn ten_refreshes_of_one_source_cost_one_listing() {
     world.look(&lake(), 0, &plan("s3://lake/a"));
     settle().await;
     assert_eq!(store.asked(), 2, "what is over is no answer to a later question");
+    assert_eq!(world.scout.shared.flights.len(), 1);
+    world.scout.forget(&refresh(&lake(), 0));
+    settle().await;
+    assert_eq!(world.scout.shared.flights.len(), 0, "nothing is kept of what is over or given up");
 }
 
 #[tokio::test(start_paused = true)]
