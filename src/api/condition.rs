@@ -19,6 +19,8 @@ pub const SUSPENDED: &str = "Suspended";
 pub const SOURCES_READY: &str = "SourcesReady";
 /// Whether what the last run refreshed was found to be served, where the spec asks for it.
 pub const VERIFIED: &str = "Verified";
+/// Whether the collection has what was last seen of its source, where the spec has that watched.
+pub const SOURCE_FRESH: &str = "SourceFresh";
 
 /// The conditions for these types and statuses, all of which carry `says.0` as their reason (a condition must have one).
 /// `says.1` is the message of `Ready` and of what is `True`. A condition whose status stood before keeps its transition

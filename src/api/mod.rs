@@ -14,9 +14,11 @@ mod schedule;
 mod sources;
 mod tls;
 mod verify;
+mod watch;
 
 pub use condition::{
-    COMPLETE, FAILED, READY, RECONCILING, SOURCES_READY, STALLED, SUSPENDED, VERIFIED, condition, conditions,
+    COMPLETE, FAILED, READY, RECONCILING, SOURCE_FRESH, SOURCES_READY, STALLED, SUSPENDED, VERIFIED, condition,
+    conditions,
 };
 pub use connection::{
     ConnectionAuth, ConnectionSpec, ConnectionStatus, MilvusConnection, MilvusReference, SecretReference,
@@ -37,6 +39,7 @@ pub use tls::{CaHolder, CaReference, ConnectionTls};
 pub use verify::{
     CheckStatus, IndexCheck, LoadCheck, VerificationStatus, VerifyPolicy, VerifyQuery, VerifyRows, VerifySpec,
 };
+pub use watch::{IcebergWatch, ObjectsWatch, RewrittenFiles, SourceLook, WatchSpec, WatchStatus};
 
 /// The API group of every kind.
 pub const GROUP: &str = "milvus-refresh.dev";

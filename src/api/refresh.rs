@@ -6,7 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{RefreshStatus, ScheduleSpec, VerifySpec};
+use super::{RefreshStatus, ScheduleSpec, VerifySpec, watch::WatchSpec};
 use crate::object::Key;
 
 /// Refreshes a Milvus external collection and reports state, progress and failures in its status.
@@ -54,6 +54,12 @@ use crate::object::Key;
         json_path = ".status.conditions[?(@.type==\"Verified\")].status",
         priority = 1
     ),
+    printcolumn(
+        name = "Fresh",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"SourceFresh\")].reason",
+        priority = 1
+    ),
     printcolumn(name = "Attempt", type_ = "integer", json_path = ".status.run.attempt", priority = 1),
     printcolumn(name = "Completed", type_ = "date", json_path = ".status.completionTime", priority = 1),
     printcolumn(
@@ -64,10 +70,12 @@ use crate::object::Key;
     )
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.externalSource) ? has(self.externalSpec) != has(self.externalSpecFrom) : !has(self.externalSpec) && !has(self.externalSpecFrom)")
-    .message("set externalSource together with either externalSpec or externalSpecFrom, or none of the three"))]
+#[x_kube(validation = Rule::new("has(self.watch) && has(self.watch.iceberg) ? !has(self.externalSource) && !(has(self.externalSpec) && has(self.externalSpecFrom)) : has(self.externalSource) ? has(self.externalSpec) != has(self.externalSpecFrom) : !has(self.externalSpec) && !has(self.externalSpecFrom)")
+    .message("set externalSource together with either externalSpec or externalSpecFrom, or none of the three; with watch.iceberg, which brings the source, only one of the two specs or none"))]
 #[x_kube(validation = Rule::new("!has(self.schedule) || !has(self.ttlSecondsAfterFinished)")
     .message("set schedule or ttlSecondsAfterFinished, not both: an object that is deleted after a run has no next one"))]
+#[x_kube(validation = Rule::new("!has(self.watch) || !has(self.ttlSecondsAfterFinished)")
+    .message("set watch or ttlSecondsAfterFinished, not both: an object that is deleted after a run watches nothing"))]
 #[x_kube(validation = Rule::new("!has(self.verify) || !has(self.verify.recheckIntervalSeconds) || !has(self.ttlSecondsAfterFinished)")
     .message("set verify.recheckIntervalSeconds or ttlSecondsAfterFinished, not both: an object that is deleted after a run is not checked again"))]
 pub struct RefreshSpec {
@@ -137,6 +145,10 @@ pub struct RefreshSpec {
     /// time does. Scheduled times during a run start one more run afterwards, however many there were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<ScheduleSpec>,
+
+    /// Refreshes when the data at the source has changed: the operator looks at the source itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<WatchSpec>,
 
     /// Checks, after a run and while none is in progress, that Milvus serves what was refreshed: `RefreshCompleted` only says
     /// that its metadata points to the files.

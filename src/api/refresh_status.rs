@@ -5,7 +5,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ScheduleStatus, VerificationStatus};
+use super::{ScheduleStatus, SourceLook, VerificationStatus, WatchStatus};
 
 /// Milvus' record of the job, the operator's durable record of the run, and conditions that summarize both. Everything that
 /// the operator needs after a restart is here.
@@ -62,6 +62,10 @@ pub struct RefreshStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<ScheduleStatus>,
 
+    /// What is known of the source; absent without `spec.watch`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<WatchStatus>,
+
     /// What `spec.verify` found; absent without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verification: Option<VerificationStatus>,
@@ -111,7 +115,7 @@ pub struct RefreshStatus {
 
     /// `Ready` summarizes the others. `Complete` and `Failed` are for `kubectl wait`, `Reconciling` and `Stalled` for GitOps
     /// tools. `Suspended` tells that starts are held and what is due. `Stalled` also reports an invalid schedule. `Verified` tells
-    /// what `spec.verify` found. Each has the `observedGeneration` of the status.
+    /// what `spec.verify` found, `SourceFresh` what `spec.watch` saw. Each has the `observedGeneration` of the status.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -130,7 +134,7 @@ pub struct RunStatus {
     #[serde(default)]
     pub generation: i64,
 
-    /// Why it runs: `Trigger`, `Request`, `SourceEdited`, `Schedule` or `Creation`; if several apply, the first of these.
+    /// Why it runs: `Trigger`, `Request`, `SourceEdited`, `SourceChanged`, `Schedule` or `Creation`; if several apply, the first of these.
     /// Absent for runs that an older version opened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
@@ -146,6 +150,15 @@ pub struct RunStatus {
     /// Fingerprint of the source that the run captured when it was claimed. A different source makes a new run due.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub fingerprint: String,
+
+    /// The version of the watched source that the run captured: seen before the claim, so that Milvus reads this or a newer
+    /// one. Absent if the operator could not look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_version: Option<String>,
+
+    /// That version in detail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_look: Option<SourceLook>,
 
     /// When the run became due.
     #[serde(default, skip_serializing_if = "Option::is_none")]

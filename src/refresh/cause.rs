@@ -12,6 +12,8 @@ complete! {
         Request,
         /// The source is another one, or how it is read.
         SourceEdited,
+        /// What is at the source has changed.
+        SourceChanged,
         /// A time of the schedule has come.
         Schedule,
         /// The object is new.
@@ -26,6 +28,7 @@ impl Cause {
             Self::Trigger => "Trigger",
             Self::Request => "Request",
             Self::SourceEdited => "SourceEdited",
+            Self::SourceChanged => "SourceChanged",
             Self::Schedule => "Schedule",
             Self::Creation => "Creation",
         }
@@ -42,6 +45,7 @@ impl Cause {
             Self::Trigger => "the new spec.trigger",
             Self::Request => "the new annotation milvus-refresh.dev/requestedAt",
             Self::SourceEdited => "the edited source",
+            Self::SourceChanged => "the changed data at the source",
             Self::Schedule => "the schedule",
             Self::Creation => "the new object",
         }

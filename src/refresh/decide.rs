@@ -23,6 +23,8 @@ pub struct Decision {
     pub notices: Vec<Notice>,
     /// When to decide again, if nothing changes before.
     pub wake: Wake,
+    /// Has the source looked at, unless a look began so short a time ago. Nobody waits for it here.
+    pub look: Option<Duration>,
 }
 
 /// What the shell does for a run.
@@ -93,6 +95,7 @@ impl Notice {
             Reason::ConcurrencyLimit,
             Reason::ConnectionNotReady,
             Reason::SecretNotFound,
+            Reason::SourceNotResolved,
         ];
         reasons.iter().any(|reason| reason.as_str() == self.reason)
     }
@@ -102,14 +105,17 @@ impl Notice {
 pub fn decide(now: Timestamp, want: &Desired, record: &Recorded, seen: &Observation) -> Decision {
     let mut step = Step {
         now: whole_second(now),
+        exact: now,
         want,
         seen,
         run: Run::default(),
         next: record.clone(),
         notices: Vec::new(),
         problem: None,
+        look: None,
     };
     step.keep_time();
+    step.keep_watch();
     let (effect, wake) = match step.enter_phase() {
         Phase::Ended => {
             let outcome = step.rest(record.observed_generation != Some(want.generation));
@@ -132,7 +138,8 @@ pub fn decide(now: Timestamp, want: &Desired, record: &Recorded, seen: &Observat
                 && (record.claim().is_none() || seen.claim_known < ABSENCE_WINDOW) =>
         {
             let next = record.clone();
-            return Decision { next, effect: Effect::None, notices: Vec::new(), wake: Wake::After(LONGEST_SLEEP) };
+            let wake = Wake::After(LONGEST_SLEEP);
+            return Decision { next, effect: Effect::None, notices: Vec::new(), wake, look: None };
         }
         Phase::Due => step.wait_or_start(),
         Phase::Claimed => step.settle(),
@@ -149,6 +156,8 @@ pub(super) type Outcome = (Effect, Wake);
 /// One decision in the making.
 pub(super) struct Step<'a> {
     pub(super) now: Timestamp,
+    /// The same, not cut to a second.
+    pub(super) exact: Timestamp,
     pub(super) want: &'a Desired,
     pub(super) seen: &'a Observation,
     /// The run that is decided on; of an object at rest, what was last answered.
@@ -157,6 +166,8 @@ pub(super) struct Step<'a> {
     pub(super) notices: Vec<Notice>,
     /// What is wrong with the schedule.
     pub(super) problem: Option<String>,
+    /// See [`Decision::look`].
+    pub(super) look: Option<Duration>,
 }
 
 /// Where a run stands, from what is durable of it.
@@ -189,7 +200,7 @@ impl Step<'_> {
                 self.open_run(Some(self.run.clone()));
                 return Phase::Due;
             }
-            return if self.open_by_clock() { Phase::Opened } else { Phase::Ended };
+            return if self.open_unasked() { Phase::Opened } else { Phase::Ended };
         }
         match (self.next.job.id, self.run.submit_time) {
             (None, None) if self.withdraw() => Phase::Ended,
@@ -263,6 +274,10 @@ impl Step<'_> {
     }
 
     fn decision(mut self, (effect, wake): Outcome) -> Decision {
+        if self.look.is_none() {
+            self.ask_for_look(false);
+        }
+        self.judge_freshness();
         self.next.suspended = self.want.holds(&self.next);
         let goes_on = self.next.summary.as_ref().is_none_or(|summary| summary.reason.is_reconciling());
         self.next.invalid_schedule = self.problem.filter(|_| !goes_on).map(|problem| bounded(&problem));
@@ -270,6 +285,6 @@ impl Step<'_> {
         if let Some(checked) = &mut self.next.verification {
             checked.stalls = stalls;
         }
-        Decision { next: self.next, effect, notices: self.notices, wake }
+        Decision { next: self.next, effect, notices: self.notices, wake, look: self.look }
     }
 }

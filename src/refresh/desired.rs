@@ -5,11 +5,14 @@ use std::{fmt::Write as _, time::Duration};
 use sha2::{Digest, Sha256};
 
 use super::{
-    Schedule, Verify,
+    LastLook, Schedule, Verify, Watch,
     keeper::{self, Keeper},
     limits::cut,
 };
-use crate::api::{ActiveJobPolicy, ExternalCollectionRefresh, REQUESTED_AT, RefreshSpec, SecretKeyReference};
+use crate::{
+    api::{ActiveJobPolicy, ExternalCollectionRefresh, REQUESTED_AT, RefreshSpec, SecretKeyReference},
+    scout::Sight,
+};
 
 /// The version of the fingerprint's recipe. A run of another version counts as equal: an upgrade starts nothing.
 const FINGERPRINT_VERSION: &str = "v1:";
@@ -40,6 +43,8 @@ pub struct Desired {
     pub run_on_creation: bool,
     /// When it runs without being asked.
     pub schedule: Option<Schedule>,
+    /// Whether and how it watches its source.
+    pub watch: Option<Watch>,
     /// What to check of what it refreshed.
     pub verify: Option<Verify>,
     /// Whether starts are held.
@@ -65,6 +70,8 @@ pub struct OwnSource {
     pub source: String,
     /// Where the external spec stands.
     pub spec: SpecPlace,
+    /// The snapshot that the spec has to name, of a table that is watched.
+    pub snapshot: Option<i64>,
 }
 
 /// Where an external spec stands.
@@ -84,22 +91,33 @@ pub enum SpecPlace {
 impl OwnSource {
     /// The API server has already refused halves.
     fn of(spec: &RefreshSpec) -> Option<Self> {
-        let place = match (&spec.external_spec, &spec.external_spec_from) {
-            (Some(text), _) => SpecPlace::Object(text.clone()),
-            (None, Some(from)) => {
-                let SecretKeyReference { name, key } = from.secret_key_ref.clone();
-                SpecPlace::Secret { name, key }
-            }
-            (None, None) => return None,
-        };
-        Some(Self { source: spec.external_source.clone()?, spec: place })
+        Some(Self { source: spec.external_source.clone()?, spec: SpecPlace::of(spec)?, snapshot: None })
     }
 
     /// Stands for the source and where its spec stands, never for a Secret's content: editing that alone starts nothing.
-    fn fingerprint(&self) -> String {
-        match &self.spec {
-            SpecPlace::Object(text) => fingerprint(&[&self.source, "object", text]),
-            SpecPlace::Secret { name, key } => fingerprint(&[&self.source, "secret", name, key]),
+    fn parts(&self) -> Vec<&str> {
+        let mut parts = vec![&*self.source];
+        parts.extend(self.spec.parts());
+        parts
+    }
+}
+
+impl SpecPlace {
+    fn of(spec: &RefreshSpec) -> Option<Self> {
+        match (&spec.external_spec, &spec.external_spec_from) {
+            (Some(text), _) => Some(Self::Object(text.clone())),
+            (None, Some(from)) => {
+                let SecretKeyReference { name, key } = from.secret_key_ref.clone();
+                Some(Self::Secret { name, key })
+            }
+            (None, None) => None,
+        }
+    }
+
+    fn parts(&self) -> Vec<&str> {
+        match self {
+            Self::Object(text) => vec!["object", text],
+            Self::Secret { name, key } => vec!["secret", name, key],
         }
     }
 }
@@ -111,13 +129,23 @@ impl Desired {
     /// Parses an object. The API server has already refused what the schema and its rules forbid.
     pub fn of(object: &ExternalCollectionRefresh) -> Self {
         let own_source = OwnSource::of(&object.spec);
+        let spec = SpecPlace::of(&object.spec);
+        let own = own_source.as_ref().map(|own| vec![&*own.source]).unwrap_or_default();
+        let watch = Watch::of(object, &own, spec.clone());
+        let table = watch.as_ref().and_then(|watch| watch.spec.iceberg.as_ref()).map(|table| {
+            let template = spec.as_ref().map(SpecPlace::parts).unwrap_or_default();
+            [vec!["iceberg", &*table.catalog, &*table.table, &*table.reference], template].concat()
+        });
+        let asked = table.or_else(|| own_source.as_ref().map(OwnSource::parts)).unwrap_or_default();
+        let fingerprint = fingerprint(&asked);
         let uid = object.metadata.uid.as_deref().unwrap_or_default();
         Self {
             generation: object.metadata.generation.unwrap_or_default(),
             database: object.spec.database_name.clone(),
             collection: object.spec.collection_name.clone(),
             active_job_policy: object.spec.active_job_policy,
-            fingerprint: own_source.as_ref().map_or_else(|| fingerprint(&[]), OwnSource::fingerprint),
+            fingerprint,
+            watch,
             own_source,
             trigger: object.spec.trigger.clone().filter(|token| !token.is_empty()),
             requested_at: annotation(object, REQUESTED_AT)
@@ -134,6 +162,22 @@ impl Desired {
             ttl: object.spec.ttl_seconds_after_finished.map(seconds),
             keeper: Keeper::of(object),
         }
+    }
+
+    /// What a run brings along: of a watched table, what the last look at it has found.
+    pub fn brings(&self, last: Option<&LastLook>) -> Option<OwnSource> {
+        let Some(watch) = self.watch.as_ref().filter(|watch| watch.spec.iceberg.is_some()) else {
+            return self.own_source.clone();
+        };
+        let Some(Ok(Sight::Table { table, source })) = last.map(|last| &last.found) else { return None };
+        let spec = watch.template.clone().unwrap_or_else(|| SpecPlace::Object("{}".to_owned()));
+        Some(OwnSource { source: source.clone(), spec, snapshot: Some(table.snapshot) })
+    }
+
+    /// Where the spec stands that its runs are started with.
+    pub fn spec_place(&self) -> Option<&SpecPlace> {
+        let own = self.own_source.as_ref().map(|own| &own.spec);
+        own.or(self.watch.as_ref().and_then(|watch| watch.template.as_ref()))
     }
 
     /// Whether no run may be opened.
@@ -163,7 +207,7 @@ pub(super) fn drawn(uid: &str) -> u64 {
 
 /// Hashes what decides what a run does: the parts are the source and the spec of the refresh's own, none for a refresh from the
 /// persisted source. Keyless and the same in every process, so that no restart and no upgrade makes a run due.
-fn fingerprint(parts: &[&str]) -> String {
+pub(super) fn fingerprint(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update((part.len() as u64).to_be_bytes());
@@ -190,17 +234,22 @@ mod tests {
 
     #[test]
     fn the_fingerprint_tells_sources_and_places_of_specs_apart() {
-        let object = |spec: &str| OwnSource { source: "s3://b/p".to_owned(), spec: SpecPlace::Object(spec.to_owned()) };
+        let object = |spec: &str| OwnSource {
+            source: "s3://b/p".to_owned(),
+            spec: SpecPlace::Object(spec.to_owned()),
+            snapshot: None,
+        };
         let secret = |name: &str, key: &str| OwnSource {
             source: "s3://b/p".to_owned(),
             spec: SpecPlace::Secret { name: name.to_owned(), key: key.to_owned() },
+            snapshot: None,
         };
         let elsewhere = OwnSource { source: "s3://b/q".to_owned(), ..object("{}") };
         let all = [object("{}"), object("secret"), elsewhere, secret("a", "b"), secret("b", "a"), secret("ab", "")];
-        let prints: HashSet<String> = all.iter().map(OwnSource::fingerprint).collect();
+        let prints: HashSet<String> = all.iter().map(|own| fingerprint(&own.parts())).collect();
         assert_eq!(prints.len(), all.len());
         assert_eq!(
-            object("{}").fingerprint(),
+            fingerprint(&object("{}").parts()),
             "v1:a8460a39f98cc5b6fa283557c6f562aa7705124884c7dbacf0d1eae4b5c8a14d",
             "the same in every release: an upgrade starts nothing"
         );

@@ -25,6 +25,7 @@ mod record;
 mod schedule;
 pub mod source;
 mod verify;
+mod watch;
 
 pub use cause::Cause;
 pub use decide::{Decision, Effect, Notice, Wake, decide};
@@ -42,6 +43,7 @@ pub use record::{
 };
 pub use schedule::{Clockwork, SCHEDULE_MISSED, Schedule, ScheduleRecord};
 pub use verify::{Check, Outcome, Verification, Verify, VerifyReason};
+pub use watch::{Fresh, FreshReason, LastLook, Rewritten, Scouted, Seen, Version, Watch, WatchRecord};
 
 #[cfg(test)]
 mod tests;

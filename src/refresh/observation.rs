@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::FailureClass;
+use super::{FailureClass, LastLook, Scouted};
 use crate::{
     api::ConnectionReason,
     milvus::{self, Answer, Collection, Job, JobId, MilvusError, examiner::Evidence},
@@ -32,6 +32,8 @@ pub struct Observation {
     pub slot: Slot,
     /// How long ago this process last heard what a look at the collection has found.
     pub examined: Option<Duration>,
+    /// What is known of looks at the source that it watches.
+    pub scouted: Scouted,
     /// What the last effect brought; [`Fact::Nothing`] at the start of a pass.
     pub fact: Fact,
 }
@@ -132,6 +134,9 @@ pub struct Look {
     pub taken: BTreeSet<JobId>,
     /// What became of the refresh's own source, if it brings one along and a claim may be made of this look.
     pub own_source: OwnSourceCheck,
+    /// The last look at the source that it watches, from before the collection was described: what it brings along comes from
+    /// there.
+    pub source: Option<LastLook>,
 }
 
 /// Whether the source that a refresh brings along can be used.

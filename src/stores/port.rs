@@ -72,7 +72,7 @@ pub struct Newer {
 
 /// SHA-256, shown as 64 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Digest(pub(super) [u8; 32]);
+pub struct Digest(pub(crate) [u8; 32]);
 
 #[cfg(test)]
 impl Snapshot {

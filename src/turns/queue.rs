@@ -193,6 +193,7 @@ fn keeps_its_place(reason: Reason) -> bool {
         Reason::ConnectionNotReady
         | Reason::ConcurrencyLimit
         | Reason::SecretNotFound
+        | Reason::SourceNotResolved
         | Reason::Suspended
         | Reason::Terminating
         | Reason::Retrying(_)

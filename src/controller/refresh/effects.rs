@@ -28,7 +28,7 @@ impl<P: Ports> Pass<'_, P> {
             self.volatile.turns.queue.join(&self.uid, &self.key, lock, due, self.ports.now());
         }
         let taken = self.volatile.turns.queue.of_others(&self.uid, &jobs);
-        Ok(Look { collection, jobs, taken, own_source })
+        Ok(Look { collection, jobs, taken, own_source, source: self.scouted.last.clone() })
     }
 
     /// What [`Self::ask`] gives, which also says who may look next.
@@ -52,8 +52,8 @@ impl<P: Ports> Pass<'_, P> {
     /// Gets the refresh's own source ready for a start, if it brings one along.
     async fn own_source(&mut self) -> OwnSourceCheck {
         self.source = None;
-        let Some(own) = &self.want.own_source else { return OwnSourceCheck::None };
-        match self.ports.own_source(own).await {
+        let Some(own) = self.want.brings(self.scouted.last.as_ref()) else { return OwnSourceCheck::None };
+        match self.ports.own_source(&own).await {
             Ok(source) => {
                 let secrets = source.secrets.clone();
                 self.volatile.memory.with(&self.uid, |remembered| remembered.spec_secrets.know(secrets));
@@ -70,8 +70,8 @@ impl<P: Ports> Pass<'_, P> {
         let memory = &self.volatile.memory;
         let (known, look) = memory.with(&self.uid, |remembered| remembered.spec_secrets.ask(self.ports.instant()));
         let mut known = known;
-        if look && let Some(own) = &self.want.own_source {
-            known = self.ports.spec_secrets(own).await;
+        if look && let Some(place) = self.want.spec_place() {
+            known = self.ports.spec_secrets(place).await;
             if let Some(secrets) = known.clone() {
                 memory.with(&self.uid, |remembered| remembered.spec_secrets.know(secrets));
             }

@@ -30,6 +30,10 @@ impl<P: Ports> Pass<'_, P> {
         if !looks || !is_due(&self.want, &self.record) {
             return Slot::Mine;
         }
+        // It cannot start yet, so it keeps nobody else from starting.
+        if !matches!(self.fact, Fact::Looked(_)) && self.want.awaits_look(&self.scouted) {
+            return Slot::Mine;
+        }
         let run = self.record.run.as_ref().filter(|_| !self.record.ended());
         let due = run.and_then(|run| run.queued_time).unwrap_or_else(|| self.ports.now());
         self.volatile.turns.slots.take(&self.uid, &self.connection, &self.key, due)

@@ -24,7 +24,11 @@ use crate::{
         scrub::Secrets,
     },
     object::{Key, REFRESH},
-    refresh::{Connection, Notice, OwnSource, OwnSourceCheck, Recorded, SCHEDULE_MISSED, is_trouble},
+    refresh::{
+        Connection, LastLook, Notice, OwnSource, OwnSourceCheck, Recorded, SCHEDULE_MISSED, Scouted, SpecPlace,
+        is_trouble,
+    },
+    scout,
 };
 
 /// What one pass over `object` reaches.
@@ -93,8 +97,24 @@ impl Ports for Outside<'_> {
         self.read_own_source(own).await
     }
 
-    async fn spec_secrets(&self, own: &OwnSource) -> Option<Arc<Secrets>> {
-        self.read_spec_secrets(own).await
+    async fn spec_secrets(&self, place: &SpecPlace) -> Option<Arc<Secrets>> {
+        self.read_spec_secrets(place).await
+    }
+
+    fn scouted(&self, plan: &scout::Plan) -> Scouted {
+        let scout = &self.context.scout;
+        let last = scout.sighting(&self.key, plan).map(|last| LastLook {
+            age: last.began.elapsed(),
+            failures: last.failures,
+            found: last.found,
+        });
+        Scouted { last, waited: scout.under_way(&self.key) }
+    }
+
+    fn scout(&self, plan: scout::Plan, within: Duration) {
+        let now = Instant::now();
+        let not_before = now.checked_sub(within).unwrap_or(now);
+        self.context.scout.look(&self.key, &self.connection, plan, not_before);
     }
 
     fn allows_queries(&self) -> bool {
@@ -131,6 +151,9 @@ impl Ports for Outside<'_> {
 
     fn recorded(&self, durable: &Recorded, notices: Vec<Notice>) {
         self.context.metrics.refreshes.observe(self.uid(), &self.key, durable);
+        if durable.watch.is_none() {
+            self.context.scout.forget(&self.key);
+        }
         // What happens to another attempt is another Event, with a text of its own.
         let (number, failures) = durable.run.as_ref().map_or((0, 0), |run| (run.number, run.failures));
         let action = format!("RefreshRun{number}Attempt{}", failures.saturating_add(1));

@@ -29,16 +29,20 @@ impl Outside<'_> {
             SpecPlace::Object(text) => SecretString::from(text.as_str()),
             SpecPlace::Secret { name, key } => self.read_spec(name, key).await?,
         };
+        let text = match own.snapshot {
+            Some(snapshot) => pinned(text.expose_secret(), snapshot)?,
+            None => text,
+        };
         check(own, &text, &self.context.servers.allowed(&self.connection))?;
-        Ok(Source { uri: own.source.clone(), secrets: secrets(own, text.expose_secret()), spec: text })
+        Ok(Source { uri: own.source.clone(), secrets: secrets(&own.spec, text.expose_secret()), spec: text })
     }
 
     /// What of its spec nobody may read, if that can be had.
-    pub(super) async fn read_spec_secrets(&self, own: &OwnSource) -> Option<Arc<Secrets>> {
-        match &own.spec {
-            SpecPlace::Object(text) => Some(secrets(own, text)),
+    pub(super) async fn read_spec_secrets(&self, place: &SpecPlace) -> Option<Arc<Secrets>> {
+        match place {
+            SpecPlace::Object(text) => Some(secrets(place, text)),
             SpecPlace::Secret { name, key } => {
-                self.read_spec(name, key).await.ok().map(|text| secrets(own, text.expose_secret()))
+                self.read_spec(name, key).await.ok().map(|text| secrets(place, text.expose_secret()))
             }
         }
     }
@@ -89,8 +93,14 @@ impl Outside<'_> {
     }
 }
 
-fn secrets(own: &OwnSource, spec: &str) -> Arc<Secrets> {
-    match &own.spec {
+/// The spec of a watched table for this snapshot of it. It is checked as a whole after that.
+fn pinned(template: &str, snapshot: i64) -> Result<SecretString, OwnSourceCheck> {
+    let spec = spec::pinned(template, snapshot);
+    spec.map(SecretString::from).map_err(|problem| OwnSourceCheck::Refused(FailureClass::InvalidSpec, problem))
+}
+
+fn secrets(place: &SpecPlace, spec: &str) -> Arc<Secrets> {
+    match place {
         SpecPlace::Object(_) => Secrets::in_plain_spec(spec),
         SpecPlace::Secret { .. } => Secrets::of_spec(spec),
     }

@@ -17,7 +17,7 @@ use crate::{
     milvus::Source,
     object::{Key, REFRESH},
     refresh::{
-        Ahead, Connection, Decision, Desired, Effect, Fact, Notice, Observation, Permission, Recorded, Slot,
+        Ahead, Connection, Decision, Desired, Effect, Fact, Notice, Observation, Permission, Recorded, Scouted, Slot,
         Submission, Wake, alarm, decide, differs_only_in_progress, elapsed, is_due, limits::LATE_CLAIM, project,
     },
     turns::{Member, fence::Asking},
@@ -40,6 +40,8 @@ pub(super) struct Pass<'a, P> {
     pub(super) fact: Fact,
     /// The source that the refresh brings along, from the look that a claim is made of until its start is sent.
     pub(super) source: Option<Source>,
+    /// What is known of looks at the source that it watches.
+    pub(super) scouted: Scouted,
     /// When that effect began: what a listing shows counts from before it was asked for, not from its answer.
     asked: Instant,
     /// The version that decisions are made on, and what is durable at that version.
@@ -104,6 +106,7 @@ impl<'a, P: Ports> Pass<'a, P> {
             fact: outcome.map_or(Fact::Nothing, Fact::Submitted),
             record: durable.clone(),
             source: None,
+            scouted: Scouted::default(),
             notices: Vec::new(),
             slot: Slot::Mine,
             asked: ports.instant(),
@@ -128,8 +131,11 @@ impl<'a, P: Ports> Pass<'a, P> {
             let seen = self.observe(view, server.as_ref());
             self.asked = began;
             let decision = decide(self.ports.now(), &self.want, &self.record, &seen);
-            let Decision { next, effect, notices, wake } = self.paced(decision);
+            let Decision { next, effect, notices, wake, look } = self.paced(decision);
             self.record = next;
+            if let Some((within, plan)) = look.zip(self.want.plan(&self.record)) {
+                self.ports.scout(plan, within);
+            }
             self.notices.extend(notices);
             let must_write = effect.must_be_recorded_first() || matches!(effect, Effect::None | Effect::Delete);
             if must_write && let Some(later) = self.write().await? {
@@ -207,6 +213,7 @@ impl<'a, P: Ports> Pass<'a, P> {
     fn observe(&mut self, connection: Connection, server: Option<&P::Server>) -> Observation {
         let claim = self.record.claim();
         let now = self.asked;
+        self.scouted = self.want.plan(&self.record).map(|plan| self.ports.scouted(&plan)).unwrap_or_default();
         let (permission, fenced_by) = self.permission(&connection);
         let (turn, ahead) = self.volatile.turns.queue.turn(&self.uid, self.ports.now());
         let (connection, slot) = match permission {
@@ -228,6 +235,7 @@ impl<'a, P: Ports> Pass<'a, P> {
                 .filter(|_| self.want.verify.is_some())
                 .and_then(|server| server.examined(&self.key))
                 .map(|at| now.saturating_duration_since(at)),
+            scouted: self.scouted.clone(),
             fact: std::mem::replace(&mut self.fact, Fact::Nothing),
         }
     }

@@ -17,7 +17,8 @@ use crate::{
         scrub::Secrets,
     },
     object::Key,
-    refresh::{Connection, Notice, OwnSource, OwnSourceCheck, Recorded},
+    refresh::{Connection, Notice, OwnSource, OwnSourceCheck, Recorded, Scouted, SpecPlace},
+    scout,
 };
 
 /// What one pass over one refresh reaches.
@@ -55,8 +56,14 @@ pub(super) trait Ports {
     /// The source that the refresh brings along, read and checked.
     async fn own_source(&self, own: &OwnSource) -> Result<Source, OwnSourceCheck>;
 
-    /// What of that source's spec nobody may read, if it can be had now.
-    async fn spec_secrets(&self, own: &OwnSource) -> Option<Arc<Secrets>>;
+    /// What of the spec that stands there nobody may read, if it can be had now.
+    async fn spec_secrets(&self, place: &SpecPlace) -> Option<Arc<Secrets>>;
+
+    /// What is known of looks by this plan at the source.
+    fn scouted(&self, plan: &scout::Plan) -> Scouted;
+
+    /// Has the source looked at, unless a look by this plan is under way or began so short a time ago.
+    fn scout(&self, plan: scout::Plan, within: Duration);
 
     /// Whether the connection lets the refresh count rows with filters of its own.
     fn allows_queries(&self) -> bool;

@@ -33,6 +33,9 @@ impl Step<'_> {
             Permission::Withheld | Permission::Announce => return self.hold(HOLD),
             Permission::Fenced => return self.await_takeover(),
         }
+        if !matches!(self.seen.fact, Fact::Looked(_)) && self.want.awaits_look(&self.seen.scouted) {
+            return self.await_look();
+        }
         if self.seen.slot == Slot::Waiting {
             return self.await_slot();
         }
@@ -87,8 +90,12 @@ impl Step<'_> {
                 return self.fail(*class, problem);
             }
         }
+        let brings = self.want.brings(look.source.as_ref());
+        if brings.is_none() && self.want.is_watched_table() {
+            return self.await_look();
+        }
         let stored = || look.collection.as_ref().map(|collection| collection.source.clone()).unwrap_or_default();
-        let source = self.want.own_source.as_ref().map_or_else(stored, |own| own.source.clone());
+        let source = brings.map_or_else(stored, |own| own.source);
         if self.run.job_id_watermark.is_none() {
             self.run.collection_id = look.collection.as_ref().map(|collection| collection.id);
         }
@@ -98,6 +105,7 @@ impl Step<'_> {
             return self.meet_foreign_job(job, look);
         }
         self.capture();
+        self.capture_version(look.source.as_ref());
         let Some(attempt) = self.run.attempt.checked_add(1) else {
             let message = "The record of the run is damaged: status.run.attempt cannot be increased.";
             return self.fail(FailureClass::OutcomeUnknown, message);
@@ -201,6 +209,8 @@ impl Step<'_> {
         match self.want.active_job_policy {
             ActiveJobPolicy::Adopt if job.source == self.run.source && !look.taken.contains(&job.id) => {
                 self.capture();
+                // It may have listed the files before they were seen.
+                self.run.seen = None;
                 self.take(job)
             }
             ActiveJobPolicy::Adopt | ActiveJobPolicy::Wait => self.await_foreign_job(job.id),

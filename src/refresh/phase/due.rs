@@ -8,7 +8,7 @@ use crate::{
     milvus::JobState,
     refresh::{
         Baseline, Cause, Desired, Handled, JobRecord, Reason, Recorded, Run, Summary, decide::Step,
-        limits::TRIGGERS_KEPT, record::PastRun, schedule, verify,
+        limits::TRIGGERS_KEPT, record::PastRun, schedule, verify, watch,
     },
 };
 
@@ -34,14 +34,15 @@ pub fn rests(want: &Desired, record: &Recorded, now: Timestamp) -> bool {
     let known = record.observed_generation == Some(want.generation) && record.suspended == want.holds(record);
     let keeps_time = schedule::rests(want.schedule.as_ref(), record.schedule.as_ref(), want.holds_starts(), now);
     let keeps_time = keeps_time && record.invalid_schedule.is_none();
-    let checked = verify::rests(want, record);
+    let checked = verify::rests(want, record) && watch::rests(want, record);
     (want.holds_starts() || !asks) && checked && says_so && told && known && keeps_time && want.ttl.is_none()
 }
 
 /// When an object at rest has something to do: the clock makes a run due, or it is checked again.
 pub fn alarm(want: &Desired, record: &Recorded, now: Timestamp) -> Option<Timestamp> {
     let scheduled = record.schedule.as_ref().and_then(|kept| kept.next).filter(|_| record.is_at_rest());
-    scheduled.into_iter().chain(verify::next_recheck(want, record, now)).min()
+    let looks = [verify::next_recheck(want, record, now), watch::next_look(want, record, now)];
+    scheduled.into_iter().chain(looks.into_iter().flatten()).min()
 }
 
 impl Desired {
@@ -119,8 +120,11 @@ impl Step<'_> {
     /// Takes into the run what is asked for now. From here on it is this that the run answers, whatever the object says later.
     pub(in crate::refresh) fn capture(&mut self) {
         let asked = self.want.asks(&self.run, &self.next.handled).next();
+        // A new object has refreshed nothing yet, which is no change.
+        let changed = (self.run.cause != Some(Cause::Creation) && self.is_pending()).then_some(Cause::SourceChanged);
         let ticked = self.take_tick().map(|_| Cause::Schedule);
-        self.run.cause = [self.run.cause, asked, ticked].into_iter().flatten().min();
+        self.run.cause = [self.run.cause, asked, changed, ticked].into_iter().flatten().min();
+        self.run.seen = self.last_seen();
         self.next.baseline = None;
         let handled = &mut self.next.handled;
         if self.want.differs_from(&self.run.fingerprint) {
@@ -182,7 +186,7 @@ impl Step<'_> {
     /// Takes back a run that nothing was done for and that may not start any more: what asked for it was reverted, or starts are
     /// held. Says whether it did: then the last run's result stands again.
     pub(in crate::refresh) fn withdraw(&mut self) -> bool {
-        let asked = self.want.asks_for_more_than(&self.run, &self.next.handled) || self.tick_stands();
+        let asked = self.want.asks_for_more_than(&self.run, &self.next.handled) || self.stands_unasked();
         if !self.want.suspend && asked || self.run.was_tried() {
             return false;
         }

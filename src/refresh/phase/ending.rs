@@ -103,7 +103,7 @@ impl Step<'_> {
             self.queue_up();
             return (Effect::None, Wake::After(Duration::ZERO));
         }
-        if !self.want.holds_starts() && self.open_by_clock() {
+        if !self.want.holds_starts() && self.open_unasked() {
             self.queue_up();
             return (Effect::None, Wake::After(Duration::ZERO));
         }

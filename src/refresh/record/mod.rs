@@ -3,12 +3,15 @@
 pub(super) mod project;
 mod read;
 mod verification;
+mod watch;
 
 use std::{borrow::Cow, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{Cause, ClaimKey, ScheduleRecord, Verification, failure::FailureClass, limits::CLOCK_SKEW};
+use super::{
+    Cause, ClaimKey, ScheduleRecord, Seen, Verification, WatchRecord, failure::FailureClass, limits::CLOCK_SKEW,
+};
 use crate::milvus::{JobId, JobState};
 
 /// The durable state of an object. Its times are whole seconds, except the watermark that tells jobs apart.
@@ -22,6 +25,8 @@ pub struct Recorded {
     pub baseline: Option<Baseline>,
     /// How far the schedule is.
     pub schedule: Option<ScheduleRecord>,
+    /// What is known of the source that is watched.
+    pub watch: Option<WatchRecord>,
     /// What the checks of a run's result came to.
     pub verification: Option<Verification>,
     /// Milvus' record of that run's job.
@@ -115,6 +120,8 @@ pub struct Run {
     pub requested_at: Option<String>,
     /// What it was asked to do.
     pub fingerprint: String,
+    /// What was seen of the watched source before it was claimed; once it has failed, what it failed for.
+    pub seen: Option<Seen>,
     /// When it became due.
     pub queued_time: Option<Timestamp>,
     /// Since when its start is held by a suspension.
@@ -225,6 +232,8 @@ pub enum Reason {
     OutcomeUnknown,
     /// The Secret with the spec of its own source cannot be read.
     SecretNotFound,
+    /// The catalog has not said what to read.
+    SourceNotResolved,
     /// Its start is held by `spec.suspend`.
     Suspended,
     /// It is due, but its object is being deleted.
@@ -241,7 +250,7 @@ pub enum Reason {
 
 impl Reason {
     /// The reasons of a run that is not over, but for a retry's.
-    pub const GOING_ON: [Self; 11] = [
+    pub const GOING_ON: [Self; 12] = [
         Self::Queued,
         Self::WaitingForActiveJob,
         Self::ConcurrencyLimit,
@@ -251,6 +260,7 @@ impl Reason {
         Self::Verifying,
         Self::OutcomeUnknown,
         Self::SecretNotFound,
+        Self::SourceNotResolved,
         Self::Suspended,
         Self::Terminating,
     ];
@@ -267,6 +277,7 @@ impl Reason {
             Self::Verifying => "Verifying",
             Self::OutcomeUnknown => "OutcomeUnknown",
             Self::SecretNotFound => "SecretNotFound",
+            Self::SourceNotResolved => "SourceNotResolved",
             Self::Suspended => "Suspended",
             Self::Terminating => "Terminating",
             Self::Idle => "Idle",

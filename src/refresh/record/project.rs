@@ -6,10 +6,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time}
 use crate::{
     api::{
         self, BaselineStatus, COMPLETE, FAILED, FailureStatus, READY, RECONCILING, RefreshStatus, RefusalStatus,
-        RunStatus, STALLED, SUSPENDED, ScheduleStatus, VERIFIED, conditions,
+        RunStatus, SOURCE_FRESH, STALLED, SUSPENDED, ScheduleStatus, VERIFIED, conditions,
     },
     milvus::{JobId, JobState},
-    refresh::{Cause, JobRecord, PastRun, Reason, Recorded, Run, Verification},
+    refresh::{Cause, JobRecord, PastRun, Reason, Recorded, Run, Seen, Verification, WatchRecord},
 };
 
 /// The whole status for `record`. `before` gives the conditions that stand, whose transition times are kept where their
@@ -38,6 +38,7 @@ pub fn project(record: &Recorded, before: &[Condition], now: Timestamp) -> Refre
             last_schedule_time: kept.last.map(Time),
             next_schedule_time: kept.next.map(Time),
         }),
+        watch: record.watch.as_ref().map(WatchRecord::status),
         verification: record.verification.as_ref().map(Verification::status),
         queue_position: record.queue_position.map(i64::from),
         failure: record.failure.map(|class| FailureStatus {
@@ -95,6 +96,8 @@ fn run_status(run: &Run) -> RunStatus {
         trigger: run.trigger.clone(),
         requested_at: run.requested_at.clone(),
         fingerprint: run.fingerprint.clone(),
+        source_version: run.seen.as_ref().map(|seen| seen.version.name.clone()),
+        source_look: run.seen.as_ref().map(Seen::look),
         queued_time: run.queued_time.map(Time),
         suspended_time: run.suspended_time.map(Time),
         suspended_seconds: run.suspended_seconds,
@@ -149,7 +152,8 @@ fn row(reason: Reason) -> [&'static str; 5] {
         | Reason::RefreshInProgress
         | Reason::Verifying
         | Reason::OutcomeUnknown
-        | Reason::SecretNotFound => ["Unknown", "False", "False", "True", "False"],
+        | Reason::SecretNotFound
+        | Reason::SourceNotResolved => ["Unknown", "False", "False", "True", "False"],
         Reason::Retrying(_) => ["False", "False", "False", "True", "False"],
         // Nothing goes on until somebody ends the suspension, so a tool that waits must not see Unknown.
         Reason::Suspended => ["", "False", "False", "False", "False"],
@@ -169,8 +173,9 @@ fn conditions_of(record: &Recorded, before: &[Condition], now: Timestamp) -> Vec
     let stalled = if record.invalid_schedule.is_some() || not_served.is_some() { "True" } else { stalled };
     let suspended = if record.suspended.is_some() { "True" } else { "False" };
     let verified = record.verification.as_ref().map_or("", Verification::verified);
-    let types = [READY, COMPLETE, FAILED, RECONCILING, STALLED, SUSPENDED, VERIFIED];
-    let rows = types.into_iter().zip([ready, complete, failed, reconciling, stalled, suspended, verified]);
+    let fresh = record.watch.as_ref().and_then(|watch| watch.fresh.as_ref()).map_or("", |fresh| fresh.reason.status());
+    let types = [READY, COMPLETE, FAILED, RECONCILING, STALLED, SUSPENDED, VERIFIED, SOURCE_FRESH];
+    let rows = types.into_iter().zip([ready, complete, failed, reconciling, stalled, suspended, verified, fresh]);
     let says = (summary.reason.as_str(), summary.message.as_str());
     let rows = rows.filter(|(_, status)| !status.is_empty());
     // kubectl and Flux ignore a condition of an older generation than the status has observed.
@@ -196,6 +201,10 @@ fn own_words<'a>(record: &'a Recorded, type_: &str) -> Option<(&'a str, &'a str)
         STALLED => record.invalid_schedule.as_deref().map(|problem| (INVALID_SCHEDULE, problem)).or(not_served),
         SUSPENDED => record.suspended.as_deref().map(|held| (Reason::Suspended.as_str(), held)),
         VERIFIED => checked.map(|(_, says)| says),
+        SOURCE_FRESH => {
+            let fresh = record.watch.as_ref()?.fresh.as_ref()?;
+            Some((fresh.reason.as_str(), &*fresh.message))
+        }
         _ => None,
     }
 }

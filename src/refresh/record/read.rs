@@ -9,7 +9,7 @@ use crate::{
     milvus::{JobId, JobState},
     refresh::{
         Baseline, Cause, ClaimKey, FailureClass, Handled, JobRecord, PastRun, Reason, Recorded, RefusedStart, Run,
-        ScheduleRecord, Success, Summary, Verification, limits::HISTORY_KEPT, phase::waiting::HELD,
+        ScheduleRecord, Seen, Success, Summary, Verification, WatchRecord, limits::HISTORY_KEPT, phase::waiting::HELD,
     },
 };
 
@@ -55,6 +55,7 @@ impl Recorded {
             run,
             baseline: status.baseline.as_ref().map(Baseline::of),
             schedule: status.schedule.as_ref().map(ScheduleRecord::of),
+            watch: WatchRecord::of(status),
             verification: Verification::of(status),
             job,
             queue_position,
@@ -130,6 +131,7 @@ impl Run {
             trigger: status.trigger.clone(),
             requested_at: status.requested_at.clone(),
             fingerprint: status.fingerprint.clone(),
+            seen: Seen::of(status.source_version.as_deref(), status.source_look.as_ref()),
             queued_time: status.queued_time.as_ref().map(read_time),
             suspended_time: status.suspended_time.as_ref().map(read_time),
             suspended_seconds: status.suspended_seconds.max(0),

@@ -25,6 +25,9 @@ pub const MAX_CREDENTIALS: usize = 64;
 /// How much of a key a message quotes, in bytes.
 const KEY_SHOWN: usize = 64;
 
+/// The format of a table that a catalog keeps.
+const ICEBERG: &str = "iceberg-table";
+
 /// The keys that Milvus reads.
 const KEYS: [&str; 4] = ["columns", "extfs", "format", "snapshot_id"];
 
@@ -55,6 +58,35 @@ pub fn check(text: &str) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+/// The spec for a snapshot of an Iceberg table, with the rest from `template`.
+///
+/// # Errors
+/// A sentence that says what is wrong with the template and what to do.
+pub fn pinned(template: &str, snapshot: i64) -> Result<String, String> {
+    let members = parse(template)?;
+    let keys: Vec<String> = members.members().into_iter().map(|(key, _)| folded(key)).collect();
+    let has = |name: &str| keys.iter().any(|key| key == name);
+    if has("snapshot_id") {
+        return Err("The external spec of a watched Iceberg table must not have a snapshot_id: the operator sets it."
+            .to_owned());
+    }
+    let format = serde_json::from_str::<Format>(template).map(|spec| spec.format).unwrap_or_default();
+    if has("format") && format.as_deref() != Some(ICEBERG) {
+        return Err(format!("The external spec of a watched Iceberg table must have the format {ICEBERG}, or none."));
+    }
+    // Written into the text, so that nothing of it is copied that is not wiped later. The id is a text, too: readers of JSON would
+    // round the number.
+    let rest = template.trim_start().strip_prefix('{').unwrap_or_default();
+    let format = if has("format") { String::new() } else { format!("\"format\":\"{ICEBERG}\",") };
+    let comma = if keys.is_empty() { "" } else { "," };
+    Ok(format!("{{{format}\"snapshot_id\":\"{snapshot}\"{comma}{rest}"))
+}
+
+#[derive(Deserialize)]
+struct Format {
+    format: Option<String>,
 }
 
 /// Checks a spec that anyone who may read the object can read: it must not hold credentials.

@@ -11,7 +11,9 @@ use super::scene::{NEW, OPERATOR, Scene, accepted, is_written, job, listed, obje
 use crate::{
     api::{ExternalCollectionRefresh, REQUESTED_AT},
     milvus::{Answer, ErrorKind, Job, JobId, JobState},
-    refresh::{Desired, Effect, Fact, Observation, OwnSourceCheck, Permission, Recorded, Turn, Wake, decide, is_due},
+    refresh::{
+        Desired, Effect, Fact, Observation, OwnSourceCheck, Permission, Recorded, Scouted, Turn, Wake, decide, is_due,
+    },
 };
 
 /// What happens, how many starts Milvus accepts in all, and how it ends.
@@ -308,6 +310,7 @@ impl World {
             nonce: self.scene.nonce,
             slot: self.scene.slot,
             examined: None,
+            scouted: Scouted::default(),
             fact,
         }
     }

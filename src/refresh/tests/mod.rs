@@ -32,3 +32,4 @@ mod tracking;
 mod turn;
 mod upgrade;
 mod verify;
+mod watch;

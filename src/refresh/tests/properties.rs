@@ -80,13 +80,15 @@ proptest! {
 
     #[test]
     fn an_ended_run_stays_as_it_is_until_another_is_due(case in case()) {
-        if case.is_over() && case.clock_rests() && case.want.verify.is_none() {
+        let looks = case.want.verify.is_some() || case.want.watch.is_some();
+        if case.is_over() && case.clock_rests() && !looks {
             // An edit is seen, and the token that the spec has is then the last of those that were handled.
             let but_for_the_edit = |record: &Recorded| {
                 let mut record = Recorded { observed_generation: None, suspended: None, ..record.clone() };
                 record.summary.take_if(|_| record.run.is_none());
                 record.invalid_schedule = None;
                 record.verification = None;
+                record.watch = None;
                 record.handled.triggers.sort();
                 record.handled.last_trigger = None;
                 record
@@ -100,8 +102,9 @@ proptest! {
 
     #[test]
     fn a_pass_over_what_rests_changes_nothing(case in case()) {
-        if rests(&case.want, &case.record, case.now) {
-            let Decision { next, effect, notices, wake } = case.decision;
+        // What is new at the source is another matter.
+        if rests(&case.want, &case.record, case.now) && case.seen.scouted.last.is_none() {
+            let Decision { next, effect, notices, wake, .. } = case.decision;
             prop_assert_eq!((next, effect, notices.len(), wake), (case.record, Effect::None, 0, Wake::OnChange));
         }
     }
@@ -123,7 +126,8 @@ proptest! {
                 prop_assert!(pause <= LONGEST_WAIT);
             }
             Wake::After(pause) => {
-                let rests = case.is_over() && case.clock_rests() && case.want.verify.is_none();
+                let looks = case.want.verify.is_some() || case.want.watch.is_some();
+                let rests = case.is_over() && case.clock_rests() && !looks;
                 prop_assert!(pause <= LONGEST_SLEEP && !rests);
             }
             Wake::OnChange => prop_assert!(
@@ -156,6 +160,16 @@ proptest! {
             prop_assert!(run.job_id_watermark.is_some() && run.endpoint.is_some());
             prop_assert_eq!(run.operator.as_deref(), Some(case.seen.operator.as_str()));
             prop_assert!(case.decision.next.job.id.is_none());
+        }
+    }
+
+    #[test]
+    fn a_run_of_a_watched_table_starts_with_what_the_catalog_has_said(case in case()) {
+        let table = case.want.watch.as_ref().is_some_and(|watch| watch.spec.iceberg.is_some());
+        if case.decision.effect == Effect::Submit && table {
+            let Fact::Looked(Ok(look)) = &case.seen.fact else { return Ok(()) };
+            let said = case.want.brings(look.source.as_ref());
+            prop_assert_eq!(said.map(|said| said.source), Some(case.decision.run().source.clone()));
         }
     }
 
@@ -285,6 +299,8 @@ proptest! {
         prop_assert!(next.run.iter().all(|run| run.ended_job_ids.len() <= ENDED_JOBS_KEPT));
         prop_assert!(next.run.iter().all(|run| run.attempt >= 0));
         prop_assert!(next.history.len() <= HISTORY_KEPT && next.handled.triggers.len() <= TRIGGERS_KEPT);
+        let fresh = next.watch.as_ref().and_then(|watch| watch.fresh.as_ref());
+        prop_assert!(fresh.is_none_or(|fresh| fresh.message.len() <= MESSAGE_BYTES));
         prop_assert!(next.history.iter().all(|run| run.message.len() <= PAST_MESSAGE_BYTES));
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     milvus::{Answer, Collection, ErrorKind, Job, JobId, JobState, MilvusError},
     refresh::{
         Ahead, Connection, Decision, Desired, Effect, Fact, Look, Observation, OwnSourceCheck, Permission, Reason,
-        Recorded, Run, Slot, Submission, Turn, Wake, decide, limits::GRACE, project,
+        Recorded, Run, Scouted, Slot, Submission, Turn, Wake, decide, limits::GRACE, project,
     },
 };
 
@@ -70,7 +70,13 @@ pub fn old() -> Job {
 }
 
 pub fn listed(jobs: Vec<Job>) -> Look {
-    Look { collection: Some(collection()), jobs, taken: BTreeSet::new(), own_source: OwnSourceCheck::None }
+    Look {
+        collection: Some(collection()),
+        jobs,
+        taken: BTreeSet::new(),
+        own_source: OwnSourceCheck::None,
+        source: None,
+    }
 }
 
 pub fn looked(jobs: Vec<Job>) -> Fact {
@@ -130,6 +136,7 @@ pub struct Scene {
     pub nonce: u64,
     pub slot: Slot,
     pub examined: Option<Duration>,
+    pub scouted: Scouted,
     pub status: RefreshStatus,
 }
 
@@ -148,6 +155,7 @@ impl Scene {
             nonce: 0x1234_5678,
             slot: Slot::Mine,
             examined: None,
+            scouted: Scouted::default(),
             status: RefreshStatus { observed_generation: Some(-1), ..RefreshStatus::default() },
         }
     }
@@ -244,6 +252,7 @@ impl Scene {
             nonce: self.nonce,
             slot: self.slot,
             examined: self.examined,
+            scouted: self.scouted.clone(),
             fact,
         };
         decide(self.now, &self.want, &self.record(), &seen)

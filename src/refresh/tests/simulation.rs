@@ -14,7 +14,7 @@ use crate::{
     milvus::{Answer, ErrorKind, Job, JobId, JobState, MilvusError},
     refresh::{
         ClaimKey, Connection, Desired, Effect, Fact, FailureClass, Look, Observation, OwnSourceCheck, Permission,
-        Recorded, Slot, Submission, Turn, Wake, decide, is_due,
+        Recorded, Scouted, Slot, Submission, Turn, Wake, decide, is_due,
         limits::{LANDING_MARGIN, SUBMIT_BUDGET},
     },
 };
@@ -211,6 +211,7 @@ impl World {
             jobs,
             taken: BTreeSet::new(),
             own_source: OwnSourceCheck::None,
+            source: None,
         }))
     }
 
@@ -309,6 +310,7 @@ impl World {
                 nonce: self.next_nonce(),
                 slot: Slot::Mine,
                 examined: None,
+                scouted: Scouted::default(),
                 fact,
             };
             let announces = seen.permission == Permission::Announce;

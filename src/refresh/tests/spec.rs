@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{
     milvus::scrub::CREDENTIAL_KEYS,
-    refresh::source::spec::{MAX_CREDENTIALS, MAX_SPEC, check, check_plain},
+    refresh::source::spec::{MAX_CREDENTIALS, MAX_SPEC, check, check_plain, pinned},
 };
 
 #[test]
@@ -143,5 +143,39 @@ proptest! {
         });
         let text = json!({ "comment": spec }).to_string();
         prop_assert!(check_plain(&text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn the_template_of_a_watched_table_gets_its_format_and_its_snapshot_and_stays_one_spec() {
+    for (template, whole) in [
+        ("{}", r#"{"format":"iceberg-table","snapshot_id":"9007199254740993"}"#),
+        ("  { }\n", r#"{"format":"iceberg-table","snapshot_id":"9007199254740993" }"#),
+        (
+            r#"{"extfs":{"region":"eu"}}"#,
+            r#"{"format":"iceberg-table","snapshot_id":"9007199254740993","extfs":{"region":"eu"}}"#,
+        ),
+        (
+            r#"{"format":"iceberg-table","columns":[]}"#,
+            r#"{"snapshot_id":"9007199254740993","format":"iceberg-table","columns":[]}"#,
+        ),
+    ] {
+        let spec = pinned(template, 9_007_199_254_740_993).unwrap();
+        assert_eq!(spec.trim(), whole);
+        assert_eq!(check(&spec), Ok(()), "{spec}");
+    }
+}
+
+#[test]
+fn a_template_that_sets_what_the_operator_sets_is_refused() {
+    for (template, says) in [
+        (r#"{"snapshot_id":"1"}"#, "must not have a snapshot_id"),
+        (r#"{"Snapshot_ID":1}"#, "must not have a snapshot_id"),
+        (r#"{"format":"parquet"}"#, "must have the format iceberg-table"),
+        ("[]", "not an object"),
+        ("{", "cannot be used"),
+    ] {
+        let refused = pinned(template, 1).unwrap_err();
+        assert!(refused.contains(says), "{template}: {refused}");
     }
 }

@@ -10,15 +10,17 @@ use serde_json::{Value, json};
 use super::scene::{COLLECTION, ENDPOINT, NEW, OLD, OPERATOR, SOURCE, at, want};
 use crate::{
     api::{ActiveJobPolicy, RefreshStatus},
+    catalogs::Table,
     milvus::{
         Answer, Collection, ErrorKind, Index, IndexState, Job, JobId, JobState, LoadState, MilvusError,
         examiner::{Evidence, Mapped, Served},
     },
     refresh::{
-        Ahead, Connection, Desired, Fact, FailureClass, Look, Observation, OwnSourceCheck, Permission, Reason,
-        Schedule, Slot, Submission, Turn, Verify,
+        Ahead, Connection, Desired, Fact, FailureClass, LastLook, Look, Observation, OwnSourceCheck, Permission,
+        Reason, Schedule, Scouted, Slot, Submission, Turn, Verify, Watch,
         limits::{ABSENCE_WINDOW, GRACE},
     },
+    scout::{BlindReason, Sight},
 };
 
 const KINDS: [ErrorKind; 17] = [
@@ -46,30 +48,41 @@ pub fn now() -> impl Strategy<Value = Timestamp> {
     prop_oneof![4 => 0..=20_000_i64, 1 => -day..=2 * day].prop_map(at)
 }
 
-pub fn desired() -> impl Strategy<Value = Desired> {
+pub fn desired() -> BoxedStrategy<Desired> {
     let fingerprint = select(vec![want().fingerprint, "v1:another".to_owned(), "v9:later".to_owned()]);
     let policy = select(vec![ActiveJobPolicy::Wait, ActiveJobPolicy::Adopt]);
     let requests = (token(), token(), prop::bool::weighted(0.2), prop::bool::weighted(0.1));
     let limits = (option::weighted(0.2, 1..100_u64), select(vec![1, 60, 4500]), select(vec![0, 3]));
-    let new = (prop::bool::weighted(0.8), option::weighted(0.3, schedule()), option::weighted(0.4, verify()));
-    (1..4_i64, fingerprint, policy, requests, limits, new).prop_map(
-        |(generation, fingerprint, active_job_policy, requests, limits, (run_on_creation, schedule, verify))| Desired {
-            generation,
-            active_job_policy,
-            fingerprint,
-            trigger: requests.0,
-            requested_at: requests.1,
-            suspend: requests.2,
-            terminating: requests.3,
-            run_on_creation,
-            schedule,
-            verify,
-            starting_deadline: limits.0.map(Duration::from_secs),
-            active_deadline: Duration::from_secs(limits.1),
-            backoff_limit: limits.2,
-            ..want()
-        },
-    )
+    let asks = (option::weighted(0.3, schedule()), option::weighted(0.4, verify()), option::weighted(0.3, watch()));
+    let new = (prop::bool::weighted(0.8), asks);
+    (1..4_i64, fingerprint, policy, requests, limits, new)
+        .prop_map(
+            |(
+                generation,
+                fingerprint,
+                active_job_policy,
+                requests,
+                limits,
+                (run_on_creation, (schedule, verify, watch)),
+            )| Desired {
+                generation,
+                active_job_policy,
+                fingerprint,
+                trigger: requests.0,
+                requested_at: requests.1,
+                suspend: requests.2,
+                terminating: requests.3,
+                run_on_creation,
+                schedule,
+                verify,
+                watch,
+                starting_deadline: limits.0.map(Duration::from_secs),
+                active_deadline: Duration::from_secs(limits.1),
+                backoff_limit: limits.2,
+                ..want()
+            },
+        )
+        .boxed()
 }
 
 /// One of few: in order, with a delay, and without sense.
@@ -96,6 +109,63 @@ fn verify() -> impl Strategy<Value = Verify> {
             Verify::of(&serde_json::from_value(spec).expect("a spec"), "some uid")
         },
     )
+}
+
+/// One of few ways to watch.
+fn watch() -> impl Strategy<Value = Watch> {
+    let watches = [
+        json!({ "objects": {}, "quietSeconds": 0 }),
+        json!({ "objects": { "marker": "_SUCCESS" } }),
+        json!({ "iceberg": { "catalog": "lake", "table": "shop.products" } }),
+    ];
+    select(watches.map(|watch| super::watch::desired(json!({ "watch": watch })).watch.expect("a watch")).to_vec())
+}
+
+/// What was seen of the source.
+fn scouted() -> impl Strategy<Value = Scouted> {
+    let waited = option::weighted(0.2, select(vec![Duration::ZERO, Duration::from_secs(40)]));
+    (option::weighted(0.7, last_look()), waited).prop_map(|(last, waited)| Scouted { last, waited })
+}
+
+fn last_look() -> BoxedStrategy<LastLook> {
+    let table = |(snapshot, pinned_is_gone)| {
+        let metadata_location = format!("s3://lake/{snapshot}.json");
+        Sight::Table { source: metadata_location.clone(), table: Table { metadata_location, snapshot, pinned_is_gone } }
+    };
+    let reasons = vec![BlindReason::CheckFailed, BlindReason::NotAllowed, BlindReason::ListingTooLarge];
+    let found = prop_oneof![
+        3 => (0..4_u8, 0..3_u8).prop_map(|(names, contents)| super::watch::saw(super::watch::files(names, contents))),
+        2 => (0..3_i64, any::<bool>()).prop_map(table).prop_map(Ok),
+        1 => select(reasons).prop_map(super::watch::blind),
+    ];
+    (select(vec![0_u64, 40, 600]), found)
+        .prop_map(|(age, found)| LastLook {
+            age: Duration::from_secs(age),
+            failures: u32::from(found.is_err()) * 2,
+            found,
+        })
+        .boxed()
+}
+
+/// What a status says of a watched source.
+fn watched() -> BoxedStrategy<Value> {
+    let version = || option::weighted(0.8, select(vec!["", "0", "1", "02020202020202020202020202020202", "02-03"]));
+    let look = (time_text(), 0..3_i64, -1..4_i64);
+    let rewritten = option::weighted(0.3, (0..3_i64, vec(select(vec!["a", "b"]), 0..2), time_text()));
+    let times = (time_text(), time_text(), time_text());
+    (option::weighted(0.8, watch()), version(), version(), look, rewritten, times).prop_map(
+        |(watch, observed, refreshed, (time, content, objects), rewritten, (since, changed, pending))| {
+            json!({
+                "fingerprint": watch.map_or_else(|| "v1:other".to_owned(), |watch| watch.fingerprint), "since": since,
+                "observedVersion": observed, "contentVersion": content.to_string(), "changedTime": changed,
+                "objects": objects, "bytes": objects, "refreshedVersion": refreshed,
+                "refreshed": { "time": time, "contentVersion": content.to_string(), "objects": 3 - content, "bytes": 3 },
+                "pendingSince": pending,
+                "rewritten": rewritten.map(|(count, names, since)| json!({ "count": count, "names": names, "since": since })),
+            })
+        },
+    )
+    .boxed()
 }
 
 /// What a look at the served rows finds.
@@ -157,7 +227,7 @@ fn time_text() -> impl Strategy<Value = Option<String>> {
     option::of(now().prop_map(|time| time.to_string()))
 }
 
-fn run() -> impl Strategy<Value = Value> {
+fn run() -> BoxedStrategy<Value> {
     let fingerprint = select(vec![want().fingerprint, "v1:another".to_owned(), "v9:later".to_owned(), String::new()]);
     let claim =
         (-2..6_i64, time_text(), number_text(COLLECTION), option::weighted(0.9, Just(ENDPOINT)), option::of(source()));
@@ -175,17 +245,19 @@ fn run() -> impl Strategy<Value = Value> {
             let (trigger, requested, suspended, held, failures, next_attempt) = waits;
             let ended: Vec<String> = marks.2.into_iter().flatten().collect();
             json!({
-                "number": number, "generation": generation, "fingerprint": fingerprint, "queuedTime": queued,
+                "number": number, "generation": generation, "fingerprint": fingerprint, "queuedTime": queued.clone(),
                 "attempt": claim.0, "claimID": id, "provenClaims": proven,
                 "refusal": refusal.map(|reason| json!({ "reason": reason, "message": "No." })), "submitTime": claim.1, "collectionID": claim.2,
                 "endpoint": claim.3, "externalSource": claim.4, "jobIDWatermark": marks.0, "startTimeWatermark": marks.1.0, "jobCompletionTime": marks.1.1,
                 "trigger": trigger, "requestedAt": requested, "suspendedSeconds": held, "failures": failures,
                 "suspendedTime": suspended.map(|time| time.to_string()),
                 "nextAttemptTime": next_attempt.map(|time| time.to_string()),
+                "sourceVersion": "1", "sourceLook": queued.map(|time| json!({ "time": time })),
                 "jobSeen": seen, "endedJobIDs": ended, "unprovenSubmits": unproven, "adopted": adopted,
             })
         },
     )
+    .boxed()
 }
 
 fn conditions() -> impl Strategy<Value = Value> {
@@ -194,9 +266,12 @@ fn conditions() -> impl Strategy<Value = Value> {
         .chain([Reason::RefreshCompleted, Reason::Idle])
         .chain(FailureClass::ALL.into_iter().map(Reason::Failed))
         .map(|reason| reason.as_str().to_owned())
-        .chain(["ThatOfALaterVersion", "InvalidSchedule", "NotServed", "Passed"].map(str::to_owned))
+        .chain(
+            ["ThatOfALaterVersion", "InvalidSchedule", "NotServed", "Passed", "UpToDate", "CheckFailed"]
+                .map(str::to_owned),
+        )
         .collect();
-    let types = mostly("Ready", vec!["Suspended", "Stalled", "Complete", "Verified"]);
+    let types = mostly("Ready", vec!["Suspended", "Stalled", "Complete", "Verified", "SourceFresh"]);
     option::of((types, select(reasons), select(vec!["True", "False", "Unknown"]))).prop_map(|condition| {
         condition.map_or(json!([]), |(type_, reason, status)| {
             json!([{ "type": type_, "status": status, "reason": reason, "message": "As it stood.",
@@ -206,7 +281,7 @@ fn conditions() -> impl Strategy<Value = Value> {
 }
 
 /// What can stand in a status: written by this version, another one, or by hand.
-pub fn status() -> impl Strategy<Value = RefreshStatus> {
+pub fn status() -> BoxedStrategy<RefreshStatus> {
     let states = vec!["RefreshInProgress", "RefreshCompleted", "RefreshFailed", "RefreshExploded"];
     let state = prop_oneof![1 => Just("RefreshPending"), 1 => select(states)];
     let id = prop_oneof![Just(None), id_text()];
@@ -220,7 +295,7 @@ pub fn status() -> impl Strategy<Value = RefreshStatus> {
         (option::weighted(0.3, schedule), option::weighted(0.2, select(vec![want().fingerprint, String::new()])));
     let outcomes = vec!["Passed", "Failed", "Inconclusive", "Error", "Perhaps"];
     let checked = (option::of(select(outcomes)), 0..4_i64, 0..4_i64, time_text(), time_text(), option::of(0..3_i64));
-    let clock = (clock, option::weighted(0.5, checked));
+    let clock = (clock, option::weighted(0.5, checked), option::weighted(0.4, watched()));
     let handled = (vec(select(vec!["a", "b", "c"]), 0..3), token(), past_runs(), clock);
     (option::of(-1..4_i64), job, option::weighted(0.9, run()), queue, class, conditions(), success, handled).prop_map(
         |(
@@ -234,7 +309,7 @@ pub fn status() -> impl Strategy<Value = RefreshStatus> {
             handled,
         )| {
             let failure = class.map(|class| json!({ "class": class }));
-            let ((schedule, baseline), checked) = handled.3;
+            let ((schedule, baseline), checked, watched) = handled.3;
             let schedule = schedule.map(|(cron, zone, since, last, next)| {
                 json!({ "cron": cron, "timeZone": zone, "since": since, "lastScheduleTime": last, "nextScheduleTime": next })
             });
@@ -244,7 +319,7 @@ pub fn status() -> impl Strategy<Value = RefreshStatus> {
                         "checks": [{ "name": "served", "outcome": outcome.unwrap_or("Passed"), "observed": rows }] })
             });
             let status = json!({
-                "verification": verification,
+                "verification": verification, "watch": watched,
                 "schedule": schedule, "baseline": baseline.map(|fingerprint| json!({ "fingerprint": fingerprint })),
                 "observedGeneration": observed, "state": state, "progress": progress, "jobID": job, "startTime": start,
                 "completionTime": end, "run": run, "queuePosition": queue, "failure": failure,
@@ -255,6 +330,7 @@ pub fn status() -> impl Strategy<Value = RefreshStatus> {
             serde_json::from_value(status).expect("every status decodes")
         },
     )
+    .boxed()
 }
 
 fn past_runs() -> impl Strategy<Value = Vec<Value>> {
@@ -295,15 +371,19 @@ fn look() -> impl Strategy<Value = Look> {
         (mostly(COLLECTION, vec![7]), prop::bool::weighted(0.9), source()).prop_map(|(id, external, source)| {
             Collection { id, name: "products".into(), external, source, format: String::new() }
         });
-    (option::weighted(0.9, collection), vec(job(), 0..4), vec(id(), 0..2)).prop_map(|(collection, jobs, taken)| Look {
-        collection,
-        jobs,
-        taken: taken.into_iter().map(JobId).collect::<BTreeSet<_>>(),
-        own_source: OwnSourceCheck::None,
-    })
+    let source = option::weighted(0.8, last_look());
+    (option::weighted(0.9, collection), vec(job(), 0..4), vec(id(), 0..2), source).prop_map(
+        |(collection, jobs, taken, source)| Look {
+            source,
+            collection,
+            jobs,
+            taken: taken.into_iter().map(JobId).collect::<BTreeSet<_>>(),
+            own_source: OwnSourceCheck::None,
+        },
+    )
 }
 
-fn fact() -> impl Strategy<Value = Fact> {
+fn fact() -> BoxedStrategy<Fact> {
     prop_oneof![
         1 => Just(Fact::Nothing),
         8 => look().prop_map(|look| Fact::Looked(Ok(look))),
@@ -318,9 +398,10 @@ fn fact() -> impl Strategy<Value = Fact> {
         1 => error().prop_map(|error| Fact::Examined(Some(Err(error)))),
         1 => Just(Fact::Examined(None)),
     ]
+    .boxed()
 }
 
-pub fn observation() -> impl Strategy<Value = Observation> {
+pub fn observation() -> BoxedStrategy<Observation> {
     let connection = prop_oneof![
         8 => Just(Connection::Ready { endpoint: ENDPOINT.into() }),
         1 => Just(super::scene::down()),
@@ -352,8 +433,8 @@ pub fn observation() -> impl Strategy<Value = Observation> {
         Ahead::Unlisted("another".to_owned()),
     ]));
     let examined = option::of(select(vec![Duration::ZERO, Duration::from_secs(40)]));
-    (connection, known, permission, (turn, ahead), slot, fact(), examined).prop_map(
-        |(connection, claim_known, permission, (turn, ahead), slot, fact, examined)| Observation {
+    (connection, known, permission, (turn, ahead), slot, fact(), (examined, scouted()))
+        .prop_map(|(connection, claim_known, permission, (turn, ahead), slot, fact, (examined, scouted))| Observation {
             connection,
             claim_known,
             permission,
@@ -362,9 +443,10 @@ pub fn observation() -> impl Strategy<Value = Observation> {
             ahead,
             slot,
             examined,
+            scouted,
             luck: 0.5,
             nonce: 7,
             fact,
-        },
-    )
+        })
+        .boxed()
 }

@@ -43,6 +43,7 @@ enum Knows {
 impl Step<'_> {
     /// Milvus has completed the job: the run ends, or waits for its checks.
     pub(in crate::refresh) fn completed_by_milvus(&mut self, job: JobId) -> Outcome {
+        self.refreshed();
         self.begin_checks();
         let Some(verify) = &self.want.verify else { return self.complete(job) };
         if !verify.is_required() {

@@ -71,6 +71,8 @@ pub struct Asks {
     pub by_the_clock: bool,
     /// How what they have refreshed is checked, if it is.
     pub verify: Option<VerifyPolicy>,
+    /// For how many seconds the source has to be quiet, if they watch it.
+    pub watch: Option<u64>,
 }
 
 /// The objects by name, and what each process' watch has not delivered.
@@ -104,6 +106,10 @@ impl Api {
         let mut spec = json!({ "collectionName": self.collection_names[name], "activeJobPolicy": policy });
         if let Some(policy) = self.asks.verify {
             spec["verify"] = json!({ "policy": policy, "timeoutSeconds": 60 });
+        }
+        if let Some(quiet) = self.asks.watch {
+            spec["watch"] =
+                json!({ "objects": {}, "intervalSeconds": 30, "quietSeconds": quiet, "minIntervalSeconds": 1 });
         }
         if self.asks.by_the_clock {
             // What is created later waits for its first tick.

@@ -112,7 +112,8 @@ impl History {
         let refuses = choices.happens(50);
         let by_the_clock = choices.happens(40);
         let verify = [None, Some(VerifyPolicy::Require), Some(VerifyPolicy::Report)][choices.draw(&[6, 3, 1])];
-        let api = Api::new(names, collection_names, policy, Asks { by_the_clock, verify });
+        let watch = [None, Some(0), Some(45)][choices.draw(&[5, 3, 2])];
+        let api = Api::new(names, collection_names, policy, Asks { by_the_clock, verify, watch });
         let world = World::new(choices, api, denied, refuses);
         let processes = [process(), process()];
         Self {
@@ -142,10 +143,11 @@ impl History {
     }
 
     fn is_over(&self) -> bool {
-        self.world.borrow().api.objects.iter().flatten().all(|object| {
-            let record = object.record();
-            record.is_at_rest() && !is_due(&object.want, &record)
-        })
+        self.world.borrow().is_fresh()
+            && self.world.borrow().api.objects.iter().flatten().all(|object| {
+                let record = object.record();
+                record.is_at_rest() && !is_due(&object.want, &record)
+            })
     }
 
     fn tell(&self, what: impl FnOnce() -> String) {
@@ -296,7 +298,11 @@ impl History {
         let now = self.now();
         let process = &mut self.processes[index];
         let Some(shell) = process.shell.clone() else { return };
-        for name in shell.woken(now) {
+        let looked = {
+            let world = &mut *self.world.borrow_mut();
+            shell.lookout.borrow_mut().end(now, world.milvus.version, &mut world.choices)
+        };
+        for name in looked.into_iter().chain(shell.woken(now)) {
             match &mut process.slots[name] {
                 Slot::Idle(next) => *next = now,
                 Slot::Running(_) => process.again[name] = true,

@@ -32,6 +32,8 @@ pub struct Entry {
     pub started: Duration,
     pub ends: Duration,
     pub fails: bool,
+    /// The version of the source that it has read at least.
+    pub read: u8,
     /// `None` for somebody else's job.
     pub sender: Option<Sender>,
 }
@@ -45,6 +47,8 @@ pub struct Milvus {
     pub journal: Vec<Entry>,
     /// Starts that were received and not carried out: when each will be.
     pub in_flight: Vec<(Duration, Sender)>,
+    /// The version of the source.
+    pub version: u8,
     next_id: i64,
 }
 
@@ -55,10 +59,11 @@ pub fn moment(time: Duration) -> Timestamp {
 
 impl Milvus {
     pub fn new(denied: bool) -> Self {
-        let mut milvus = Self { collection: 7, denied, journal: Vec::new(), in_flight: Vec::new(), next_id: 100 };
+        let mut milvus =
+            Self { collection: 7, denied, journal: Vec::new(), in_flight: Vec::new(), version: 0, next_id: 100 };
         let (id, ends) = (milvus.unused_id(), Duration::from_secs(20));
         let (collection, source, started) = (milvus.collection, SOURCE, Duration::ZERO);
-        milvus.journal.push(Entry { id, collection, source, started, ends, fails: true, sender: None });
+        milvus.journal.push(Entry { id, collection, source, started, ends, fails: true, read: 0, sender: None });
         milvus
     }
 
@@ -76,7 +81,8 @@ impl Milvus {
         let id = self.unused_id();
         let ends = now + Duration::from_secs(JOBS_TAKE[choices.below(JOBS_TAKE.len())]);
         let fails = choices.happens(40);
-        self.journal.push(Entry { id, collection: self.collection, source, started: now, ends, fails, sender });
+        let (collection, read) = (self.collection, self.version);
+        self.journal.push(Entry { id, collection, source, started: now, ends, fails, read, sender });
         Some(id)
     }
 
@@ -91,6 +97,16 @@ impl Milvus {
         while self.in_flight.first().is_some_and(|(lands, _)| *lands <= now) {
             let (lands, sender) = self.in_flight.remove(0);
             self.begin(lands, SOURCE, Some(sender), choices);
+        }
+    }
+
+    /// Something else is at the source from now on. A job that runs may have listed it already.
+    pub fn change_source(&mut self, now: Duration, choices: &mut Choices) {
+        self.version = self.version.saturating_add(1);
+        for job in self.journal.iter_mut().filter(|job| job.ends > now) {
+            if choices.happens(50) {
+                job.read = self.version;
+            }
         }
     }
 

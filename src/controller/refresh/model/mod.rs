@@ -13,6 +13,7 @@ mod history;
 mod milvus;
 mod process;
 mod proof;
+mod source;
 mod ticks;
 mod world;
 

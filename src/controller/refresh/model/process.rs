@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::{
     api::{Object, Refusal, Write, key},
     milvus::moment,
+    source::Lookout,
     world::{Shared, World, await_turn},
 };
 use crate::{
@@ -36,8 +37,9 @@ use crate::{
         scrub::Secrets,
     },
     object::Key,
-    refresh::{ClaimKey, Connection, Notice, OwnSource, OwnSourceCheck, Recorded, Wake, is_due},
+    refresh::{ClaimKey, Connection, Notice, OwnSource, OwnSourceCheck, Recorded, Scouted, SpecPlace, Wake, is_due},
     requeue::Router,
+    scout,
     turns::{Member, fence::Due},
 };
 
@@ -55,6 +57,8 @@ pub struct Shell {
     pub unlisted: RefCell<BTreeSet<usize>>,
     /// When it took over.
     pub began: Duration,
+    /// What it sees of the source.
+    pub lookout: RefCell<Lookout>,
     /// Until when it may lead, on its own monotonic clock.
     pub leads_until: Cell<Duration>,
     /// How wrong its wall clock is.
@@ -82,6 +86,7 @@ impl Shell {
             cache: RefCell::new(vec![None; names]),
             unlisted: RefCell::new((0..names).collect()),
             began: world.time,
+            lookout: RefCell::default(),
             leads_until: Cell::new(leads_until),
             clock_off: Cell::default(),
             cut_off: Cell::default(),
@@ -250,8 +255,17 @@ impl Ports for Reach {
         unreachable!("no refresh of the model brings {own:?} along")
     }
 
-    async fn spec_secrets(&self, own: &OwnSource) -> Option<Arc<Secrets>> {
-        unreachable!("no refresh of the model brings {own:?} along")
+    async fn spec_secrets(&self, place: &SpecPlace) -> Option<Arc<Secrets>> {
+        unreachable!("no refresh of the model has a spec at {place:?}")
+    }
+
+    fn scouted(&self, plan: &scout::Plan) -> Scouted {
+        self.0.shell.lookout.borrow().scouted(self.0.name, plan, self.time())
+    }
+
+    fn scout(&self, plan: scout::Plan, _: Duration) {
+        let version = self.0.world.borrow().milvus.version;
+        self.0.shell.lookout.borrow_mut().look(self.0.name, plan, self.time(), version);
     }
 
     fn allows_queries(&self) -> bool {

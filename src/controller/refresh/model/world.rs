@@ -9,6 +9,7 @@ use super::{
     choices::Choices,
     milvus::{Entry, Milvus, SOURCE, Sender},
     proof::Ledger,
+    source::{Versions, is_answered},
     ticks::Ticks,
 };
 use crate::{
@@ -49,6 +50,7 @@ pub struct World {
     sent: Vec<Sender>,
     ledger: Ledger,
     ticks: Ticks,
+    pub versions: Versions,
     /// Jobs that were begun in another incarnation of the collection than was claimed, where another object can meet them.
     elsewhere: BTreeSet<JobId>,
     beginning: Instant,
@@ -75,6 +77,7 @@ impl World {
             sent: Vec::new(),
             ledger: Ledger::default(),
             ticks: Ticks::default(),
+            versions: Versions::default(),
             elsewhere: BTreeSet::new(),
             beginning: Instant::now(),
             nonces: 0,
@@ -126,6 +129,7 @@ impl World {
             let (uid, after) = (object.uid.clone(), object.record());
             let checked = self.ledger.written(&uid, &write.by, policy, &self.milvus, &before, &after);
             let checked = checked.and_then(|()| self.ticks.written(&uid, &before, &after));
+            let checked = checked.and_then(|()| self.versions.written(&uid, &self.milvus, &before, &after));
             self.note(checked);
         }
         taken
@@ -299,6 +303,13 @@ impl World {
             }
         }
         self.note(checked);
+    }
+
+    /// Whether what is at the source was refreshed by everyone who watches it and may start something.
+    pub fn is_fresh(&self) -> bool {
+        let watching =
+            self.api.objects.iter().flatten().filter(|object| object.want.watch.is_some() && !object.want.suspend);
+        watching.into_iter().all(|object| is_answered(&object.record(), self.milvus.version))
     }
 
     pub fn note(&mut self, checked: Result<(), Breach>) {

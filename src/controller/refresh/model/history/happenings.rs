@@ -10,7 +10,7 @@ use super::{
 };
 
 /// What can happen and how often, where it does at all. What is without a name goes on by itself.
-const HAPPENINGS: [(&str, u16); 17] = [
+const HAPPENINGS: [(&str, u16); 18] = [
     ("", 30),
     ("", 30),
     ("", 10),
@@ -28,6 +28,7 @@ const HAPPENINGS: [(&str, u16); 17] = [
     ("cut off", 3),
     ("refused", 3),
     ("watch", 3),
+    ("source", 5),
 ];
 
 pub type Weights = [u16; HAPPENINGS.len()];
@@ -86,6 +87,7 @@ impl History {
                 if let Some(shell) = &self.processes[process].shell {
                     shell.clock_off.set(off);
                 }
+                self.world.borrow_mut().versions.clocks_differ = true;
             }
             9 => {
                 let pause = self.choices(|c| c.seconds(1..90));
@@ -107,6 +109,10 @@ impl History {
                 world.refused[name] = world.refuses && !world.refused[name];
             }
             16 => self.processes[process].stalled ^= true,
+            17 => {
+                let world = &mut *self.world.borrow_mut();
+                world.milvus.change_source(world.time, &mut world.choices);
+            }
             // Its API server is out of reach: what it writes arrives later, and others get its lease.
             _ => {
                 let process = &mut self.processes[process];
