@@ -8,6 +8,7 @@
 
 mod calls;
 mod connections;
+mod own;
 mod page;
 mod passes;
 mod reference;

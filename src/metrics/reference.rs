@@ -10,7 +10,7 @@ use crate::{
     api::ConnectionReason,
     milvus::JobId,
     object::Key,
-    refresh::{Recorded, ScheduleRecord, Success},
+    refresh::{Recorded, ScheduleRecord, Success, WatchRecord},
 };
 
 /// The reference's part about the metrics, as Markdown.
@@ -39,7 +39,9 @@ fn with_a_series_of_each() -> Metrics {
     let success = Success { time: Timestamp::UNIX_EPOCH, job: JobId(1) };
     let (last, next) = (Some(Timestamp::UNIX_EPOCH), Some(Timestamp::UNIX_EPOCH));
     let schedule = Some(ScheduleRecord { last, next, ..ScheduleRecord::default() });
-    metrics.refreshes.observe("", &object, &Recorded { last_success: Some(success), schedule, ..Recorded::default() });
+    let watch = Some(WatchRecord { pending_since: last, ..WatchRecord::default() });
+    let record = Recorded { last_success: Some(success), schedule, watch, ..Recorded::default() };
+    metrics.refreshes.observe("", &object, &record);
     metrics
 }
 

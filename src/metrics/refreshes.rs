@@ -12,10 +12,10 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use super::{MOST_OBJECTS, Object};
+use super::own::{Own, OwnSeries};
 use crate::{
     object::Key,
-    refresh::{Cause, FailureClass, Outcome, PastRun, Reason, Recorded, VerifyReason},
+    refresh::{Cause, FailureClass, FreshReason, Outcome, PastRun, Reason, Recorded, VerifyReason},
 };
 
 /// In seconds, up to Milvus' own limit of a job and the time in a queue before it.
@@ -25,6 +25,8 @@ const DURATIONS: [f64; 14] =
 const NEW: &str = "New";
 /// Instead of an outcome, while the checks are in progress.
 const VERIFYING: &str = "Verifying";
+/// Instead of a reason, before the first look at a source.
+const UNSEEN: &str = "Unseen";
 const COMPLETED: &str = "completed";
 const FAILED: &str = "failed";
 
@@ -41,6 +43,8 @@ pub struct Refreshes {
     objects: Family<ByReason, Gauge>,
     missed: Counter,
     verified: Family<ByOutcome, Gauge>,
+    fresh: Family<ByReason, Gauge>,
+    lag: Gauge,
     /// `None` where objects have no series of their own.
     own: Option<OwnSeries>,
 }
@@ -55,26 +59,13 @@ struct Known {
     reason: &'static str,
     /// What its checks came to, if it asks for any.
     verified: Option<&'static str>,
+    /// How fresh it is, if it watches its source.
+    fresh: Option<&'static str>,
+    /// Since when a change waits that may start a run.
+    pending: Option<Timestamp>,
     phase: Option<(Phase, Option<Timestamp>)>,
     /// Where the object has series of its own.
     own: Option<Box<Own>>,
-}
-
-/// The series that each object has.
-#[derive(Debug, Default)]
-struct OwnSeries {
-    last_success: Family<Object, Gauge>,
-    last_schedule: Family<Object, Gauge>,
-    next_schedule: Family<Object, Gauge>,
-}
-
-/// What is shown of one object.
-#[derive(Debug)]
-struct Own {
-    key: Key,
-    last_success: Option<Timestamp>,
-    last_schedule: Option<Timestamp>,
-    next_schedule: Option<Timestamp>,
 }
 
 /// Where a run is that is not over.
@@ -126,6 +117,8 @@ impl Refreshes {
             objects: Family::default(),
             missed: Counter::default(),
             verified: Family::default(),
+            fresh: Family::default(),
+            lag: Gauge::default(),
             own: per_object.then(OwnSeries::default),
         };
         refreshes.expect(None);
@@ -182,6 +175,17 @@ impl Refreshes {
             "milvus_refresh_verified",
             "Refreshes with spec.verify by what its checks last came to; Verifying while they are in progress",
             self.verified.clone(),
+        );
+        registry.register(
+            "milvus_refresh_source_fresh",
+            "Refreshes with spec.watch by the reason of SourceFresh; Unseen before the first look",
+            self.fresh.clone(),
+        );
+        registry.register(
+            "milvus_refresh_source_lag_seconds",
+            "Age of the oldest change of a watched source that is not refreshed yet; 0 if all are. Suspended refreshes do not \
+             count",
+            self.lag.clone(),
         );
         if let Some(own) = &self.own {
             own.register(registry);
@@ -262,42 +266,15 @@ impl Refreshes {
         for (outcome, count) in counted(outcomes, known.values().filter_map(|known| known.verified)) {
             self.verified.get_or_create(&ByOutcome { outcome }).set(count);
         }
-        if let Some(series) = &self.own {
-            let all = || known.values().filter_map(|known| known.own.as_deref());
-            show(&series.last_success, all().map(|own| (&own.key, own.last_success)));
-            show(&series.last_schedule, all().map(|own| (&own.key, own.last_schedule)));
-            show(&series.next_schedule, all().map(|own| (&own.key, own.next_schedule)));
+        let reasons = FreshReason::ALL.map(FreshReason::as_str).into_iter().chain([UNSEEN]);
+        for (reason, count) in counted(reasons, known.values().filter_map(|known| known.fresh)) {
+            self.fresh.get_or_create(&ByReason { reason }).set(count);
         }
-    }
-}
-
-impl OwnSeries {
-    fn register(&self, registry: &mut Registry) {
-        registry.register(
-            "milvus_refresh_last_success_timestamp_seconds",
-            "When a run of the refresh last completed. With --per-object-metrics only",
-            self.last_success.clone(),
-        );
-        registry.register(
-            "milvus_refresh_last_schedule_timestamp_seconds",
-            "The last scheduled time of the refresh that started a run or was skipped. With --per-object-metrics only",
-            self.last_schedule.clone(),
-        );
-        registry.register(
-            "milvus_refresh_next_schedule_timestamp_seconds",
-            "When the next scheduled run of the refresh is due, in the past while it waits for the run before it. With \
-             --per-object-metrics only",
-            self.next_schedule.clone(),
-        );
-    }
-}
-
-/// The times of the first objects by name that have one.
-fn show<'a>(series: &Family<Object, Gauge>, times: impl Iterator<Item = (&'a Key, Option<Timestamp>)>) {
-    let times: BTreeMap<_, _> = times.filter_map(|(key, time)| Some((key, time?))).collect();
-    series.clear();
-    for (key, time) in times.into_iter().take(MOST_OBJECTS) {
-        series.get_or_create(&Object::of(key)).set(time.as_second());
+        let oldest = known.values().filter_map(|known| known.pending).min();
+        self.lag.set(oldest.map_or(0, |since| now.duration_since(since).as_secs().max(0)));
+        if let Some(series) = &self.own {
+            series.sample(|| known.values().filter_map(|known| known.own.as_deref()));
+        }
     }
 }
 
@@ -332,6 +309,7 @@ impl Known {
             None if record.job.id.is_none() => (Phase::Queued, run.queued_time),
             submit_time => (Phase::InProgress, submit_time.or(record.job.start_time)),
         });
+        let watch = record.watch.as_ref();
         Self {
             run: run.map_or(0, |run| run.number),
             queued: run.and_then(|run| run.queued_time),
@@ -339,20 +317,10 @@ impl Known {
             adopted: run.is_some_and(|run| run.adopted),
             reason: record.ready_reason().unwrap_or(NEW),
             verified: record.verification.as_ref().map(|checked| checked.outcome.map_or(VERIFYING, Outcome::as_str)),
+            fresh: watch.map(|watch| watch.fresh.as_ref().map_or(UNSEEN, |fresh| fresh.reason.as_str())),
+            pending: watch.filter(|_| record.suspended.is_none()).and_then(|watch| watch.pending_since),
             phase,
             own: key.map(|key| Box::new(Own::of(record, key))),
-        }
-    }
-}
-
-impl Own {
-    fn of(record: &Recorded, key: &Key) -> Self {
-        let schedule = record.schedule.as_ref();
-        Self {
-            key: key.clone(),
-            last_success: record.last_success.as_ref().map(|success| success.time),
-            last_schedule: schedule.and_then(|kept| kept.last),
-            next_schedule: schedule.and_then(|kept| kept.next),
         }
     }
 }

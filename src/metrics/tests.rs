@@ -8,7 +8,10 @@ use super::*;
 use crate::{
     api::ConnectionReason,
     milvus::{JobId, JobState},
-    refresh::{Cause, FailureClass, JobRecord, PastRun, Reason, Recorded, Run, ScheduleRecord, Success, Summary},
+    refresh::{
+        Cause, FailureClass, Fresh, FreshReason, JobRecord, PastRun, Reason, Recorded, Run, ScheduleRecord, Success,
+        Summary, WatchRecord,
+    },
 };
 
 fn key(name: &str) -> Key {
@@ -172,6 +175,32 @@ fn the_times_of_schedules_are_shown_by_object_where_that_is_asked_for() {
     }
     let page = metrics.page(at(1000), false).unwrap();
     assert!(!page.contains(r#"schedule_timestamp_seconds{namespace="shop",name="b"}"#), "{page}");
+}
+
+#[test]
+fn the_lag_is_the_age_of_the_oldest_change_that_may_be_refreshed() {
+    let metrics = Metrics::new(Options { per_object: true, lease: String::new() });
+    let lag = || {
+        let page = metrics.page(at(1000), false).unwrap();
+        let line = page.lines().find(|line| line.starts_with("milvus_refresh_source_lag_seconds ")).unwrap();
+        line.rsplit_once(' ').unwrap().1.parse::<i64>().unwrap()
+    };
+    let pending = |seconds, suspended: Option<&str>| {
+        let fresh = Some(Fresh { reason: FreshReason::ChangePending, message: String::new() });
+        let watch = Some(WatchRecord { pending_since: Some(at(seconds)), fresh, ..WatchRecord::default() });
+        Recorded { watch, suspended: suspended.map(str::to_owned), ..completed(1) }
+    };
+    metrics.refreshes.observe("u", &key("a"), &completed(1));
+    assert_eq!(lag(), 0);
+    metrics.refreshes.observe("v", &key("b"), &pending(700, None));
+    metrics.refreshes.observe("w", &key("c"), &pending(400, None));
+    metrics.refreshes.observe("x", &key("d"), &pending(100, Some("held")));
+    assert_eq!(lag(), 600);
+    assert_eq!(value(&metrics, r#"milvus_refresh_source_fresh{reason="ChangePending"}"#), 3.0);
+    let series = r#"milvus_refresh_source_pending_since_timestamp_seconds{namespace="shop",name="c"}"#;
+    assert_eq!(value(&metrics, series), at(400).as_second() as f64);
+    metrics.refreshes.forget("w");
+    assert_eq!(lag(), 300);
 }
 
 #[test]
