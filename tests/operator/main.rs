@@ -4,11 +4,17 @@
 
 mod admission;
 mod canary;
+#[path = "../lake/catalog.rs"]
+#[allow(dead_code)]
+mod catalog;
 mod certificates;
 mod connection;
 mod cost;
 mod crash;
 mod fence;
+#[path = "../lake/gateway.rs"]
+#[allow(dead_code)]
+mod gateway;
 mod harness;
 mod kubectl;
 mod leader;
@@ -19,6 +25,8 @@ mod neighbours;
 mod noise;
 mod outage;
 mod overrides;
+#[path = "../lite/python.rs"]
+mod python;
 mod queue;
 mod rbac;
 mod refresh;
@@ -26,9 +34,12 @@ mod reruns;
 mod rivals;
 mod rotation;
 mod schedule;
+#[path = "../lake/server.rs"]
+mod server;
 mod sources;
 mod tenancy;
 mod ttl;
 mod upgrade;
 mod verify;
+mod watch;
 mod weather;
