@@ -7,10 +7,13 @@ TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/milvus-refresh-operator/tools
 # The one on PATH when it is of this version, else one that is built into the user's cache.
 CARGO_DENY := $(if $(filter $(CARGO_DENY_VERSION),$(shell cargo-deny --version 2>/dev/null)),cargo-deny,$(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny)
 
-.PHONY: demo dev check e2e test fmt fmt-check lint deny crds docs all-tests chaos help programs
+.PHONY: demo demo-watch dev check e2e test fmt fmt-check lint deny crds docs all-tests chaos help programs
 
 demo: programs ## run four refreshes on a real API server, watch them, leave nothing behind
 	@cargo run --quiet -p controlplane --bin demo
+
+demo-watch: programs ## a real S3 server, a file that is put there, and the refresh that nobody asked for
+	@cargo run --quiet -p controlplane --bin demo -- --watch
 
 dev: programs ## the same, but keeps running for kubectl until Ctrl-C
 	@cargo run --quiet -p controlplane --bin demo -- --keep

@@ -1,8 +1,8 @@
 //! A real S3 server with nothing in it, and a client that writes to it.
 
-use std::{fs, process::Command};
+use std::fs;
 
-use controlplane::Program;
+use controlplane::versitygw;
 use futures::{StreamExt, TryStreamExt, stream};
 use hyper::Request;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
@@ -20,20 +20,6 @@ pub const KEY: &str = "lake";
 pub const SECRET: &str = "lake-secret";
 pub const REGION: &str = "eu-central-1";
 
-const VERSITYGW: Program = Program {
-    name: "versitygw",
-    purpose: "the tests of listings on a real S3 server",
-    version_args: &["--version"],
-    skew: 0,
-    folder: concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lake/go/versitygw"),
-    go_mod: include_str!("go/versitygw/go.mod"),
-    module: "github.com/versity/versitygw",
-    package: "github.com/versity/versitygw/cmd/versitygw",
-    tags: "",
-    variables: &["main.Version={version}"],
-    build_time: "about a minute",
-};
-
 /// An S3 server.
 pub struct Gateway {
     pub url: String,
@@ -46,15 +32,12 @@ impl Gateway {
         let server = Server::start("versitygw", |address, folder| {
             let data = folder.join("data");
             fs::create_dir_all(&data).unwrap();
-            let mut command = Command::new(VERSITYGW.find().unwrap());
-            command.args(["--port", address, "--access", KEY, "--secret", SECRET, "--region", REGION]);
-            command.args(["--keep-alive", "--quiet"]);
+            let mut command = versitygw(address, (KEY, SECRET), REGION, &data).unwrap();
             if let Some(tls) = tls {
                 // It changes its folder before it reads them.
                 let [chain, key] = server::write(tls, folder);
-                command.arg("--cert").arg(chain).arg("--key").arg(key);
+                command.env("VGW_CERT", chain).env("VGW_KEY", key);
             }
-            command.arg("posix").arg(data);
             command
         });
         let scheme = if tls.is_some() { "https" } else { "http" };

@@ -20,6 +20,7 @@ mod process;
 mod program;
 mod server;
 mod spawn;
+mod versitygw;
 
 pub use audit::AuditLine;
 pub use binaries::Binaries;
@@ -29,3 +30,4 @@ pub use process::Process;
 pub use program::{Program, cache};
 pub use server::{Backup, ControlPlane};
 pub use spawn::output;
+pub use versitygw::{VERSITYGW, versitygw};

@@ -1,8 +1,9 @@
-//! `make demo` and `make dev`: the operator at work on a real API server, with a simulated Milvus.
+//! `make demo`, `make demo-watch` and `make dev`: the operator at work on a real API server, with a simulated Milvus.
 
 mod interrupt;
 mod refreshes;
 mod table;
+mod watch;
 mod world;
 
 use std::env;
@@ -11,7 +12,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
-use controlplane::Binaries;
+use controlplane::{Binaries, VERSITYGW};
 
 use interrupt::Interrupt;
 use refreshes::Refresh;
@@ -34,17 +35,25 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let keep = match env::args().skip(1).collect::<Vec<_>>().as_slice() {
-        [] => false,
-        [flag] if flag == "--keep" => true,
-        _ => bail!("usage: demo [--keep]"),
+    let (keep, watches) = match env::args().skip(1).collect::<Vec<_>>().as_slice() {
+        [] => (false, false),
+        [flag] if flag == "--keep" => (true, false),
+        [flag] if flag == "--watch" => (false, true),
+        _ => bail!("usage: demo [--keep | --watch]"),
     };
     // Builds that take minutes may be interrupted the ordinary way: nothing runs yet.
     Binaries::find()?;
+    if watches {
+        VERSITYGW.find()?;
+    }
     let interrupt = Interrupt::catch()?;
+    if watches {
+        let (mut world, store) = World::start_watching(&interrupt)?;
+        return watch::show(&mut world, &store, &interrupt);
+    }
     let mut world = World::start(&interrupt)?;
     println!("\nkubectl get ecrefresh");
-    let refreshes = watch(&mut world, &interrupt)?;
+    let refreshes = follow(&mut world, &interrupt)?;
     println!();
     for refresh in &refreshes {
         println!("{refresh}");
@@ -65,7 +74,7 @@ fn run() -> Result<()> {
 }
 
 /// Shows the table until all refreshes are finished, and returns them.
-fn watch(world: &mut World, interrupt: &Interrupt) -> Result<Vec<Refresh>> {
+fn follow(world: &mut World, interrupt: &Interrupt) -> Result<Vec<Refresh>> {
     let deadline = Instant::now() + LIMIT;
     let mut table = Table::new();
     loop {

@@ -12,12 +12,15 @@ use controlplane::{ControlPlane, Process};
 
 use crate::interrupt::Interrupt;
 use crate::refreshes::NO_FILES;
+use crate::watch::{self, Store};
 
 /// What is applied, of `examples/`.
 const EXAMPLES: [&str; 5] =
     ["connection.yaml", "refresh-products.yaml", "refresh-nightly.yaml", "refresh-orders.yaml", "refresh-missing.yaml"];
 /// Milvus' port, and the one in `examples/connection.yaml`.
 const MILVUS_PORT: u16 = 19530;
+/// The store's address in `examples/watch/connection.yaml`.
+const USUAL_STORE: &str = "http://127.0.0.1:7070";
 /// Until the simulator must have named its address.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
@@ -34,38 +37,51 @@ impl World {
     /// # Errors
     /// A step fails, or the user wants it to end.
     pub fn start(interrupt: &Interrupt) -> Result<Self> {
-        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
+        let repository = repository()?;
         let go_on = || interrupt.pause(Duration::ZERO);
 
-        println!("Starting etcd and kube-apiserver");
-        let control_plane = ControlPlane::start()?;
-        go_on()?;
-
-        let crds = repository.join("crds");
-        say_and_run(&control_plane, "kubectl apply --server-side -f", &crds, "crds/")?;
-        let crds = crds.display().to_string();
-        control_plane.kubectl_ok(&["wait", "--for=condition=Established", "--timeout=60s", "-f", &crds])?;
-        say_and_run(&control_plane, "kubectl apply -f", &repository.join("deploy/rbac.yaml"), "deploy/rbac.yaml")?;
-        go_on()?;
-
-        let (simulator, address) = start_simulator(control_plane.folder())?;
+        let control_plane = start_control_plane(&repository, interrupt)?;
+        let orders = format!("orders,duration=8s,fail={NO_FILES}");
+        let collections = ["products,pending=2s,duration=20s,rows=125000,served-after=3s".to_owned(), orders];
+        let (simulator, address) = start_simulator(control_plane.folder(), &collections)?;
         let operator = start_operator(&control_plane)?;
         let mut world = Self { operator, simulator, control_plane };
         go_on()?;
 
         for example in EXAMPLES {
-            world.apply_example(&repository, example, &address)?;
+            world.apply(&repository.join("examples").join(example), &[(&usual_milvus(), &address)])?;
         }
         world.check()?;
         Ok(world)
     }
 
-    /// Applies a manifest of `examples/`, with the simulator's address instead of Milvus' usual one.
-    fn apply_example(&self, repository: &Path, name: &str, address: &str) -> Result<()> {
-        println!("kubectl apply -f examples/{name}");
-        let manifest = fs::read_to_string(repository.join("examples").join(name))?;
-        let manifest = manifest.replace(&format!("http://127.0.0.1:{MILVUS_PORT}"), address);
-        let applied = self.control_plane.kubectl_stdin(&["apply", "-f", "-"], &manifest)?;
+    /// The same with an object store, and one refresh that watches it.
+    ///
+    /// # Errors
+    /// A step fails, or the user wants it to end.
+    pub fn start_watching(interrupt: &Interrupt) -> Result<(Self, Store)> {
+        let repository = repository()?;
+        let control_plane = start_control_plane(&repository, interrupt)?;
+        let store = Store::start(&control_plane)?;
+        let collection = "products,duration=4s,source=s3://shop-exports/products".to_owned();
+        let (simulator, address) = start_simulator(control_plane.folder(), &[collection])?;
+        let operator = start_operator(&control_plane)?;
+        let mut world = Self { operator, simulator, control_plane };
+        interrupt.pause(Duration::ZERO)?;
+        for example in watch::examples(&repository) {
+            world.apply(&example, &[(&usual_milvus(), &address), (USUAL_STORE, &store.url)])?;
+        }
+        world.check()?;
+        Ok((world, store))
+    }
+
+    /// Applies a manifest of `examples/`, with the addresses of this world instead of the usual ones.
+    fn apply(&self, manifest: &Path, addresses: &[(&str, &str)]) -> Result<()> {
+        let name = manifest.strip_prefix(repository()?).unwrap_or(manifest).display();
+        println!("kubectl apply -f {name}");
+        let text = fs::read_to_string(manifest)?;
+        let text = addresses.iter().fold(text, |text, (usual, ours)| text.replace(usual, ours));
+        let applied = self.control_plane.kubectl_stdin(&["apply", "-f", "-"], &text)?;
         ensure!(applied.status.success(), "{name} was refused: {}", String::from_utf8_lossy(&applied.stderr).trim());
         Ok(())
     }
@@ -115,6 +131,28 @@ impl World {
     }
 }
 
+fn repository() -> Result<PathBuf> {
+    Ok(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?)
+}
+
+fn usual_milvus() -> String {
+    format!("http://127.0.0.1:{MILVUS_PORT}")
+}
+
+/// Starts a control plane that knows the kinds and the operator's service account.
+fn start_control_plane(repository: &Path, interrupt: &Interrupt) -> Result<ControlPlane> {
+    println!("Starting etcd and kube-apiserver");
+    let control_plane = ControlPlane::start()?;
+    interrupt.pause(Duration::ZERO)?;
+    let crds = repository.join("crds");
+    say_and_run(&control_plane, "kubectl apply --server-side -f", &crds, "crds/")?;
+    let crds = crds.display().to_string();
+    control_plane.kubectl_ok(&["wait", "--for=condition=Established", "--timeout=60s", "-f", &crds])?;
+    say_and_run(&control_plane, "kubectl apply -f", &repository.join("deploy/rbac.yaml"), "deploy/rbac.yaml")?;
+    interrupt.pause(Duration::ZERO)?;
+    Ok(control_plane)
+}
+
 /// Applies `path`, and says so with the name that a user would write.
 fn say_and_run(control_plane: &ControlPlane, command: &str, path: &Path, name: &str) -> Result<()> {
     println!("{command} {name}");
@@ -123,13 +161,12 @@ fn say_and_run(control_plane: &ControlPlane, command: &str, path: &Path, name: &
     control_plane.kubectl_ok(&args).map(drop)
 }
 
-/// Starts a Milvus with the collections `products` and `orders`, and returns it with its address.
-fn start_simulator(logs: &Path) -> Result<(Process, String)> {
+/// Starts a Milvus with these collections, and returns it with its address.
+fn start_simulator(logs: &Path, collections: &[String]) -> Result<(Process, String)> {
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, MILVUS_PORT)).map_or(0, |_free| MILVUS_PORT);
     let mut command = Command::new(sibling("milvus-simulator")?);
     command.args(["--listen", &format!("127.0.0.1:{port}")]);
-    command.args(["--collection", "products,pending=2s,duration=20s,rows=125000,served-after=3s"]);
-    command.args(["--collection", &format!("orders,duration=8s,fail={NO_FILES}")]);
+    command.args(collections.iter().flat_map(|collection| ["--collection", collection]));
     let mut simulator = Process::spawn("milvus-simulator", command, &logs.join("milvus-simulator.log"))?;
     let said = simulator.wait_for_line("milvus-simulator listening on ", START_LIMIT)?;
     let address = said.rsplit(' ').next().unwrap_or_default().to_owned();
