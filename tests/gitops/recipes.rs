@@ -20,10 +20,10 @@ use crate::{
 };
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-/// Kubernetes' own client.
+/// Kubernetes' own client, and what the examples are for.
 const PYTHON: Environment = Environment {
     area: "gitops",
-    packages: &["kubernetes==36.0.3"],
+    packages: &["kubernetes==36.0.3", "apache-airflow-task-sdk==1.3.2", "dagster==1.13.29"],
     purpose: "the tests of the examples",
     tests: "recipes::",
 };
@@ -44,6 +44,9 @@ fn run(world: &World<'_>, program: &Path, args: &[&str]) -> (bool, String) {
     let path = format!("{}:{}", kubectl.parent().unwrap().display(), std::env::var("PATH").unwrap());
     let mut command = Command::new(program);
     command.args(args).env("KUBECONFIG", kubeconfig(world)).env("PATH", path).env("KUBERC", "off");
+    // Or Airflow writes into the user's home.
+    command.env("AIRFLOW_HOME", world.cluster.control_plane.folder().join("airflow"));
+    command.current_dir(format!("{ROOT}/examples/pipelines")).env("PYTHONDONTWRITEBYTECODE", "1");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let Output { status, stdout, stderr } = block_in_place(|| controlplane::output(command, LONG).unwrap());
     (status.success(), [stdout, stderr].map(|text| String::from_utf8(text).unwrap()).concat())
@@ -97,6 +100,36 @@ async fn the_python_client_waits_for_its_run_and_a_second_try_waits_for_the_same
     );
     let (done, said) = refresh("run-2");
     assert!(!done && said.contains("SourceEmpty: no files found"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operator_of_airflow_and_the_asset_of_dagster_run_and_fail_with_their_run() {
+    let mut album = Album::new().await;
+    album.completed("products").await;
+    let python = block_in_place(|| PYTHON.programs()).join("python");
+    let namespace = album.world.namespace.clone();
+    let airflow = format!(
+        "from airflow_operator import MilvusRefreshOperator\n\
+         task = MilvusRefreshOperator(task_id='products', namespace='{namespace}', name='products')\n\
+         print('job', task.execute({{'run_id': 'manual__1'}}))"
+    );
+    let dagster = format!(
+        "import dagster, dagster_asset\n\
+         result = dagster.materialize([dagster_asset.refreshed('{namespace}', 'products')])\n\
+         print('job', result.asset_materializations_for_node('products')[0].metadata['job'].value)"
+    );
+    for (runs, code) in [(2, &airflow), (3, &dagster)] {
+        let (done, said) = run(&album.world, &python, &["-c", code]);
+        let job = album.world.milvus.accepted_starts("default", "products").last().unwrap().to_string();
+        assert!(done && said.contains(&format!("job {job}")), "{said}");
+        assert_eq!(album.world.starts("products"), runs);
+    }
+    let plan = Plan::fails_in(Duration::ZERO, "no files found in external source");
+    album.world.milvus.set_plan("default", "products", plan);
+    for code in [airflow.replace("manual__1", "manual__2"), dagster] {
+        let (done, said) = run(&album.world, &python, &["-c", &code]);
+        assert!(!done && said.contains("SourceEmpty: no files found"), "{said}");
+    }
 }
 
 /// What kustomize makes of a folder.

@@ -1,6 +1,6 @@
-"""An operator for Airflow 2 and 3; refresh.py has to be beside it."""
+"""An operator for Airflow 3; refresh.py has to be beside it."""
 
-from airflow.models import BaseOperator
+from airflow.sdk import BaseOperator
 from kubernetes import client, config
 
 from refresh import refresh
