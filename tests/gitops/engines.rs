@@ -16,6 +16,8 @@ use serde_json::{Value, json};
 const BUILD: Duration = Duration::from_secs(40 * 60);
 const ANSWER: Duration = Duration::from_secs(300);
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+/// What a user installs into Argo CD.
+const RULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/gitops/argocd/argocd-cm.yaml");
 
 /// What Flux makes of an object.
 #[derive(Clone, Debug, Deserialize)]
@@ -52,9 +54,15 @@ impl ArgoCd {
 pub fn judge(objects: &[Value]) -> Vec<(Flux, ArgoCd)> {
     let expressions = format!("{ROOT}/gitops/flux/health-check-exprs.yaml");
     let flux: Vec<Flux> = ask("flux", &["judge", &expressions], objects);
-    let argo_cd: Vec<ArgoCd> = ask("argocd", &[&format!("{ROOT}/gitops/argocd/argocd-cm.yaml")], objects);
+    let argo_cd: Vec<ArgoCd> = ask("argocd", &["judge", RULES], objects);
     assert_eq!((flux.len(), argo_cd.len()), (objects.len(), objects.len()));
     flux.into_iter().zip(argo_cd).collect()
+}
+
+/// Syncs a namespace to these manifests as Argo CD does, to the sync's end: the outcome of each object, `Synced Succeeded` or
+/// another, by kind and name.
+pub fn sync_by_argo_cd(kubeconfig: &Path, namespace: &str, manifests: &[Value]) -> BTreeMap<String, String> {
+    ask("argocd", &["sync", RULES, kubeconfig.to_str().unwrap(), namespace], manifests)
 }
 
 /// Applies these manifests as Flux does: `created`, `configured` or `unchanged` for each.
@@ -62,7 +70,7 @@ pub fn apply_by_flux(kubeconfig: &Path, manifests: &[Value]) -> Vec<String> {
     ask("flux", &["apply", kubeconfig.to_str().unwrap()], manifests)
 }
 
-fn ask<T: DeserializeOwned>(engine: &'static str, args: &[&str], objects: &[Value]) -> Vec<T> {
+fn ask<T: DeserializeOwned>(engine: &'static str, args: &[&str], objects: &[Value]) -> T {
     let input = tempfile(engine);
     let list = json!({ "apiVersion": "v1", "kind": "List", "items": objects });
     fs::write(&input, list.to_string()).unwrap();

@@ -15,3 +15,4 @@ mod recipes;
 mod requests;
 mod scenes;
 mod table;
+mod waves;

@@ -1,6 +1,7 @@
-// What Argo CD makes of objects: their health and the actions on them, by the code of Argo CD itself.
+// What Argo CD does with objects, by the code of Argo CD itself. `judge` tells their health and the actions on them, `sync`
+// applies them to a namespace.
 //
-// Reads the ConfigMap argocd-cm from the file of the first argument, as a user installs it, and a `List` of objects as
+// Reads the ConfigMap argocd-cm from the file of the second argument, as a user installs it, and a `List` of objects as
 // JSON from standard input; writes a JSON list with an answer for each.
 package main
 
@@ -31,14 +32,21 @@ type answer struct {
 }
 
 func main() {
-	if err := run(); err != nil {
+	if err := run(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run() error {
-	overrides, err := overridesOf(os.Args[1])
+func run(args []string) error {
+	if args[0] == "sync" {
+		return syncTo(args[1], args[2], args[3])
+	}
+	return judge(args[1])
+}
+
+func judge(rules string) error {
+	overrides, err := overridesOf(rules)
 	if err != nil {
 		return err
 	}
