@@ -19,7 +19,7 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/gitops/argocd");
 const GROUP: &str = "milvus-refresh.dev";
 const ACTIONS: [&str; 3] = ["refresh", "suspend", "resume"];
 /// The states that upstream gets.
-const KEPT: [(&str, &str); 9] = [
+const KEPT: [(&str, &str); 10] = [
     ("no operator has seen it yet", "unseen"),
     ("a job runs", "running"),
     ("a job runs, suspended", "running-suspended"),
@@ -29,6 +29,7 @@ const KEPT: [(&str, &str); 9] = [
     ("suspended after a failed run", "failed-suspended"),
     ("idle until its schedule or somebody asks", "idle"),
     ("completed, and a run was requested by annotation", "requested"),
+    ("too much of its source is gone: held", "held"),
 ];
 /// What an action makes of a kept object.
 const ACTED: [(&str, &str, &str); 2] =

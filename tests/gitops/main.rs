@@ -3,9 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod album;
+#[path = "../operator/certificates.rs"]
+#[allow(dead_code)]
+mod certificates;
 mod customizations;
 mod edits;
 mod engines;
+#[path = "../lake/gateway.rs"]
+#[allow(dead_code)]
+mod gateway;
 #[allow(dead_code, reason = "shared with the tests of the operator, which use more of it")]
 #[path = "../operator/harness.rs"]
 mod harness;
@@ -14,5 +20,9 @@ mod python;
 mod recipes;
 mod requests;
 mod scenes;
+#[path = "../lake/server.rs"]
+#[allow(dead_code)]
+mod server;
+mod sources;
 mod table;
 mod waves;

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::{
     album::{Album, Picture},
     harness::{World, condition},
+    sources,
 };
 
 /// Every state, in the order of the table.
@@ -22,10 +23,11 @@ pub async fn all() -> Vec<Picture> {
         tokio::spawn(suspended()),
         tokio::spawn(verified()),
         tokio::spawn(scheduled()),
+        tokio::spawn(sources::watched()),
         tokio::spawn(connections()),
     );
-    let (a, b, c, d, e, f, g, h) = scenes;
-    [a, b, c, d, e, f, g, h].into_iter().flat_map(Result::unwrap).collect()
+    let (a, b, c, d, e, f, g, h, i) = scenes;
+    [a, b, c, d, e, f, g, h, i].into_iter().flat_map(Result::unwrap).collect()
 }
 
 fn stalled(reason: &str) -> impl Fn(&ExternalCollectionRefresh) -> bool {
