@@ -10,6 +10,7 @@ mod reasons;
 mod results;
 mod scale;
 mod scenario;
+mod store;
 mod world;
 
 use std::io::Write as _;
@@ -22,7 +23,7 @@ use clap::{Parser, ValueEnum};
 
 use crate::results::{Findings, Row};
 use crate::scale::Scale;
-use crate::scenario::{active, growth, neighbour, polls, rest, short, single, start, verified};
+use crate::scenario::{active, growth, large, neighbour, polls, rest, short, single, start, verified, watched};
 use crate::world::Bench;
 
 /// Measures the operator.
@@ -53,6 +54,10 @@ enum Scenario {
     Active,
     /// 1,000 refreshes whose collections are checked.
     Verified,
+    /// 1,000 refreshes whose sources are watched.
+    Watched,
+    /// One watched source of 100,000 objects.
+    LargeSource,
     /// Instant refreshes, 100 to 10,000.
     Growth,
     /// 10,000 finished refreshes.
@@ -92,7 +97,7 @@ async fn run(bench: &Bench, only: &[Scenario]) -> Result<Findings> {
         say("The program, its start, its memory when idle");
         findings.add(start::run(bench).await.context("scenario start")?);
     }
-    // These three count, and what each does at a time is little; together they take as long as the longest.
+    // These count or measure memory, and what each does at a time is little; together they take as long as the longest.
     let single = async {
         if !wanted(Scenario::Single) {
             return Ok(Findings::default());
@@ -112,9 +117,17 @@ async fn run(bench: &Bench, only: &[Scenario]) -> Result<Findings> {
         }
         Ok(findings)
     };
-    let (single, few) = tokio::try_join!(single, few)?;
+    let large = async {
+        if !wanted(Scenario::LargeSource) {
+            return Ok(Findings::default());
+        }
+        say("One watched source of 100,000 objects");
+        large::run(bench).await.context("scenario large-source")
+    };
+    let (single, few, large) = tokio::try_join!(single, few, large)?;
     findings.add(single);
     findings.add(few);
+    findings.add(large);
     if wanted(Scenario::Neighbour) {
         say("Jobs of a second beside a tenant whose Milvus hangs");
         findings.add(neighbour::run(bench).await.context("scenario neighbour")?);
@@ -126,6 +139,10 @@ async fn run(bench: &Bench, only: &[Scenario]) -> Result<Findings> {
     if wanted(Scenario::Verified) {
         say("1,000 refreshes at rest that are checked every ten minutes");
         findings.add(verified::run(bench).await.context("scenario verified")?);
+    }
+    if wanted(Scenario::Watched) {
+        say("1,000 refreshes at rest whose sources are looked at every 30 s, then files in some of them");
+        findings.add(watched::run(bench).await.context("scenario watched")?);
     }
     let mut finished = None;
     if wanted(Scenario::Growth) {

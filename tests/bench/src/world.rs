@@ -16,13 +16,14 @@ use kube::runtime::wait::await_condition;
 use kube::{Api, Client, Config, ResourceExt};
 use milvus_refresh_operator::api::{ExternalCollectionRefresh, MilvusConnection};
 use milvus_refresh_operator::milvus::Milvus as _;
-use milvus_simulator::{Plan, Settings, Simulator};
+use milvus_simulator::{CollectionSpec, Plan, Settings, Simulator};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use crate::bare::milvus_client;
 use crate::operator::Operator;
 use crate::scale::Scale;
+use crate::store::{self, Store};
 
 /// Far more than any single wait takes.
 pub const LONG: Duration = Duration::from_secs(300);
@@ -171,6 +172,17 @@ impl Stage<'_> {
         Ok(operator)
     }
 
+    /// From now on the refreshes may watch what is in `store`.
+    ///
+    /// # Errors
+    /// The API server refuses it.
+    pub async fn may_watch(&self, store: &Store) -> Result<()> {
+        let source = json!({ "prefix": store::BUCKET, "endpoint": store.url(), "auth": { "anonymous": {} } });
+        let change = Patch::Merge(json!({ "spec": { "sources": [source] } }));
+        self.connections().patch("default", &PatchParams::default(), &change).await?;
+        Ok(())
+    }
+
     async fn until_connected(&self) -> Result<()> {
         let ready = await_condition(self.connections(), "default", |object: Option<&MilvusConnection>| {
             let status = object.and_then(|object| object.status.as_ref());
@@ -188,10 +200,26 @@ impl Stage<'_> {
         for name in names {
             self.milvus.create_collection(name, plan.clone());
         }
+        self.create_refreshes(names, |name| json!({ "collectionName": name })).await
+    }
+
+    /// The same over sources of so many `objects` each, which are watched so, with jobs that take no time.
+    ///
+    /// # Errors
+    /// The API server refuses one.
+    pub async fn create_watched(&self, names: &[String], objects: usize, watch: &Value) -> Result<()> {
+        for name in names {
+            let collection = CollectionSpec::external(name, Plan::completes_in(Duration::ZERO));
+            self.milvus.create(CollectionSpec { source: store::source(objects, name), ..collection });
+        }
+        self.create_refreshes(names, |name| json!({ "collectionName": name, "watch": watch })).await
+    }
+
+    async fn create_refreshes(&self, names: &[String], spec: impl Fn(&str) -> Value) -> Result<()> {
         let objects = names.iter().map(|name| {
             serde_json::from_value(json!({
                 "apiVersion": "milvus-refresh.dev/v1alpha1", "kind": "ExternalCollectionRefresh",
-                "metadata": { "name": name }, "spec": { "collectionName": name },
+                "metadata": { "name": name }, "spec": spec(name),
             }))
         });
         let objects: Vec<ExternalCollectionRefresh> = objects.collect::<Result<_, _>>()?;
@@ -262,6 +290,19 @@ impl Stage<'_> {
             anyhow::Ok(())
         };
         timeout(LONG, all).await.with_context(|| format!("not every refresh was {what}"))?
+    }
+
+    /// Waits until each collection has what is at its source.
+    ///
+    /// # Errors
+    /// One has not in time.
+    pub async fn until_fresh(&self) -> Result<()> {
+        let is_fresh = |object: &ExternalCollectionRefresh| {
+            let status = object.status.as_ref();
+            status
+                .is_some_and(|status| status.conditions.iter().any(|c| c.type_ == "SourceFresh" && c.status == "True"))
+        };
+        self.until_all("fresh", is_fresh).await
     }
 
     /// The status writes that the API server has taken for refreshes.

@@ -2,6 +2,7 @@
 
 pub mod active;
 pub mod growth;
+pub mod large;
 pub mod neighbour;
 pub mod polls;
 pub mod rest;
@@ -9,3 +10,4 @@ pub mod short;
 pub mod single;
 pub mod start;
 pub mod verified;
+pub mod watched;

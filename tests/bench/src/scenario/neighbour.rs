@@ -11,6 +11,8 @@ use crate::world::{Bench, LONG, Stage, names};
 
 /// As many as look at a Milvus that hangs at the same time.
 const HANG: usize = 16;
+/// Those whose delay is measured.
+const JOBS: usize = 15;
 
 /// Row `neighbour`.
 ///
@@ -20,12 +22,13 @@ pub async fn run(bench: &Bench) -> Result<Findings> {
     let stages = [bench.stage("quiet").await?, bench.stage("beside").await?, bench.stage("noisy").await?];
     let operator = bench.operator(&stages).await?;
     let [quiet, beside, noisy] = &stages;
-    let undisturbed = delay(quiet).await?;
+    let second = Plan::completes_in(Duration::from_secs(1)).jittered(0.5);
+    let undisturbed = delay(quiet, JOBS, &second).await?;
     noisy.milvus.fault(Method::Describe, Fault::HangBeforeEffect.forever());
     noisy.create(&names(bench.scale.count(400)), &Plan::completes_in(Duration::ZERO)).await?;
     let hangs = noisy.milvus.wait_until(|milvus| milvus.calls(Method::Describe) >= HANG.min(bench.scale.count(400)));
     timeout(LONG, hangs).await.context("the neighbour's Milvus is not asked")?;
-    let disturbed = delay(beside).await?;
+    let disturbed = delay(beside, JOBS, &second).await?;
     noisy.milvus.clear_faults();
     noisy.milvus.release();
     operator.end()?;
@@ -42,9 +45,12 @@ pub async fn run(bench: &Bench) -> Result<Findings> {
     })
 }
 
-/// The median delay of some jobs of a second.
-async fn delay(stage: &Stage<'_>) -> Result<f64> {
-    stage.create(&names(15), &Plan::completes_in(Duration::from_secs(1)).jittered(0.5)).await?;
+/// The median delay of so many jobs, all created at once.
+///
+/// # Errors
+/// Something does not work.
+pub async fn delay(stage: &Stage<'_>, jobs: usize, plan: &Plan) -> Result<f64> {
+    stage.create(&names(jobs), plan).await?;
     stage.until_completed(LONG).await?;
     Ok(percentile(&stage.delays().await?, 0.5))
 }

@@ -1,0 +1,147 @@
+//! A thousand refreshes at rest whose sources are watched; then files are added to some of these, beside jobs of others.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use jiff::Timestamp;
+use milvus_refresh_operator::milvus::Milvus as _;
+use milvus_simulator::{Method, Plan};
+use serde_json::json;
+use tokio::time::{sleep, timeout};
+
+use crate::bare::milvus_client;
+use crate::results::{Findings, Row, mib, percentile};
+use crate::scenario::neighbour::delay;
+use crate::store::Store;
+use crate::world::{Bench, LONG, Stage, names};
+
+/// Of each source.
+const OBJECTS: usize = 1000;
+/// How often each is looked at, in seconds: as often as it may be. The targets are for every 300 s, a tenth of that.
+const INTERVAL: u64 = 30;
+const SCALED: f64 = 300.0 / INTERVAL as f64;
+/// How long a source must be unchanged before a run starts, in seconds.
+const QUIET: u64 = 5;
+/// For what the wait for the look, half of the interval on average, and the quiet time do not explain: the second look, its
+/// whole seconds, and the start.
+const SLACK: f64 = 5.0;
+/// Sources that a file is added to.
+const CHANGES: usize = 100;
+/// The jobs of others.
+const OTHERS: usize = 100;
+/// How long looks are counted: two rounds.
+const WINDOW: Duration = Duration::from_secs(2 * INTERVAL);
+
+/// Rows `watch-*`.
+///
+/// # Errors
+/// Something does not work.
+pub async fn run(bench: &Bench) -> Result<Findings> {
+    let stages = [bench.stage("calm").await?, bench.stage("busy").await?, bench.stage("watched").await?];
+    let [calm, busy, stage] = &stages;
+    let store = Store::start().await?;
+    stage.may_watch(&store).await?;
+    let operator = bench.operator(&stages).await?;
+    let others = others(bench);
+    let undisturbed = delay(calm, others.0, &others.1).await?;
+
+    let names = names(bench.scale.count(1000));
+    let watch = json!({ "objects": {}, "intervalSeconds": INTERVAL, "quietSeconds": QUIET });
+    stage.create_watched(&names, OBJECTS, &watch).await?;
+    stage.until_fresh().await?;
+    let before = operator.rss()?;
+
+    let (cpu, requests, writes) = (operator.cpu()?, store.requests(), stage.writes()?.len());
+    // A whole round at least: the times of the looks are not evenly spread.
+    let window = bench.scale.time(WINDOW).max(Duration::from_secs(INTERVAL));
+    sleep(window).await;
+    let cpu = operator.cpu()?.saturating_sub(cpu).as_secs_f64() / window.as_secs_f64() * 100.0 / SCALED;
+    let a_second = (store.requests() - requests) as f64 / window.as_secs_f64() / SCALED;
+    let writes = stage.writes()?.len().saturating_sub(writes);
+    let after = operator.rss()?;
+
+    let changed = names.get(..bench.scale.count(CHANGES)).unwrap_or_default();
+    let detection = async {
+        let added = add_files(&store, changed).await;
+        until_started(stage, names.len() + changed.len()).await?;
+        delays(stage, &added).await
+    };
+    let (delays, disturbed) = tokio::try_join!(detection, delay(busy, others.0, &others.1))?;
+    stage.until_fresh().await?;
+    let runs = stage.milvus.calls(Method::Refresh) - names.len();
+    operator.end()?;
+
+    let expected = names.len() as f64 / INTERVAL as f64 / SCALED;
+    let median = percentile(&delays, 0.5);
+    let most = INTERVAL as f64 / 2.0 + QUIET as f64 + SLACK;
+    let (growth, ratio) = (mib(after) - mib(before), disturbed / undisturbed);
+    Ok(Findings {
+        rows: vec![
+            Row::new(
+                "watch-requests",
+                "requests a second for 1,000 watched sources of 1,000 objects at rest, looked at every 5 minutes",
+                "<= 1.1 of one a look",
+                format!("{a_second:.2} ({:.2} looks)", expected),
+                a_second <= 1.1 * expected,
+            ),
+            Row::new("watch-cpu", "CPU of these looks", "<= 2 % of a core", format!("{cpu:.2} %"), cpu <= 2.0),
+            Row::new("watch-writes", "status writes of these looks", "0", writes.to_string(), writes == 0),
+            Row::new(
+                "watch-memory",
+                "memory after the third look at each, by that after the first",
+                "grows by no more than 2 MiB",
+                format!("{growth:.1} MiB ({:.1} MiB to {:.1} MiB)", mib(before), mib(after)),
+                growth <= 2.0,
+            ),
+            Row::new(
+                "watch-neighbour",
+                "end of a job of 10 s to its status beside such looks every 30 s, median of 100",
+                "<= 1.2 of that without",
+                format!("{ratio:.2} ({disturbed:.2} s to {undisturbed:.2} s)"),
+                ratio <= 1.2,
+            ),
+            Row::new(
+                "watch-delay",
+                "a new file in each of 100 of them, looked at every 30 s and quiet for 5 s, to the run that reads it, median",
+                "<= 25 s; one run a file",
+                format!("{median:.1} s; {runs} runs for {} files", changed.len()),
+                median <= most && runs == changed.len() && delays.len() == runs,
+            ),
+        ],
+        curves: Vec::new(),
+    })
+}
+
+/// How many jobs of others there are, and how they go.
+fn others(bench: &Bench) -> (usize, Plan) {
+    (bench.scale.count(OTHERS), Plan::completes_in(bench.scale.time(Duration::from_secs(10))).jittered(0.5))
+}
+
+/// Adds a file to each source, evenly over an interval. The times of the looks are anywhere in it. Says when for each.
+async fn add_files(store: &Store, names: &[String]) -> HashMap<String, Timestamp> {
+    let pause = Duration::from_secs(INTERVAL).div_f64(names.len() as f64);
+    let mut added = HashMap::new();
+    for name in names {
+        added.insert(name.clone(), store.add(OBJECTS, name));
+        sleep(pause).await;
+    }
+    added
+}
+
+async fn until_started(stage: &Stage<'_>, runs: usize) -> Result<()> {
+    let started = stage.milvus.wait_until(|milvus| milvus.calls(Method::Refresh) >= runs);
+    timeout(LONG, started).await.context("not every new file has started a run")
+}
+
+/// For each file the time until the first run after it has started, in seconds, sorted.
+async fn delays(stage: &Stage<'_>, added: &HashMap<String, Timestamp>) -> Result<Vec<f64>> {
+    let jobs = milvus_client(&stage.milvus.url())?.list_all(&|_| true).await?;
+    let delays = jobs.iter().filter_map(|job| {
+        let delay = job.start_time?.duration_since(*added.get(&job.collection)?).as_secs_f64();
+        Some(delay).filter(|delay| *delay >= 0.0)
+    });
+    let mut delays: Vec<f64> = delays.collect();
+    delays.sort_by(f64::total_cmp);
+    Ok(delays)
+}
