@@ -89,13 +89,11 @@ impl Shared {
             }
             (What::Objects { .. }, None) => {
                 let (database, name) = &plan.collection;
-                let turn = site.turn().await;
-                let described = within_limits(async {
+                let describing = within_limits(async {
                     let described = self.surroundings.describe(connection, database, name).await;
                     described.ok_or_else(|| Blind::not_ready(connection))?.map_err(|error| Blind::undescribed(&error))
-                })
-                .await?;
-                drop(turn);
+                });
+                let described = site.in_turn(describing).await?;
                 if described.source.is_empty() {
                     return Err(Blind::sourceless());
                 }
@@ -109,10 +107,8 @@ impl Shared {
     fn ask(self: &Arc<Self>, site: &Arc<Site>, connection: &Key, aim: Aim, not_before: Instant) -> Landing {
         let (shared, site, asked) = (self.clone(), site.clone(), aim.clone());
         self.flights.join((connection.clone(), aim), not_before, move |began| async move {
-            let turn = site.turn().await;
-            let began = *began.get_or_init(Instant::now);
-            let found = within_limits(asked.ask()).await;
-            drop(turn);
+            let asking = async { (*began.get_or_init(Instant::now), within_limits(asked.ask()).await) };
+            let (began, found) = site.in_turn(asking).await;
             let result = found.as_ref().map(drop).map_err(|blind| blind.reason);
             shared.surroundings.checked(result, Some(began.elapsed()));
             (began, found)

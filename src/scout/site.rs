@@ -2,12 +2,16 @@
 //!
 //! A look takes a turn of its connection, then one of its namespace, then one of all. So a connection with thousands of looks
 //! waits with a few of them for the others' turns, which come in the order in which they were waited for, and no namespace ever
-//! has more than half of all.
+//! has more than half of all. A look that takes long gives the turn of all back and keeps the other two: stores that hang hold up
+//! their own namespaces alone.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, pin::pin, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
-use tokio::sync::{AcquireError, Semaphore, SemaphorePermit, watch};
+use tokio::{
+    sync::{Semaphore, watch},
+    time::timeout,
+};
 
 use super::sources::Sources;
 use crate::object::Key;
@@ -18,6 +22,8 @@ const ALL: usize = 16;
 const EACH_NAMESPACE: usize = 8;
 /// Through one connection.
 const EACH_CONNECTION: usize = 4;
+/// So long a look has one of the turns of all. What takes longer mostly waits for whoever was asked.
+const SLOW: Duration = Duration::from_secs(10);
 
 /// The connections that somebody looks through, or may.
 pub(super) struct Sites {
@@ -32,9 +38,6 @@ pub(super) struct Site {
     namespace: Arc<Semaphore>,
     all: Arc<Semaphore>,
 }
-
-/// A turn to look, until it is dropped.
-pub(super) type Turn<'a> = [Result<SemaphorePermit<'a>, AcquireError>; 3];
 
 impl Default for Sites {
     fn default() -> Self {
@@ -92,9 +95,17 @@ impl Site {
         }
     }
 
-    /// Waits for a turn.
-    pub(super) async fn turn(&self) -> Turn<'_> {
-        // One after the other: who waits for a later one keeps the earlier ones.
-        [self.connection.acquire().await, self.namespace.acquire().await, self.all.acquire().await]
+    /// Waits for a turn and works in it.
+    pub(super) async fn in_turn<T>(&self, work: impl Future<Output = T>) -> T {
+        // One after the other: who waits for a later one keeps the earlier ones. None is ever closed.
+        let _connection = self.connection.acquire().await;
+        let _namespace = self.namespace.acquire().await;
+        let all = self.all.acquire().await;
+        let mut work = pin!(work);
+        if let Ok(done) = timeout(SLOW, &mut work).await {
+            return done;
+        }
+        drop(all);
+        work.await
     }
 }

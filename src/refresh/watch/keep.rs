@@ -22,10 +22,11 @@ impl Step<'_> {
         let Some(watch) = &self.want.watch else { return };
         let kept = kept.filter(|kept| kept.fingerprint == watch.fingerprint);
         let mut kept = kept.unwrap_or_else(|| WatchRecord::new(watch, self.now));
-        // What another process has seen since is newer than what this one saw before.
+        // What another process has seen since is newer than what this one saw before. Of looks that began in one second either may
+        // be the later one: two processes would overrule each other for ever.
         kept.changed = kept.changed.map(|changed| not_ahead(changed, self.now));
         let last = self.seen.scouted.last.as_ref();
-        let last = last.filter(|last| kept.changed.is_none_or(|changed| changed <= self.wall(last.age)));
+        let last = last.filter(|last| kept.changed.is_none_or(|changed| changed < self.wall(last.age)));
         if let Some(LastLook { age, found: Ok(sight), .. }) = last {
             let collection = self.next.run.as_ref().and_then(|run| run.collection_id);
             kept.take(watch, sight, self.wall(*age), collection);

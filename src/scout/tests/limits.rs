@@ -1,6 +1,6 @@
 //! How many look at once, and who is next.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::fake::{Fake, Says, World, key, lake, plan, refresh, settle, sources};
 use crate::object::Key;
@@ -57,6 +57,25 @@ async fn a_crowd_of_looks_makes_a_neighbour_wait_for_a_few_of_them_only() {
         settle().await;
     }
     assert!(freed <= 16, "{freed} of 2700 went first");
+}
+
+#[tokio::test(start_paused = true)]
+async fn stores_that_hang_hold_up_their_own_namespaces_alone() {
+    let (hanging, good) = (Fake::held(), Fake::saying(Says::Objects(1)));
+    let world = World::new();
+    for namespace in 0..5 {
+        for connection in connections(&world, &hanging, &format!("n{namespace}"), 3) {
+            looks(&world, &connection, 20);
+        }
+    }
+    settle().await;
+    world.scout.allow(&lake(), sources("s3://lake", &good));
+    looks(&world, &lake(), 4);
+    settle().await;
+    assert_eq!(good.asked(), 0, "all turns are taken");
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    settle().await;
+    assert_eq!((good.asked(), hanging.open()), (4, 40), "and no namespace has more than eight");
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,6 @@ use std::{collections::HashMap, time::Duration};
 
 use super::{choices::Choices, milvus::Milvus, world::Breach};
 use crate::{
-    milvus::JobId,
     refresh::{Cause, LastLook, Recorded, Scouted},
     scout::{Blind, BlindReason, Plan, Sight},
     stores::{Digest, Newer, Snapshot},
@@ -107,7 +106,8 @@ impl Versions {
         let now = refreshed(after);
         if let Some(seen) = now.clone().filter(|_| now != refreshed(before)) {
             let known = (!seen.version.name.is_empty()).then(|| seen.version.name.clone());
-            if let (Some(job), Some(claimed)) = (completed_job(before, after), known.as_deref().and_then(version))
+            // Without a job it is the baseline.
+            if let (Some(job), Some(claimed)) = (before.job.id, known.as_deref().and_then(version))
                 && let Some(entry) = milvus.journal.iter().find(|entry| entry.id == job)
                 && entry.read < claimed
             {
@@ -128,11 +128,6 @@ impl Versions {
         }
         Ok(())
     }
-}
-
-/// The job that Milvus has completed with this write; the next run may have been opened with it.
-fn completed_job(before: &Recorded, after: &Recorded) -> Option<JobId> {
-    before.job.id.or(after.job.id)
 }
 
 /// Whether nothing is left to do for a source that is at this version.
