@@ -8,15 +8,20 @@ use super::crds;
 
 /// What looks like a break of this release, and why it may be. Emptied when a release is recorded; what people have to do
 /// something about is told in `docs/upgrading.md` too.
-const REVIEWED: [(&str, &str); 7] = [
+const REVIEWED: [(&str, &str); 8] = [
     (
-        "ExternalCollectionRefresh.v1alpha1.spec has a new rule: has(self.externalSource) ? \
+        "ExternalCollectionRefresh.v1alpha1.spec has a new rule: has(self.watch) && has(self.watch.iceberg) ? \
+         !has(self.externalSource) && !(has(self.externalSpec) && has(self.externalSpecFrom)) : has(self.externalSource) ? \
          has(self.externalSpec) != has(self.externalSpecFrom) : !has(self.externalSpec) && !has(self.externalSpecFrom)",
         "speaks of new fields only",
     ),
     (
         "ExternalCollectionRefresh.v1alpha1.spec has a new rule: !has(self.schedule) || !has(self.ttlSecondsAfterFinished)",
         "schedule is new",
+    ),
+    (
+        "ExternalCollectionRefresh.v1alpha1.spec has a new rule: !has(self.watch) || !has(self.ttlSecondsAfterFinished)",
+        "watch is new",
     ),
     (
         "ExternalCollectionRefresh.v1alpha1.spec has a new rule: !has(self.verify) || \

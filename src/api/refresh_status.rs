@@ -91,6 +91,11 @@ pub struct RefreshStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_trigger: Option<String>,
 
+    /// A value of the annotation `milvus-refresh.dev/requestedAt` that the operator has seen and no run has captured yet. It is
+    /// answered even if the annotation is removed by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending_request: Option<String>,
+
     /// The value of the annotation `milvus-refresh.dev/requestedAt` that a run last captured, or that stood there at first
     /// with `runOnCreation: false`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -217,7 +217,7 @@ fn the_table_shows_what_people_look_for() {
     assert_eq!(narrow, ["Collection", "State", "Progress", "Reason", "Age"]);
     assert_eq!(
         wide,
-        ["Suspend", "Job", "Trigger", "Cause", "Next", "Rows", "Verified", "Attempt", "Completed", "Message"]
+        ["Suspend", "Job", "Trigger", "Cause", "Next", "Rows", "Verified", "Fresh", "Attempt", "Completed", "Message"]
     );
     let (narrow, wide) = columns("MilvusConnection");
     assert_eq!(narrow, ["Endpoint", "Version", "Ready", "Reason", "Age"]);

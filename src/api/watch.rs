@@ -90,7 +90,7 @@ pub struct IcebergWatch {
     pub catalog: String,
 
     /// The namespace and the name of the table, joined by dots, for example `shop.products`.
-    #[schemars(length(min = 3, max = 512))]
+    #[schemars(length(min = 1, max = 512))]
     #[x_kube(validation = Rule::new(r"self.matches(r'^[^.\x00-\x20/]+([.][^.\x00-\x20/]+)+$')")
         .message("must be namespace.table, such as shop.products, without white space or slashes"))]
     pub table: String,
@@ -185,7 +185,7 @@ pub struct SourceLook {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RewrittenFiles {
-    /// How many.
+    /// Number of files that were rewritten.
     #[serde(default)]
     pub count: i64,
 

@@ -114,6 +114,7 @@ pub fn decide(now: Timestamp, want: &Desired, record: &Recorded, seen: &Observat
         problem: None,
         look: None,
     };
+    step.keep_request();
     step.keep_time();
     step.keep_watch();
     let (effect, wake) = match step.enter_phase() {

@@ -47,18 +47,22 @@ async fn flux_removes_what_kubectl_annotates_unless_the_command_says_the_name_of
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_during_a_run_is_answered_after_it_where_flux_tolerates_it() {
+async fn a_request_during_a_run_is_answered_after_it_also_when_flux_has_removed_it() {
     let mut album = Album::new().await;
     album.running("products").await;
     album.apply_by_flux();
-    album.world.kubectl(&["annotate", "--field-manager=flux-client-side-apply", "ecrefresh/products", REQUEST]);
+    album.world.kubectl(&["annotate", "ecrefresh/products", REQUEST]);
+    let seen =
+        |object: &ExternalCollectionRefresh| status(object).pending_request.as_deref() == Some("2026-11-26T02:00:00Z");
+    album.world.until("products", "seen", seen).await;
     album.apply_by_flux();
+    assert_eq!(request_of(&album.now(REFRESH, "products").await), None);
     let job = album.world.milvus.accepted_starts("default", "products")[0];
     album.world.milvus.set_plan("default", "products", Plan::completes_in(Duration::ZERO));
     album.world.milvus.finish_job(job, Outcome::Complete);
     let ended = album.world.until("products", "run again", has_run(2)).await;
     assert_eq!(status(&ended).last_completed_request.as_deref(), Some("2026-11-26T02:00:00Z"));
-    assert_eq!(album.world.starts("products"), 2);
+    assert_eq!((album.world.starts("products"), &status(&ended).pending_request), (2, &None));
 }
 
 #[tokio::test(flavor = "multi_thread")]

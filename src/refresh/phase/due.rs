@@ -30,12 +30,14 @@ pub fn rests(want: &Desired, record: &Recorded, now: Timestamp) -> bool {
     let Some(run) = record.last() else { return false };
     let asks = want.asks_for_more_than(&run, &record.handled);
     let says_so = record.run.is_some() || record.summary.as_ref() == Some(&idle(record));
+    let kept = want.requested_at == record.handled.request || want.requested_at.is_none();
+    let kept = kept || want.requested_at == record.handled.pending;
     let told = asks || want.trigger.is_none() || want.trigger == record.handled.last_trigger;
     let known = record.observed_generation == Some(want.generation) && record.suspended == want.holds(record);
     let keeps_time = schedule::rests(want.schedule.as_ref(), record.schedule.as_ref(), want.holds_starts(), now);
     let keeps_time = keeps_time && record.invalid_schedule.is_none();
     let checked = verify::rests(want, record) && watch::rests(want, record);
-    (want.holds_starts() || !asks) && checked && says_so && told && known && keeps_time && want.ttl.is_none()
+    (want.holds_starts() || !asks) && checked && says_so && told && kept && known && keeps_time && want.ttl.is_none()
 }
 
 /// When an object at rest has something to do: the clock makes a run due, or it is checked again.
@@ -52,12 +54,18 @@ impl Desired {
         self.asks(run, handled).next().is_some()
     }
 
+    /// What is requested now: by the annotation, if that is new, or by one that was seen and is gone.
+    fn request<'a>(&'a self, handled: &'a Handled) -> Option<&'a String> {
+        let new = self.requested_at.as_ref().filter(|request| Some(*request) != handled.request.as_ref());
+        new.or(handled.pending.as_ref()).or(self.requested_at.as_ref())
+    }
+
     /// Why it asks for more than that, the first cause first.
     fn asks(&self, run: &Run, handled: &Handled) -> impl Iterator<Item = Cause> + use<> {
         let new_trigger = self.trigger.as_ref().is_some_and(|trigger| {
             run.trigger.as_ref() != Some(trigger) && !handled.triggers.iter().any(|handled| handled == trigger)
         });
-        let new_request = self.requested_at.is_some() && self.requested_at != handled.request;
+        let new_request = self.request(handled).is_some_and(|request| Some(request) != handled.request.as_ref());
         let asks = [
             (new_trigger, Cause::Trigger),
             (new_request, Cause::Request),
@@ -96,6 +104,15 @@ impl Handled {
 }
 
 impl Step<'_> {
+    /// Keeps a request that is seen: it is answered even if the annotation is gone by then. Tools that apply an object from Git
+    /// take what they do not find there off it.
+    pub(in crate::refresh) fn keep_request(&mut self) {
+        let handled = &mut self.next.handled;
+        if self.want.requested_at.is_some() && self.want.requested_at != handled.request {
+            handled.pending.clone_from(&self.want.requested_at);
+        }
+    }
+
     /// Opens the run after `last`. Its first write also resets what the last one left; what that one captured stands until
     /// this one is claimed.
     pub(in crate::refresh) fn open_run(&mut self, last: Option<Run>) {
@@ -126,6 +143,7 @@ impl Step<'_> {
         self.run.cause = [self.run.cause, asked, changed, ticked].into_iter().flatten().min();
         self.run.seen = self.last_seen();
         self.next.baseline = None;
+        let request = self.want.request(&self.next.handled).cloned();
         let handled = &mut self.next.handled;
         if self.want.differs_from(&self.run.fingerprint) {
             handled.triggers.clear();
@@ -138,12 +156,13 @@ impl Step<'_> {
             let excess = handled.triggers.len().saturating_sub(TRIGGERS_KEPT);
             handled.triggers.drain(..excess);
         }
-        if self.want.requested_at.is_some() {
-            handled.request.clone_from(&self.want.requested_at);
+        if request.is_some() {
+            handled.request.clone_from(&request);
         }
+        handled.pending = None;
+        self.run.requested_at = request;
         self.run.generation = self.want.generation;
         self.run.trigger.clone_from(&self.want.trigger);
-        self.run.requested_at.clone_from(&self.want.requested_at);
         self.run.fingerprint.clone_from(&self.want.fingerprint);
         self.next.observed_generation = Some(self.want.generation);
     }
@@ -156,6 +175,7 @@ impl Step<'_> {
             self.next.baseline = Some(Baseline { fingerprint: fingerprint.clone(), generation: *generation });
             let handled = &mut self.next.handled;
             handled.triggers.extend(self.want.trigger.clone());
+            handled.pending = None;
             handled.request.clone_from(&self.want.requested_at);
             handled.completed_request.clone_from(&self.want.requested_at);
         }

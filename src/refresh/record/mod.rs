@@ -57,6 +57,8 @@ pub struct Handled {
     pub triggers: Vec<String>,
     /// The last of the spec's tokens that nothing is due for any more.
     pub last_trigger: Option<String>,
+    /// A request that was seen and that no run has captured yet.
+    pub pending: Option<String>,
     /// The last request that was captured.
     pub request: Option<String>,
     /// The request of the last run that has ended.

@@ -48,6 +48,7 @@ pub fn project(record: &Recorded, before: &[Condition], now: Timestamp) -> Refre
         }),
         handled_triggers: record.handled.triggers.clone(),
         last_handled_trigger: record.handled.last_trigger.clone(),
+        pending_request: record.handled.pending.clone(),
         last_handled_request: record.handled.request.clone(),
         last_completed_request: record.handled.completed_request.clone(),
         history: record.history.iter().map(past_run).collect(),

@@ -67,6 +67,7 @@ impl Recorded {
             handled: Handled {
                 triggers: status.handled_triggers.clone(),
                 last_trigger: status.last_handled_trigger.clone(),
+                pending: status.pending_request.clone().filter(|it| Some(it) != status.last_handled_request.as_ref()),
                 request: status.last_handled_request.clone(),
                 completed_request: status.last_completed_request.clone(),
             },

@@ -212,6 +212,8 @@ fn a_run_shows_what_the_last_one_was_asked_for_until_it_is_claimed() {
     let mut taken_back = asked_again();
     taken_back.want.trigger = Some("one".into());
     taken_back.want.requested_at = Some("morning".into());
+    assert_eq!(taken_back.see(Fact::Nothing).reason(), Reason::Queued, "a request that was seen is answered");
+    taken_back.status.pending_request = None;
     assert_eq!(taken_back.play(Fact::Nothing).reason(), Reason::RefreshCompleted);
     assert_eq!(answers(&taken_back), asked(1, "one", "morning"));
 }

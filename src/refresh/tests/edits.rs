@@ -66,8 +66,8 @@ const SOURCES_AND_REQUESTS: [Row; 20] = [
     ("a request is seen at the claim and completed at the end", "created, completes, request r1", 2, "RefreshInProgress #2 request r1"),
     ("of requests that come meanwhile the newest counts", "created, request r1, request r2, completes, completes", 2, "RefreshCompleted #2 request r2 completed r2"),
     ("a request that is taken away", "request r1, created, completes, no request", 1, "RefreshCompleted #1 request r1 completed r1"),
-    ("a request that is taken away meanwhile", "created, request r1, no request, completes", 1, "RefreshCompleted #1"),
-    ("a request that is withdrawn in the queue", "created, completes, queued, request r1, no request, its turn", 1, "RefreshCompleted #1"),
+    ("a request that is taken away meanwhile", "created, request r1, no request, completes, completes", 2, "RefreshCompleted #2 request r1 completed r1"),
+    ("a request that is taken away in the queue", "created, completes, queued, request r1, no request, its turn, completes", 2, "RefreshCompleted #2 request r1 completed r1"),
     ("an earlier request differs from the last", "request r1, created, completes, request r2, completes, request r1, completes", 3, "RefreshCompleted #3 request r1 completed r1"),
     ("a request and a token together", "created, completes, request r1 + trigger a, completes", 2, "RefreshCompleted #2 handled a last a request r1 completed r1"),
 ];

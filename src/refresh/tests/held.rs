@@ -46,6 +46,10 @@ fn the_suspended_condition_says_what_is_due() {
     assert_eq!(scene.play(Fact::Nothing).events(), [""; 0]);
     scene.want = crate::refresh::Desired { suspend: true, ..super::scene::want() };
     scene.play(Fact::Nothing);
+    let request = "the new annotation milvus-refresh.dev/requestedAt";
+    assert_eq!(says(&scene), format!("{HELD} A run is due for {request}."), "a request that was seen stays");
+    scene.status.pending_request = None;
+    scene.play(Fact::Nothing);
     assert_eq!(says(&scene), HELD, "what was asked for was taken back");
 }
 

@@ -89,6 +89,7 @@ proptest! {
                 record.invalid_schedule = None;
                 record.verification = None;
                 record.watch = None;
+                record.handled.pending = None;
                 record.handled.triggers.sort();
                 record.handled.last_trigger = None;
                 record

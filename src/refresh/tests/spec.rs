@@ -170,7 +170,7 @@ fn the_template_of_a_watched_table_gets_its_format_and_its_snapshot_and_stays_on
 fn a_template_that_sets_what_the_operator_sets_is_refused() {
     for (template, says) in [
         (r#"{"snapshot_id":"1"}"#, "must not have a snapshot_id"),
-        (r#"{"Snapshot_ID":1}"#, "must not have a snapshot_id"),
+        (r#"{"Snapshot_ID":1}"#, "which one part of Milvus reads as snapshot_id"),
         (r#"{"format":"parquet"}"#, "must have the format iceberg-table"),
         ("[]", "not an object"),
         ("{", "cannot be used"),

@@ -114,7 +114,8 @@ impl History {
         let verify = [None, Some(VerifyPolicy::Require), Some(VerifyPolicy::Report)][choices.draw(&[6, 3, 1])];
         let watch = [None, Some(0), Some(45)][choices.draw(&[5, 3, 2])];
         let api = Api::new(names, collection_names, policy, Asks { by_the_clock, verify, watch });
-        let world = World::new(choices, api, denied, refuses);
+        let mut world = World::new(choices, api, denied, refuses);
+        world.versions.unordered = lease.is_none();
         let processes = [process(), process()];
         Self {
             world: Rc::new(RefCell::new(world)),

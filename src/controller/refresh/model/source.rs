@@ -95,8 +95,8 @@ impl Looks {
 pub struct Versions {
     /// What the last run that completed had captured, by uid.
     completed: HashMap<String, Option<String>>,
-    /// Whether a wall clock was set: which of two looks was later cannot be told then.
-    pub clocks_differ: bool,
+    /// Whether it cannot be told which of two looks was later: a wall clock was set, or two processes look at once.
+    pub unordered: bool,
 }
 
 impl Versions {
@@ -123,7 +123,7 @@ impl Versions {
             return Err(format!("run {} of {uid} was claimed with the write that has opened it", run.number));
         }
         let captured = run.seen.as_ref().map(|seen| seen.version.name.clone());
-        if !self.clocks_differ && captured.is_some() && self.completed.get(uid) == Some(&captured) {
+        if !self.unordered && captured.is_some() && self.completed.get(uid) == Some(&captured) {
             return Err(format!("run {} of {uid} is for a change that was refreshed before: {captured:?}", run.number));
         }
         Ok(())

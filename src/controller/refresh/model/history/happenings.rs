@@ -87,7 +87,7 @@ impl History {
                 if let Some(shell) = &self.processes[process].shell {
                     shell.clock_off.set(off);
                 }
-                self.world.borrow_mut().versions.clocks_differ = true;
+                self.world.borrow_mut().versions.unordered = true;
             }
             9 => {
                 let pause = self.choices(|c| c.seconds(1..90));
