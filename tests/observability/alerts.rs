@@ -30,7 +30,7 @@ fn the_alerts_are_valid_and_fire_when_they_should() {
         assert!(values(&file, "alertname:").iter().all(|name| *name == alert), "{file}");
         tested.insert(file);
     }
-    assert_eq!(tested.len(), 7);
+    assert_eq!(tested.len(), 9);
 }
 
 #[test]
