@@ -103,7 +103,7 @@ impl OwnSource {
 }
 
 impl SpecPlace {
-    fn of(spec: &RefreshSpec) -> Option<Self> {
+    pub(super) fn of(spec: &RefreshSpec) -> Option<Self> {
         match (&spec.external_spec, &spec.external_spec_from) {
             (Some(text), _) => Some(Self::Object(text.clone())),
             (None, Some(from)) => {
@@ -114,7 +114,7 @@ impl SpecPlace {
         }
     }
 
-    fn parts(&self) -> Vec<&str> {
+    pub(super) fn parts(&self) -> Vec<&str> {
         match self {
             Self::Object(text) => vec!["object", text],
             Self::Secret { name, key } => vec!["secret", name, key],
@@ -129,13 +129,8 @@ impl Desired {
     /// Parses an object. The API server has already refused what the schema and its rules forbid.
     pub fn of(object: &ExternalCollectionRefresh) -> Self {
         let own_source = OwnSource::of(&object.spec);
-        let spec = SpecPlace::of(&object.spec);
-        let own = own_source.as_ref().map(|own| vec![&*own.source]).unwrap_or_default();
-        let watch = Watch::of(object, &own, spec.clone());
-        let table = watch.as_ref().and_then(|watch| watch.spec.iceberg.as_ref()).map(|table| {
-            let template = spec.as_ref().map(SpecPlace::parts).unwrap_or_default();
-            [vec!["iceberg", &*table.catalog, &*table.table, &*table.reference], template].concat()
-        });
+        let watch = Watch::of(object);
+        let table = watch.as_ref().and_then(Watch::table_parts);
         let asked = table.or_else(|| own_source.as_ref().map(OwnSource::parts)).unwrap_or_default();
         let fingerprint = fingerprint(&asked);
         let uid = object.metadata.uid.as_deref().unwrap_or_default();

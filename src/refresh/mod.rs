@@ -17,6 +17,7 @@ mod complete;
 mod decide;
 mod desired;
 mod failure;
+mod grid;
 mod keeper;
 pub mod limits;
 mod observation;

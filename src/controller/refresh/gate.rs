@@ -31,7 +31,7 @@ impl<P: Ports> Pass<'_, P> {
             return Slot::Mine;
         }
         // It cannot start yet, so it keeps nobody else from starting.
-        if !matches!(self.fact, Fact::Looked(_)) && self.want.awaits_look(&self.scouted) {
+        if self.want.awaits_look(&self.scouted, &self.fact) {
             return Slot::Mine;
         }
         let run = self.record.run.as_ref().filter(|_| !self.record.ended());

@@ -33,7 +33,7 @@ impl Step<'_> {
             Permission::Withheld | Permission::Announce => return self.hold(HOLD),
             Permission::Fenced => return self.await_takeover(),
         }
-        if !matches!(self.seen.fact, Fact::Looked(_)) && self.want.awaits_look(&self.seen.scouted) {
+        if self.want.awaits_look(&self.seen.scouted, &self.seen.fact) {
             return self.await_look();
         }
         if self.seen.slot == Slot::Waiting {

@@ -30,8 +30,7 @@ pub fn rests(want: &Desired, record: &Recorded, now: Timestamp) -> bool {
     let Some(run) = record.last() else { return false };
     let asks = want.asks_for_more_than(&run, &record.handled);
     let says_so = record.run.is_some() || record.summary.as_ref() == Some(&idle(record));
-    let kept = want.requested_at == record.handled.request || want.requested_at.is_none();
-    let kept = kept || want.requested_at == record.handled.pending;
+    let kept = want.new_request(&record.handled).is_none_or(|new| Some(new) == record.handled.pending.as_ref());
     let told = asks || want.trigger.is_none() || want.trigger == record.handled.last_trigger;
     let known = record.observed_generation == Some(want.generation) && record.suspended == want.holds(record);
     let keeps_time = schedule::rests(want.schedule.as_ref(), record.schedule.as_ref(), want.holds_starts(), now);
@@ -54,10 +53,14 @@ impl Desired {
         self.asks(run, handled).next().is_some()
     }
 
-    /// What is requested now: by the annotation, if that is new, or by one that was seen and is gone.
-    fn request<'a>(&'a self, handled: &'a Handled) -> Option<&'a String> {
-        let new = self.requested_at.as_ref().filter(|request| Some(*request) != handled.request.as_ref());
-        new.or(handled.pending.as_ref()).or(self.requested_at.as_ref())
+    /// The request that stands in the annotation, if no run has captured it.
+    fn new_request(&self, handled: &Handled) -> Option<&String> {
+        self.requested_at.as_ref().filter(|request| Some(*request) != handled.request.as_ref())
+    }
+
+    /// The request that no run has captured: that of the annotation, or one that was seen and is gone.
+    fn requests<'a>(&'a self, handled: &'a Handled) -> Option<&'a String> {
+        self.new_request(handled).or(handled.pending.as_ref())
     }
 
     /// Why it asks for more than that, the first cause first.
@@ -65,7 +68,7 @@ impl Desired {
         let new_trigger = self.trigger.as_ref().is_some_and(|trigger| {
             run.trigger.as_ref() != Some(trigger) && !handled.triggers.iter().any(|handled| handled == trigger)
         });
-        let new_request = self.request(handled).is_some_and(|request| Some(request) != handled.request.as_ref());
+        let new_request = self.requests(handled).is_some();
         let asks = [
             (new_trigger, Cause::Trigger),
             (new_request, Cause::Request),
@@ -107,9 +110,8 @@ impl Step<'_> {
     /// Keeps a request that is seen: it is answered even if the annotation is gone by then. Tools that apply an object from Git
     /// take what they do not find there off it.
     pub(in crate::refresh) fn keep_request(&mut self) {
-        let handled = &mut self.next.handled;
-        if self.want.requested_at.is_some() && self.want.requested_at != handled.request {
-            handled.pending.clone_from(&self.want.requested_at);
+        if let Some(request) = self.want.new_request(&self.next.handled) {
+            self.next.handled.pending = Some(request.clone());
         }
     }
 
@@ -143,7 +145,7 @@ impl Step<'_> {
         self.run.cause = [self.run.cause, asked, changed, ticked].into_iter().flatten().min();
         self.run.seen = self.last_seen();
         self.next.baseline = None;
-        let request = self.want.request(&self.next.handled).cloned();
+        let request = self.want.requests(&self.next.handled).or(self.want.requested_at.as_ref()).cloned();
         let handled = &mut self.next.handled;
         if self.want.differs_from(&self.run.fingerprint) {
             handled.triggers.clear();

@@ -14,6 +14,7 @@ use crate::{
     refresh::{
         Connection, Desired, Fact, FailureClass, Permission, Reason, Recorded,
         decide::{Effect, Outcome, Step, Wake},
+        grid,
         limits::{HOLD, LONGEST_SLEEP, bounded},
         record::{elapsed, not_ahead},
     },
@@ -326,11 +327,7 @@ fn all_served(verdict: &Verdict) -> String {
 
 /// The last time up to `now` at which the object is checked again, and the next one.
 fn check_times(verify: &Verify, now: Timestamp) -> Option<(Timestamp, Timestamp)> {
-    let interval = verify.recheck()?.as_secs();
-    let offset = i64::try_from(verify.place.checked_rem(interval)?).ok()?;
-    let interval = i64::try_from(interval).ok()?;
-    let last = now.as_second() - (now.as_second() - offset).rem_euclid(interval);
-    Some((Timestamp::from_second(last).ok()?, Timestamp::from_second(last + interval).ok()?))
+    grid::around(verify.place, verify.recheck()?, now)
 }
 
 /// When an object that rests is checked again.

@@ -23,7 +23,7 @@ impl Step<'_> {
         let kept = kept.filter(|kept| kept.fingerprint == watch.fingerprint);
         let mut kept = kept.unwrap_or_else(|| WatchRecord::new(watch, self.now));
         // What another process has seen since is newer than what this one saw before. Of looks that began in one second either may
-        // be the later one: two processes would overrule each other for ever.
+        // be the later one: two processes would overwrite each other endlessly.
         kept.changed = kept.changed.map(|changed| not_ahead(changed, self.now));
         let last = self.seen.scouted.last.as_ref();
         let last = last.filter(|last| kept.changed.is_none_or(|changed| changed < self.wall(last.age)));

@@ -9,9 +9,10 @@ use crate::{
     backoff::doubled,
     catalogs,
     refresh::{
-        Desired, Recorded,
+        Desired, Fact, Recorded,
         decide::Step,
         desired::drawn,
+        grid,
         limits::HOLD,
         record::{elapsed, not_ahead},
     },
@@ -60,9 +61,9 @@ impl Desired {
         Some(Plan { collection: (self.database.clone(), self.collection.clone()), source, what })
     }
 
-    /// Whether a run has to wait for a look before it is claimed.
-    pub fn awaits_look(&self, scouted: &Scouted) -> bool {
-        if self.watch.is_none() {
+    /// Whether a run has to wait for a look before it is claimed: not once its collection was looked at, which comes after that.
+    pub fn awaits_look(&self, scouted: &Scouted, fact: &Fact) -> bool {
+        if self.watch.is_none() || matches!(fact, Fact::Looked(_)) {
             return false;
         }
         let last = scouted.last.as_ref().filter(|last| last.age <= FRESH);
@@ -130,11 +131,8 @@ impl Watch {
     /// The last time up to `now` at which `source` is looked at, and the next one: of the watches of a connection those of one
     /// source at the same time, others at others, and each at the same after every restart.
     fn times(&self, source: &str, now: Timestamp) -> Option<(Timestamp, Timestamp)> {
-        let interval = u64::try_from(self.spec.interval_seconds).ok()?;
-        let place = drawn(&format!("{} {source}", self.place)).checked_rem(interval)?;
-        let (interval, place) = (i64::try_from(interval).ok()?, i64::try_from(place).ok()?);
-        let last = now.as_second() - (now.as_second() - place).rem_euclid(interval);
-        Some((Timestamp::from_second(last).ok()?, Timestamp::from_second(last + interval).ok()?))
+        let place = drawn(&format!("{} {source}", self.place));
+        grid::around(place, super::seconds(self.spec.interval_seconds), now)
     }
 }
 

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 
 use super::{Desired, SpecPlace, desired::seconds, limits::cut};
 use crate::{
-    api::{ExternalCollectionRefresh, WatchSpec},
+    api::{ExternalCollectionRefresh, IcebergWatch, WatchSpec},
     scout::{Blind, Sight},
 };
 
@@ -45,10 +45,11 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// That of `object`, whose own source has this `fingerprint` and whose spec stands there.
-    pub(super) fn of(object: &ExternalCollectionRefresh, own: &[&str], spec: Option<SpecPlace>) -> Option<Self> {
+    /// That of `object`.
+    pub(super) fn of(object: &ExternalCollectionRefresh) -> Option<Self> {
         let watch = object.spec.watch.clone()?;
-        let mut parts: Vec<&str> = own.to_vec();
+        let spec = SpecPlace::of(&object.spec);
+        let mut parts: Vec<&str> = object.spec.external_source.as_deref().into_iter().collect();
         if let Some(objects) = &watch.objects {
             parts.push("objects");
             parts.extend(objects.include.iter().map(String::as_str));
@@ -56,7 +57,7 @@ impl Watch {
             parts.extend(objects.marker.as_deref());
         }
         if let Some(iceberg) = &watch.iceberg {
-            parts.extend(["iceberg", &*iceberg.catalog, &*iceberg.table, &*iceberg.reference]);
+            parts.extend(table_parts(iceberg));
         }
         let connection = object.connection();
         let format = match &spec {
@@ -72,6 +73,13 @@ impl Watch {
         })
     }
 
+    /// What stands for the table that its runs are started from, and for the rest of their spec.
+    pub(super) fn table_parts(&self) -> Option<Vec<&str>> {
+        let mut parts = table_parts(self.spec.iceberg.as_ref()?).to_vec();
+        parts.extend(self.template.iter().flat_map(SpecPlace::parts));
+        Some(parts)
+    }
+
     fn quiet(&self) -> Duration {
         let default = if self.spec.iceberg.is_some() { 0 } else { 60 };
         seconds(self.spec.quiet_seconds.unwrap_or(default))
@@ -80,6 +88,10 @@ impl Watch {
     fn has_marker(&self) -> bool {
         self.spec.objects.as_ref().is_some_and(|objects| objects.marker.is_some())
     }
+}
+
+fn table_parts(table: &IcebergWatch) -> [&str; 4] {
+    ["iceberg", &table.catalog, &table.table, &table.reference]
 }
 
 fn format_of(spec: &str) -> Option<String> {

@@ -96,9 +96,6 @@ fn short(digest: &Digest) -> String {
 }
 
 fn hash_of(marker: &Marker) -> String {
-    let mut hash = Sha256::new();
-    hash.update(marker.modified.to_string());
-    hash.update([0]);
-    hash.update(&marker.etag);
-    hash.finalize().iter().take(DIGITS / 2).map(|byte| format!("{byte:02x}")).collect()
+    let text = format!("{}\0{}", marker.modified, marker.etag);
+    short(&Digest(Sha256::digest(text).into()))
 }
