@@ -7,6 +7,7 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    secret_reference::SecretReference,
     sources::{IcebergCatalog, WatchedSource},
     tls::ConnectionTls,
 };
@@ -131,17 +132,6 @@ pub struct ConnectionAuth {
     /// A Secret in the same namespace with the key `token`, or the keys `username` and `password`. One trailing line break in
     /// a value is ignored (`kubectl create secret --from-file` adds one).
     pub secret_ref: SecretReference,
-}
-
-/// Refers to a Secret in the same namespace.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct SecretReference {
-    /// Name of the Secret.
-    #[schemars(length(min = 1, max = 253))]
-    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')")
-        .message("must be a valid Secret name: lower-case letters, digits, - and ., beginning and ending with a letter or digit"))]
-    pub name: String,
 }
 
 /// What the operator found when it last checked the server.

@@ -11,6 +11,7 @@ mod reference;
 mod refresh;
 mod refresh_status;
 mod schedule;
+mod secret_reference;
 mod sources;
 mod tls;
 mod verify;
@@ -20,9 +21,7 @@ pub use condition::{
     COMPLETE, FAILED, READY, RECONCILING, SOURCE_FRESH, SOURCES_READY, STALLED, SUSPENDED, VERIFIED, condition,
     conditions,
 };
-pub use connection::{
-    ConnectionAuth, ConnectionSpec, ConnectionStatus, MilvusConnection, MilvusReference, SecretReference,
-};
+pub use connection::{ConnectionAuth, ConnectionSpec, ConnectionStatus, MilvusConnection, MilvusReference};
 pub use connection_reason::ConnectionReason;
 pub use crds::{crds, crds_yaml};
 pub use reference::kinds as reference;
@@ -32,6 +31,7 @@ pub use refresh::{
 };
 pub use refresh_status::{BaselineStatus, FailureStatus, PastRun, RefreshStatus, RefusalStatus, RunStatus};
 pub use schedule::{ScheduleSpec, ScheduleStatus};
+pub use secret_reference::SecretReference;
 pub use sources::{
     Anonymous, AwsIdentity, AzureIdentity, CatalogAuth, IcebergCatalog, SourceAuth, SourceIdentity, WatchedSource,
 };

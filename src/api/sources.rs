@@ -4,7 +4,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{connection::SecretReference, tls::CaReference};
+use super::{secret_reference::SecretReference, tls::CaReference};
 
 /// A place in an object store that refreshes may watch, and how the operator lists it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]

@@ -4,7 +4,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::connection::SecretReference;
+use super::secret_reference::SecretReference;
 
 /// TLS settings of the connection to Milvus. Only for an `https://` address. Absent: the server's certificate must be signed
 /// by a CA that the operator's system trusts.

@@ -140,11 +140,14 @@ impl<'a> World<'a> {
 
     /// Creates the connection `default` to the simulator, with a login from `secret` if one is named.
     pub async fn connect(&self, secret: Option<&str>) {
+        self.connect_with(secret.map_or(json!({}), |name| json!({ "auth": { "secretRef": { "name": name } } }))).await;
+    }
+
+    /// Creates the connection `default` to the simulator whose spec says this as well.
+    pub async fn connect_with(&self, more: Value) {
         // No test but that of the limit itself is to meet it.
         let mut spec = json!({ "address": self.milvus.url(), "maxConcurrentRefreshes": 100_000 });
-        if let Some(name) = secret {
-            spec["auth"] = json!({ "secretRef": { "name": name } });
-        }
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let connection = json!({
             "apiVersion": "milvus-refresh.dev/v1alpha1", "kind": "MilvusConnection",
             "metadata": { "name": "default" }, "spec": spec,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::{Patch, PatchParams};
 use milvus_refresh_operator::api::{ExternalCollectionRefresh, WatchStatus};
 use milvus_simulator::{CollectionSpec, Plan};
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ impl Shop {
         let world = World::without_operator().await;
         secret(&world, "reader", json!({ "accessKeyID": KEY, "secretAccessKey": SECRET })).await;
         let sources = json!([source(&store, "s3://shop", "reader")]);
-        connect(&world, json!({ "sources": sources })).await;
+        world.connect_with(json!({ "sources": sources })).await;
         collection(&world, "products", Duration::ZERO);
         Self { world, store }
     }
@@ -84,16 +84,6 @@ async fn secret(world: &World<'_>, name: &str, data: Value) {
         kube::Api::namespaced(world.client.clone(), &world.namespace);
     let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name }, "stringData": data });
     api.patch(name, &PatchParams::apply("test").force(), &Patch::Apply(secret)).await.unwrap();
-}
-
-async fn connect(world: &World<'_>, more: Value) {
-    let mut spec = json!({ "address": world.milvus.url() });
-    spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    let connection = json!({
-        "apiVersion": "milvus-refresh.dev/v1alpha1", "kind": "MilvusConnection",
-        "metadata": { "name": "default" }, "spec": spec,
-    });
-    world.connections().create(&PostParams::default(), &serde_json::from_value(connection).unwrap()).await.unwrap();
 }
 
 fn fresh(object: &ExternalCollectionRefresh) -> &str {
@@ -232,12 +222,10 @@ async fn a_commit_to_an_iceberg_table_starts_a_run_that_brings_its_snapshot() {
     let lake = Catalog::start(&store, "", None).await;
     let first = lake.write("shop.products", &["create", "append=3"]).unwrap();
     let world = World::without_operator().await;
-    connect(
-        &world,
-        json!({ "allowedSources": ["*"], "catalogs": [{ "name": "lake", "uri": lake.url }],
-                "sources": [{ "prefix": "s3://warehouse", "endpoint": store.url, "auth": { "anonymous": {} } }] }),
-    )
-    .await;
+    world
+        .connect_with(json!({ "allowedSources": ["*"], "catalogs": [{ "name": "lake", "uri": lake.url }],
+                "sources": [{ "prefix": "s3://warehouse", "endpoint": store.url, "auth": { "anonymous": {} } }] }))
+        .await;
     world.milvus.create_collection("products", Plan::completes_in(Duration::ZERO));
     world.start_operator();
     let iceberg = json!({ "catalog": "lake", "table": "shop.products" });
@@ -264,7 +252,7 @@ async fn a_commit_to_an_iceberg_table_starts_a_run_that_brings_its_snapshot() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_its_catalog_a_table_starts_nothing() {
     let world = World::without_operator().await;
-    connect(&world, json!({ "allowedSources": ["*"] })).await;
+    world.connect_with(json!({ "allowedSources": ["*"] })).await;
     world.milvus.create_collection("products", Plan::completes_in(Duration::ZERO));
     world.start_operator();
     let iceberg = json!({ "catalog": "lake", "table": "shop.products" });

@@ -47,7 +47,7 @@ pub(super) struct Logins {
 
 #[derive(Debug)]
 enum How {
-    /// The same for ever, or none.
+    /// The same each time, or none.
     Fixed(Option<HeaderValue>),
     /// From a token server.
     Fetched {

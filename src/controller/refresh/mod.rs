@@ -11,6 +11,7 @@ mod pass;
 mod ports;
 mod progress;
 mod reconcile;
+mod subject;
 mod takeover;
 mod volatile;
 

@@ -9,10 +9,10 @@ use super::{
     gate::waits_for_looks,
     memory::{Newest, Remembered, newer},
     ports::{Ports, Server as _},
+    subject::Subject,
     volatile::Volatile,
 };
 use crate::{
-    api::ExternalCollectionRefresh,
     cluster::status::WriteError,
     milvus::Source,
     object::{Key, REFRESH},
@@ -50,30 +50,6 @@ pub(super) struct Pass<'a, P> {
     notices: Vec<Notice>,
     /// Whether the run was last told to wait for a slot.
     slot: Slot,
-}
-
-/// What a pass is about: an object as the watch shows it.
-pub(super) struct Subject {
-    pub(super) key: Key,
-    pub(super) uid: String,
-    pub(super) connection: Key,
-    pub(super) want: Desired,
-    pub(super) shown: Newest,
-}
-
-impl Subject {
-    pub(super) fn of(object: &ExternalCollectionRefresh) -> Self {
-        Self {
-            key: Key::of(object),
-            uid: object.metadata.uid.clone().unwrap_or_default(),
-            connection: object.connection(),
-            want: Desired::of(object),
-            shown: Newest {
-                resource_version: object.metadata.resource_version.clone().unwrap_or_default(),
-                status: object.status.clone().map(Arc::new),
-            },
-        }
-    }
 }
 
 /// One pass over `subject`. `written` is what this process wrote last, if the watch had not shown it when it was asked.

@@ -4,10 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use kube::Resource;
 
-use super::{
-    outside::Outside,
-    pass::{Subject, pass},
-};
+use super::{outside::Outside, pass::pass, subject::Subject};
 use crate::{
     api::ExternalCollectionRefresh,
     cluster::{packed::Packed, status::WriteError, watch},

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use serde_json::json;
 
-use super::world::Breach;
+use super::breach::Breach;
 use crate::{
     api::{ActiveJobPolicy, ExternalCollectionRefresh, RefreshStatus, VerifyPolicy},
     object::Key,

@@ -14,9 +14,10 @@ use happenings::Weights;
 
 use super::{
     api::{Api, Asks, Event},
+    breach::Breach,
     choices::Choices,
     process::{Shell, pass},
-    world::{Breach, Shared, World},
+    world::{Shared, World},
 };
 use crate::{
     api::{ActiveJobPolicy, VerifyPolicy},

@@ -8,6 +8,7 @@
 #![allow(clippy::large_enum_variant)]
 
 mod api;
+mod breach;
 mod choices;
 mod history;
 mod milvus;

@@ -26,8 +26,9 @@ use crate::{
     cluster::status::WriteError,
     controller::refresh::{
         memory::Newest,
-        pass::{self, Subject},
+        pass,
         ports::{Ports, Server},
+        subject::Subject,
         volatile::Volatile,
     },
     milvus::{

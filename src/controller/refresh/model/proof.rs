@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 
 use super::{
+    breach::Breach,
     milvus::{Milvus, Sender},
-    world::Breach,
 };
 use crate::{
     api::ActiveJobPolicy,

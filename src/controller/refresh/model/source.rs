@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use super::{choices::Choices, milvus::Milvus, world::Breach};
+use super::{breach::Breach, choices::Choices, milvus::Milvus};
 use crate::{
     refresh::{Cause, LastLook, Recorded, Scouted},
     scout::{Blind, BlindReason, Plan, Sight},

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 
-use super::world::Breach;
+use super::breach::Breach;
 use crate::refresh::{Cause, Recorded};
 
 #[derive(Default)]

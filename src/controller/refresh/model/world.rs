@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::{
     api::{Api, Object, Refusal, Write},
+    breach::Breach,
     choices::Choices,
     milvus::{Entry, Milvus, SOURCE, Sender},
     proof::Ledger,
@@ -25,9 +26,6 @@ const LATE: usize = 3;
 /// Where lateness has a bound: a client gives up after the first, and the API server after the other.
 const CLIENT_DEADLINE: Duration = Duration::from_secs(10);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// What must not be.
-pub type Breach = String;
 
 /// The world as the passes hold it, which all run on one thread.
 pub type Shared = Rc<RefCell<World>>;

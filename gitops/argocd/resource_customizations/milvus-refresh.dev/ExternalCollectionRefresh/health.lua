@@ -1,5 +1,5 @@
 -- Progressing holds a sync wave, Degraded fails it. What only a person or the clock continues (a suspended refresh, one that
--- waits for its first run) is Healthy with a message: Argo CD's own Suspended would hold the wave for ever.
+-- waits for its first run) is Healthy with a message: Argo CD's own Suspended would hold the wave indefinitely.
 local status = obj.status or {}
 local conditions = {}
 for _, condition in ipairs(status.conditions or {}) do

@@ -38,10 +38,9 @@ impl Store {
     /// # Errors
     /// It does not start.
     pub fn start(control_plane: &ControlPlane) -> Result<Self> {
-        let data = control_plane.folder().join("store").canonicalize().or_else(|_| {
-            let folder = control_plane.folder().join("store");
-            fs::create_dir_all(folder.join(SOURCE)).and_then(|()| folder.canonicalize())
-        })?;
+        let data = control_plane.folder().join("store");
+        fs::create_dir_all(data.join(SOURCE))?;
+        let data = data.canonicalize()?;
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.to_string();
         let command = versitygw(&address, LOGIN, REGION, &data)?;
         let mut process = Process::spawn("versitygw", command, &control_plane.folder().join("versitygw.log"))?;

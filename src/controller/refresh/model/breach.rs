@@ -1,0 +1,4 @@
+//! What the oracle says.
+
+/// What must not be.
+pub type Breach = String;
