@@ -2,6 +2,6 @@
 
 fn main() {
     println!(
-        "left out by `cargo test`: tests of the chart, the control plane, the simulator and the official SDK; `make test` runs all"
+        "left out by `cargo test`: tests of the chart, the plugin, the control plane, the simulator and the official SDK; `make test` runs all"
     );
 }

@@ -13,7 +13,15 @@ use kube::{Client, Config, client::Body};
 pub async fn connect() -> anyhow::Result<(Client, String)> {
     let config = Config::infer().await?;
     let host = config.cluster_url.authority().map(ToString::to_string).unwrap_or_default();
-    Ok((proxy::client(config)?, host))
+    Ok((of(config, proxy::of_kubeconfig().as_deref())?, host))
+}
+
+/// A client for this configuration, whose kubeconfig names this proxy for the cluster. Must be called within a tokio runtime.
+///
+/// # Errors
+/// When it makes no sense.
+pub fn of(config: Config, proxy_of_kubeconfig: Option<&str>) -> anyhow::Result<Client> {
+    proxy::client(config, proxy_of_kubeconfig)
 }
 
 /// The same client, but `hear` is told how every request was answered: its status code, or `None` where no answer came.

@@ -31,11 +31,11 @@ use tower::{BoxError, ServiceBuilder};
 ///
 /// # Errors
 /// When the configuration makes no sense, or its proxy speaks a protocol that we do not.
-pub(super) fn client(mut config: Config) -> anyhow::Result<Client> {
+pub(super) fn client(mut config: Config, of_kubeconfig: Option<&str>) -> anyhow::Result<Client> {
     // Set where the kubeconfig or the environment names one for any server.
     let proxy = config.proxy_url.take().and_then(|_| {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        choose(&config.cluster_url, of_kubeconfig().as_deref(), variable)
+        choose(&config.cluster_url, of_kubeconfig, variable)
     });
     match proxy {
         None => Ok(Client::try_from(config)?),
@@ -47,7 +47,7 @@ pub(super) fn client(mut config: Config) -> anyhow::Result<Client> {
 }
 
 /// The `proxy-url` of the kubeconfig's cluster.
-fn of_kubeconfig() -> Option<String> {
+pub(super) fn of_kubeconfig() -> Option<String> {
     let file = Kubeconfig::read().ok()?;
     let context = file.contexts.iter().find(|context| Some(&context.name) == file.current_context.as_ref())?;
     let name = &context.context.as_ref()?.cluster;

@@ -1,0 +1,82 @@
+//! Lists in pages, and what of an object can be read.
+
+use kube::{Api, ResourceExt, api::ListParams, core::DynamicObject, discovery::ApiResource};
+use milvus_refresh_operator::{api::ExternalCollectionRefresh, cluster::packed::Packed};
+use serde::de::DeserializeOwned;
+
+use super::{Call, Cluster, REFRESHES};
+use crate::{exit::Exit, problem::Problem};
+
+/// Objects a page: kubectl's.
+pub const PAGE: u32 = 500;
+
+/// A refresh as the operator keeps it, too: of another version its name at least is known.
+pub type Refresh = Packed<ExternalCollectionRefresh>;
+
+/// The refresh, for a command that cannot do without.
+///
+/// # Errors
+/// It was written for another version.
+pub fn read(refresh: &Refresh) -> Result<ExternalCollectionRefresh, Problem> {
+    refresh.object().map_err(|error| Problem::new(Exit::Failed, unreadable(&refresh.name_any(), &error)))
+}
+
+/// What is said of an object that this version cannot read.
+pub fn unreadable(name: &str, error: &serde_json::Error) -> String {
+    format!(
+        "Refresh {name} was written for another version than this plugin's ({}): {error}. kubectl get ecrefresh {name} -o yaml \
+         shows it; update the plugin.",
+        env!("CARGO_PKG_VERSION")
+    )
+}
+
+/// A list that is read page by page, so that only one page is in memory.
+pub struct Listing<'a, K> {
+    cluster: &'a Cluster,
+    api: Api<K>,
+    parameters: ListParams,
+    ended: bool,
+}
+
+impl<'a> Listing<'a, Refresh> {
+    /// All refreshes that are meant, with these labels.
+    pub fn of(cluster: &'a Cluster, selector: Option<&str>) -> Self {
+        Self::new(cluster, cluster.api(), selector)
+    }
+}
+
+impl<'a> Listing<'a, DynamicObject> {
+    /// The same, with all that the API server shows of them.
+    pub fn whole(cluster: &'a Cluster, selector: Option<&str>) -> Self {
+        let kind = ApiResource::erase::<ExternalCollectionRefresh>(&());
+        let client = cluster.client.clone();
+        let api = match cluster.scope() {
+            Some(namespace) => Api::namespaced_with(client, namespace, &kind),
+            None => Api::all_with(client, &kind),
+        };
+        Self::new(cluster, api, selector)
+    }
+}
+
+impl<'a, K: Clone + std::fmt::Debug + DeserializeOwned> Listing<'a, K> {
+    fn new(cluster: &'a Cluster, api: Api<K>, selector: Option<&str>) -> Self {
+        let mut parameters = ListParams::default().limit(PAGE);
+        parameters.label_selector = selector.map(str::to_owned);
+        Self { cluster, api, parameters, ended: false }
+    }
+
+    /// The next page; `None` after the last one.
+    ///
+    /// # Errors
+    /// It cannot be had.
+    pub async fn next(&mut self) -> Result<Option<Vec<K>>, Problem> {
+        if self.ended {
+            return Ok(None);
+        }
+        let call = Call { verb: "list", resource: REFRESHES, namespace: self.cluster.scope(), name: None };
+        let page = self.cluster.ask(&call, self.api.list(&self.parameters)).await?;
+        self.parameters.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
+        self.ended = self.parameters.continue_token.is_none();
+        Ok(Some(page.items))
+    }
+}

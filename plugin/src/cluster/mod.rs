@@ -1,0 +1,91 @@
+//! All that speaks to the API server.
+
+mod ask;
+mod config;
+mod list;
+mod watch;
+
+pub use ask::Call;
+pub use list::{Listing, Refresh};
+pub use watch::{News, Selection};
+
+use std::time::Duration;
+
+use k8s_openapi::NamespaceResourceScope;
+use kube::{Api, Client, Resource};
+use milvus_refresh_operator::api::ExternalCollectionRefresh;
+
+use crate::{
+    cli::{Global, Name},
+    problem::Problem,
+};
+
+/// The plural of refreshes, as the API server and its roles call them.
+pub const REFRESHES: &str = "externalcollectionrefreshes";
+
+/// A cluster to ask.
+pub struct Cluster {
+    /// Its client.
+    pub client: Client,
+    /// The namespace that is meant where a command does not say otherwise.
+    pub namespace: String,
+    /// Whether all namespaces are meant.
+    pub all_namespaces: bool,
+    /// Its address, for people.
+    server: String,
+    /// How long one request may take.
+    deadline: Option<Duration>,
+}
+
+impl Cluster {
+    /// The cluster that the flags and the kubeconfig name. Nothing is asked of it yet.
+    ///
+    /// # Errors
+    /// There is no such configuration.
+    pub async fn of(flags: &Global) -> Result<Self, Problem> {
+        let (config, of_kubeconfig) = config::read(flags).await?;
+        let server = config.cluster_url.to_string();
+        let namespace = flags.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+        let deadline = Some(flags.request_timeout).filter(|timeout| !timeout.is_zero());
+        let client = milvus_refresh_operator::cluster::client::of(config, of_kubeconfig.as_deref())
+            .map_err(|error| config::unusable(&error.to_string()))?;
+        Ok(Self { client, namespace, all_namespaces: flags.all_namespaces, server, deadline })
+    }
+
+    /// The objects of a kind that are meant.
+    pub fn api<K>(&self) -> Api<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+    {
+        if self.all_namespaces {
+            Api::all(self.client.clone())
+        } else {
+            Api::namespaced(self.client.clone(), &self.namespace)
+        }
+    }
+
+    /// The namespace to name in a sentence; none where all are meant.
+    pub fn scope(&self) -> Option<&str> {
+        (!self.all_namespaces).then_some(self.namespace.as_str())
+    }
+
+    /// One refresh, readable by this version or not.
+    ///
+    /// # Errors
+    /// It does not exist, or cannot be had.
+    pub async fn refresh(&self, name: &Name) -> Result<Refresh, Problem> {
+        if self.all_namespaces {
+            return Err(Problem::usage("-A does not go with a name: say with -n in which namespace it is."));
+        }
+        let call = Call { verb: "get", resource: REFRESHES, namespace: self.scope(), name: Some(name.as_str()) };
+        self.ask(&call, self.api::<Refresh>().get(name.as_str())).await
+    }
+
+    /// One refresh that this version has to read.
+    ///
+    /// # Errors
+    /// It does not exist, or cannot be had or read.
+    pub async fn readable(&self, name: &Name) -> Result<ExternalCollectionRefresh, Problem> {
+        list::read(&self.refresh(name).await?)
+    }
+}

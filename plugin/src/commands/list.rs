@@ -1,0 +1,66 @@
+//! `list`: the refreshes as a table, or as the API server shows them.
+
+use jiff::Timestamp;
+
+use crate::{
+    cli::{Global, List, Output},
+    cluster::{Cluster, Listing},
+    exit::Exit,
+    problem::Problem,
+    screen::{Screen, Table, lines},
+    words::{Row, columns},
+};
+
+/// Lists.
+///
+/// # Errors
+/// They cannot be had.
+pub async fn run(cluster: &Cluster, flags: &Global, list: &List) -> Result<Exit, Problem> {
+    let output = flags.output(&[Output::Json, Output::Yaml, Output::Name, Output::Wide])?;
+    match output {
+        None | Some(Output::Wide) if list.watch => super::list_live::run(cluster, list, output.is_some()).await,
+        None | Some(Output::Wide) => table(cluster, list, output.is_some()).await,
+        Some(format) => super::raw::list(cluster, list, format).await,
+    }
+}
+
+async fn table(cluster: &Cluster, list: &List, wide: bool) -> Result<Exit, Problem> {
+    let mut pages = Listing::of(cluster, list.selector.as_deref());
+    let mut rows = Vec::new();
+    while let Some(page) = pages.next().await? {
+        rows.extend(page.iter().map(Row::of));
+    }
+    if rows.is_empty() {
+        anstream::eprintln!("{}", nothing(cluster, list.selector.as_deref()));
+        return Ok(Exit::Ok);
+    }
+    let screen = Screen::stdout();
+    let table = tabulate(&rows, cluster.all_namespaces, wide, &screen, Timestamp::now());
+    lines(&table.lines(screen.width()))?;
+    Ok(Exit::Ok)
+}
+
+/// The rows as a table.
+pub fn tabulate<'a>(
+    rows: impl IntoIterator<Item = &'a Row>,
+    namespaces: bool,
+    wide: bool,
+    screen: &Screen,
+    now: Timestamp,
+) -> Table {
+    let mut table = Table::new(columns(namespaces, wide));
+    let bars = screen.window.map(|_| screen.bars);
+    for row in rows {
+        table.push(row.cells(namespaces, wide, bars, now));
+    }
+    table
+}
+
+/// What is said where there is none.
+pub fn nothing(cluster: &Cluster, selector: Option<&str>) -> String {
+    let labels = selector.map(|labels| format!(" with the labels {labels}")).unwrap_or_default();
+    match cluster.scope() {
+        Some(namespace) => format!("No refreshes{labels} in namespace {namespace}. All namespaces: -A"),
+        None => format!("No refreshes{labels} in this cluster."),
+    }
+}

@@ -1,0 +1,26 @@
+//! What each command does: it asks, and prints what the words say.
+
+mod history;
+mod list;
+mod list_live;
+mod raw;
+
+use crate::{
+    cli::{Cli, Command},
+    cluster::Cluster,
+    exit::Exit,
+    problem::Problem,
+};
+
+/// Runs the command that was asked for.
+///
+/// # Errors
+/// It cannot be done.
+pub async fn run(cli: Cli) -> Result<Exit, Problem> {
+    let Cli { global, list, command } = cli;
+    let cluster = Cluster::of(&global).await?;
+    match command.unwrap_or(Command::List(list)) {
+        Command::List(list) => list::run(&cluster, &global, &list).await,
+        Command::History(named) => history::run(&cluster, &global, &named.name).await,
+    }
+}

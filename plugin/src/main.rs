@@ -1,0 +1,35 @@
+//! `kubectl ecrefresh`: shows, runs, awaits and explains refreshes of Milvus external collections.
+//!
+//! A command asks the cluster, turns what it hears into lines by pure functions of objects, time and width, and prints them.
+//!
+//! * [`cli`]: commands and flags.
+//! * [`commands`]: what each command does.
+//! * [`words`]: what is said about an object, computed from it alone.
+//! * [`screen`]: lines, tables, bars and the live view.
+//! * [`cluster`]: all that speaks to the API server.
+//! * [`exit`], [`problem`]: how it ends.
+
+mod cli;
+mod cluster;
+mod commands;
+mod exit;
+mod problem;
+mod screen;
+mod words;
+
+use std::process::ExitCode;
+
+use cli::Cli;
+
+fn main() -> ExitCode {
+    let ended = Cli::read().and_then(run);
+    ended.unwrap_or_else(|problem| problem.tell()).into()
+}
+
+// It waits nearly all of its time.
+#[tokio::main(flavor = "current_thread")]
+async fn run(cli: Cli) -> Result<exit::Exit, problem::Problem> {
+    // The first use of TLS fails without one. Installed once, so it cannot be there already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    commands::run(cli).await
+}

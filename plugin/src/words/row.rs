@@ -1,0 +1,218 @@
+//! A refresh as a row of `list`: what has to be kept of an object, so that thousands take little memory.
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+use milvus_refresh_operator::api::{ExternalCollectionRefresh, READY, RefreshStatus, SUSPENDED};
+
+use super::state::{condition, state};
+use crate::{
+    cluster::Refresh,
+    screen::{Bars, Column, Span, Tone, age, ahead, bar},
+};
+
+/// Columns of a bar.
+const BAR: usize = 10;
+
+/// A refresh.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// Its namespace.
+    pub namespace: Box<str>,
+    /// Its name.
+    pub name: Box<str>,
+    /// What else is shown of it, or why this version cannot read it.
+    shown: Result<Box<Shown>, Box<str>>,
+}
+
+/// What is shown of a refresh that can be read.
+#[derive(Clone, Debug, PartialEq)]
+struct Shown {
+    state: (Box<str>, Tone),
+    /// Percent of a job, and whether it is running.
+    progress: Option<(u8, bool)>,
+    reason: Box<str>,
+    last_success: Option<Timestamp>,
+    next: Next,
+    lag: Lag,
+    rows: Option<i64>,
+    collection: Box<str>,
+    cause: Option<Box<str>>,
+    created: Option<Timestamp>,
+    message: Box<str>,
+}
+
+/// When it runs next without being asked.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Next {
+    /// Not by itself.
+    Never,
+    /// Then.
+    At(Timestamp),
+    /// Not before it is resumed.
+    Held,
+}
+
+/// How far the collection is behind its source.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Lag {
+    /// The source is not watched, or not yet.
+    Unknown,
+    /// It has what was last seen.
+    None,
+    /// Since then.
+    Since(Timestamp),
+}
+
+/// The columns of `list`.
+pub fn columns(namespaces: bool, wide: bool) -> Vec<Column> {
+    let mut columns = vec![
+        Column::key("NAME"),
+        Column::ranked("STATE", 1),
+        Column::ranked("PROGRESS", 2),
+        Column::ranked("REASON", 3),
+        Column::ranked("LAST SUCCESS", 4),
+        Column::ranked("NEXT", 5),
+        Column::ranked("LAG", 6),
+        Column::ranked("ROWS", 7),
+    ];
+    if namespaces {
+        columns.insert(0, Column::key("NAMESPACE"));
+    }
+    if wide {
+        columns.extend([
+            Column::ranked("COLLECTION", 8),
+            Column::ranked("CAUSE", 9),
+            Column::ranked("AGE", 10),
+            Column::text("MESSAGE", 11),
+        ]);
+    }
+    columns
+}
+
+impl Row {
+    /// What is kept of it.
+    pub fn of(refresh: &Refresh) -> Self {
+        Self {
+            namespace: refresh.namespace().unwrap_or_default().into(),
+            name: refresh.name_any().into(),
+            shown: refresh.object().map(|object| Box::new(Shown::of(&object))).map_err(|error| {
+                format!("written for another version than {}: {error}", env!("CARGO_PKG_VERSION")).into()
+            }),
+        }
+    }
+
+    /// Its cells, as of `now`.
+    pub fn cells(&self, namespaces: bool, wide: bool, bars: Option<Bars>, now: Timestamp) -> Vec<Span> {
+        let mut cells: Vec<Span> = Vec::new();
+        if namespaces {
+            cells.push(Span::from(&self.namespace));
+        }
+        cells.push(Span::from(&self.name));
+        match &self.shown {
+            Ok(shown) => cells.extend(shown.cells(wide, bars, now)),
+            Err(why) => {
+                cells.push(Span::new(Tone::Bad, "Unreadable"));
+                cells.push(Span::from("-"));
+                cells.push(Span::new(Tone::Bad, why));
+                let missing = columns(namespaces, wide).len() - cells.len();
+                cells.extend(std::iter::repeat_n(Span::from("-"), missing));
+            }
+        }
+        cells
+    }
+}
+
+impl Shown {
+    fn of(object: &ExternalCollectionRefresh) -> Self {
+        let status = object.status.as_ref();
+        let (word, tone) = state(status);
+        let ready = status.and_then(|status| condition(status, READY).or_else(|| condition(status, SUSPENDED)));
+        let (reason, message) = ready.map(|ready| (ready.reason.as_str(), ready.message.as_str())).unwrap_or_default();
+        let checked = status.and_then(|status| status.verification.as_ref());
+        let run = status.and_then(|status| status.run.as_ref());
+        Self {
+            progress: status.and_then(progress),
+            state: (word.into(), tone),
+            reason: reason.into(),
+            last_success: status.and_then(|status| status.last_successful_time.as_ref()).map(|time| time.0),
+            next: Next::of(object),
+            lag: Lag::of(status),
+            rows: checked.and_then(|checked| checked.served_rows.or(checked.mapped_rows)),
+            collection: object.spec.collection_name.as_str().into(),
+            cause: run.and_then(|run| run.cause.as_deref()).map(Into::into),
+            created: object.metadata.creation_timestamp.as_ref().map(|time| time.0),
+            message: message.into(),
+        }
+    }
+
+    fn cells(&self, wide: bool, bars: Option<Bars>, now: Timestamp) -> Vec<Span> {
+        let none = || Span::from("-");
+        let ago = |time: Option<Timestamp>| time.map_or_else(none, |time| Span::from(age(time, now)));
+        let text = |text: &str| if text.is_empty() { none() } else { Span::from(text) };
+        let mut cells = vec![
+            Span::new(self.state.1, &self.state.0),
+            match (self.progress, bars) {
+                (Some((percent, true)), Some(bars)) => {
+                    Span::new(Tone::Busy, format!("{} {percent:>3}%", bar(bars, percent, BAR)))
+                }
+                (Some((percent, _)), _) => Span::from(format!("{percent}%")),
+                (None, _) => none(),
+            },
+            text(&self.reason),
+            match self.last_success {
+                Some(time) => Span::from(format!("{} ago", age(time, now))),
+                None => Span::from("never"),
+            },
+            match self.next {
+                Next::Never => none(),
+                Next::At(time) => Span::from(ahead(time, now)),
+                Next::Held => Span::new(Tone::Held, "suspended"),
+            },
+            match self.lag {
+                Lag::Unknown => none(),
+                Lag::None => Span::from("0s"),
+                Lag::Since(since) => Span::new(Tone::Held, age(since, now)),
+            },
+            self.rows.map_or_else(none, |rows| Span::from(rows.to_string())),
+        ];
+        if wide {
+            cells.extend([
+                text(&self.collection),
+                self.cause.as_deref().map_or_else(none, Span::from),
+                ago(self.created),
+                text(&self.message),
+            ]);
+        }
+        cells
+    }
+}
+
+/// How far its job is, and whether that goes on.
+fn progress(status: &RefreshStatus) -> Option<(u8, bool)> {
+    let percent = u8::try_from(status.progress?.clamp(0, 100)).ok()?;
+    Some((percent, status.completion_time.is_none() && status.job_id.is_some()))
+}
+
+impl Next {
+    fn of(object: &ExternalCollectionRefresh) -> Self {
+        let status = object.status.as_ref();
+        let retry = status.and_then(|status| status.run.as_ref()?.next_attempt_time.as_ref());
+        let tick = status.and_then(|status| status.schedule.as_ref()?.next_schedule_time.as_ref());
+        match retry.into_iter().chain(tick).map(|time| time.0).min() {
+            _ if object.spec.suspend => Self::Held,
+            Some(time) => Self::At(time),
+            None => Self::Never,
+        }
+    }
+}
+
+impl Lag {
+    fn of(status: Option<&RefreshStatus>) -> Self {
+        let Some(watch) = status.and_then(|status| status.watch.as_ref()) else { return Self::Unknown };
+        match (&watch.pending_since, &watch.observed_version) {
+            (Some(since), _) => Self::Since(since.0),
+            (None, Some(_)) => Self::None,
+            (None, None) => Self::Unknown,
+        }
+    }
+}
