@@ -7,7 +7,8 @@ use super::{ExternalCollectionRefresh, MilvusConnection};
 
 /// The CRDs, in the order in which they are printed.
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    [ExternalCollectionRefresh::crd(), MilvusConnection::crd()].into_iter().map(with_unseen_status).collect()
+    let all = [ExternalCollectionRefresh::crd(), MilvusConnection::crd()];
+    all.into_iter().map(with_unseen_status).map(with_label).collect()
 }
 
 /// The CRDs as a YAML stream.
@@ -21,6 +22,13 @@ pub fn crds_yaml() -> Result<String, serde_saphyr::ser::Error> {
         out.push_str(&serde_saphyr::to_string(&crd)?);
     }
     Ok(out)
+}
+
+/// Says whose it is. The chart puts its own labels in place of this one.
+fn with_label(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
+    let label = ("app.kubernetes.io/name".to_owned(), "milvus-refresh-operator".to_owned());
+    crd.metadata.labels.get_or_insert_default().extend([label]);
+    crd
 }
 
 /// Gives new objects `status: {observedGeneration: -1}`, so that tools which compare it with `metadata.generation` (kstatus,

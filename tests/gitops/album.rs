@@ -138,6 +138,15 @@ impl Album {
         self.world.until(name, "suspended", held).await;
     }
 
+    /// Requests a run by an annotation that is gone as soon as the operator has seen it.
+    pub async fn request_and_forget(&self, name: &str) {
+        let object = format!("ecrefresh/{name}");
+        self.world.kubectl(&["annotate", &object, "milvus-refresh.dev/requestedAt=2026-11-26T02:00:00Z"]);
+        let seen = |object: &ExternalCollectionRefresh| status(object).pending_request.is_some();
+        self.world.until(name, "seen", seen).await;
+        self.world.kubectl(&["annotate", &object, "milvus-refresh.dev/requestedAt-"]);
+    }
+
     /// Takes a picture of the refresh once `Ready` has this reason.
     pub async fn picture_of(&mut self, state: &'static str, name: &str, reason: &str) {
         self.world.until_reason(name, reason).await;

@@ -9,6 +9,7 @@ mod certificates;
 mod customizations;
 mod edits;
 mod engines;
+mod fakes;
 #[path = "../lake/gateway.rs"]
 #[allow(dead_code)]
 mod gateway;

@@ -189,6 +189,69 @@ async fn a_version_that_is_committed_starts_one_run_and_its_revert_none() {
     assert_eq!(world.starts("products"), 2, "a revert starts nothing");
 }
 
+fn examples(file: &str) -> Vec<Value> {
+    let text = fs::read_to_string(format!("{ROOT}/examples/pipelines/{file}")).unwrap();
+    serde_saphyr::from_multiple(&text).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_starts_one_run_however_often_it_is_delivered() {
+    let mut album = Album::new().await;
+    album.completed("products").await;
+    let world = &album.world;
+    let sink = examples("knative.yaml").remove(1);
+    let command = sink["spec"]["job"]["spec"]["template"]["spec"]["containers"][0]["command"].as_array().unwrap();
+    let (program, args) = command.split_first().unwrap();
+    assert_eq!(program, "kubectl");
+    let by_knative = |event: &str| {
+        let args: Vec<String> = args.iter().map(|arg| arg.as_str().unwrap().replace("$(REQUEST)", event)).collect();
+        world.kubectl(&args.iter().map(String::as_str).collect::<Vec<_>>());
+    };
+    let sensor = examples("argo-events.yaml").remove(0);
+    let trigger = &sensor["spec"]["triggers"][0]["template"]["k8s"];
+    assert_eq!(trigger["patchStrategy"], "application/merge-patch+json");
+    let by_argo_events = |event: &str| {
+        let mut patch = trigger["source"]["resource"].clone();
+        patch["metadata"]["annotations"]["milvus-refresh.dev/requestedAt"] = json!(event);
+        world.kubectl(&["patch", "ecrefresh", "products", "--type=merge", "-p", &patch.to_string()]);
+    };
+    for (runs, event) in [(2, "knative"), (3, "argo-events")] {
+        for _ in 0..2 {
+            if event == "knative" {
+                by_knative(event)
+            } else {
+                by_argo_events(event)
+            }
+            let answered =
+                |object: &ExternalCollectionRefresh| status(object).last_completed_request.as_deref() == Some(event);
+            world.until("products", "answered", answered).await;
+            assert_eq!(world.starts("products"), runs, "{event}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tag_of_an_image_that_is_committed_at_the_marker_starts_a_run() {
+    let album = Album::new().await;
+    let world = &album.world;
+    world.milvus.create_collection("products", Plan::completes_in(Duration::ZERO));
+    let file = format!("{ROOT}/examples/pipelines/flux-image-automation.yaml");
+    let text = fs::read_to_string(file).unwrap();
+    let policy = &examples("flux-image-automation.yaml")[1]["metadata"];
+    let (namespace, name) = (policy["namespace"].as_str().unwrap(), policy["name"].as_str().unwrap());
+    let marker = format!("{{\"$imagepolicy\": \"{namespace}:{name}:tag\"}}");
+    let line = text.lines().find(|line| line.ends_with(&format!(" # {marker}"))).expect("a field with the marker");
+    for (runs, tag) in [(1, "export-1"), (2, "export-2")] {
+        let committed = text.replace(line, &line.replace("export-1", tag));
+        let mut object: Value = serde_saphyr::from_multiple(&committed).unwrap().pop().unwrap();
+        object["metadata"]["namespace"] = json!(world.namespace);
+        block_in_place(|| apply_by_flux(world.cluster.control_plane.kubeconfig(), &[object]));
+        let handled = |object: &ExternalCollectionRefresh| status(object).last_handled_trigger.as_deref() == Some(tag);
+        world.until("products", "run", handled).await;
+        assert_eq!(world.starts("products"), runs);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_component_brings_health_and_actions_into_the_config_map_of_argo_cd() {
     let world = World::without_operator().await;

@@ -97,6 +97,9 @@ async fn starting() -> Vec<Picture> {
     album.commit("running", json!({ "trigger": null })).await;
     album.suspend("running").await;
     album.picture("a job runs, suspended", "running").await;
+    album.running("asked").await;
+    album.request_and_forget("asked").await;
+    album.picture("a job runs, and a run was requested whose annotation is gone", "asked").await;
     album.running("cut-off").await;
     milvus.pause().await;
     album.picture_of("a job runs, and Milvus cannot be reached", "cut-off", "ConnectionNotReady").await;
@@ -125,7 +128,7 @@ async fn over() -> Vec<Picture> {
     album.pictures
 }
 
-/// Requests by annotation that no operator has seen: it is killed first.
+/// Requests by annotation: most that no operator has seen, for which it is killed.
 async fn asked() -> Vec<Picture> {
     let mut album = Album::new().await;
     album.completed("completed").await;
@@ -134,7 +137,13 @@ async fn asked() -> Vec<Picture> {
     album.suspend("suspended").await;
     album.refresh("idle", "idle", json!({ "runOnCreation": false })).await;
     album.world.until_reason("idle", "Idle").await;
+    album.completed("kept").await;
+    album.suspend("kept").await;
+    album.request_and_forget("kept").await;
+    album.picture("suspended, and a run was requested whose annotation is gone", "kept").await;
     album.world.kill_operator();
+    album.commit("kept", json!({ "suspend": null })).await;
+    album.picture("the same, resumed, and no operator has seen that yet", "kept").await;
     for (state, name) in [
         ("completed, and a run was requested by annotation", "completed"),
         ("failed, and a run was requested by annotation", "failed"),
@@ -278,6 +287,13 @@ async fn connections() -> Vec<Picture> {
         album.world.until_connection(name, reason, |_| true).await;
         album.picture_of_connection(state, name).await;
     }
+    let login = json!({ "secretRef": { "name": "gone" } });
+    let catalog = json!({ "name": "lake", "uri": "http://127.0.0.1:1", "auth": login });
+    let address = album.world.milvus.url();
+    album.connection("no-catalog", json!({ "address": address, "catalogs": [catalog] })).await;
+    album.world.until_connection("no-catalog", "Connected", |_| true).await;
+    album.world.kubectl(&["wait", "--for=condition=SourcesReady=False", "--timeout=120s", "milvusconn/no-catalog"]);
+    album.picture_of_connection("connected, and a catalog of it cannot be used", "no-catalog").await;
     album.assert_no_drift();
     unseen.pictures.into_iter().chain(album.pictures).collect()
 }

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, fmt::Write, fs};
 
+use milvus_refresh_operator::refresh::FreshReason;
 use serde_json::{Value, json};
 
 use crate::{
@@ -77,19 +78,23 @@ fn assert_conditions_are_all_met(judged: &[(Picture, (Flux, ArgoCd))]) {
     let rows = guide.lines().filter(|line| line.starts_with("| Unknown | `") || line.starts_with("| True | `"));
     let listed: BTreeSet<String> = rows.filter_map(|row| Some(row.split('`').nth(1)?.to_owned())).collect();
     assert!(listed.len() > 10, "the guide's table of reasons has another form now: {listed:?}");
-    let met: BTreeSet<String> = judged
-        .iter()
-        .map(|(picture, _)| ready(&picture.object).split(' ').nth(1).unwrap_or_default().to_owned())
-        .collect();
-    let unmet: Vec<&String> = listed.difference(&met).collect();
+    let met = |type_: &str| -> BTreeSet<String> {
+        let shown = judged.iter().map(|(picture, _)| condition(&picture.object, type_));
+        shown.filter_map(|shown| Some(shown.split_once(' ')?.1.to_owned())).collect()
+    };
+    let unmet: Vec<String> = listed.difference(&met("Ready")).cloned().collect();
     assert!(unmet.is_empty(), "no scene brings an object into {unmet:?}");
+    let of_sources: BTreeSet<String> = FreshReason::ALL.map(|reason| reason.as_str().to_owned()).into();
+    assert_eq!(met("SourceFresh"), of_sources);
+    let unusable = judged.iter().any(|(picture, _)| condition(&picture.object, "SourcesReady").starts_with("False"));
+    assert!(unusable, "no scene brings a connection into SourcesReady=False");
 }
 
-/// Status and reason of `Ready`.
-fn ready(object: &Value) -> String {
+/// Status and reason of a condition.
+fn condition(object: &Value, type_: &str) -> String {
     let conditions = object["status"]["conditions"].as_array();
-    let ready = conditions.and_then(|list| list.iter().find(|condition| condition["type"] == "Ready"));
-    let text = |field: &str| ready.map(|ready| ready[field].as_str().unwrap().to_owned());
+    let found = conditions.and_then(|list| list.iter().find(|condition| condition["type"] == type_));
+    let text = |field: &str| found.map(|found| found[field].as_str().unwrap().to_owned());
     text("status").map_or_else(|| "absent".to_owned(), |status| format!("{status} {}", text("reason").unwrap()))
 }
 
@@ -98,7 +103,7 @@ fn table(kind: &str, judged: &[(Picture, (Flux, ArgoCd))]) -> String {
     let mut table = "| state | `Ready` | kstatus | Flux with our expressions | Argo CD |".to_owned();
     table += if with_actions { " its actions |\n|---|---|---|---|---|---|\n" } else { "\n|---|---|---|---|---|\n" };
     for (picture, (flux, argo_cd)) in judged.iter().filter(|(picture, _)| picture.kind() == kind) {
-        let (state, ready) = (picture.state, ready(&picture.object));
+        let (state, ready) = (picture.state, condition(&picture.object, "Ready"));
         let Flux { kstatus, expressions } = flux;
         write!(table, "| {state} | {ready} | {kstatus} | {expressions} | {} |", argo_cd.status).unwrap();
         if with_actions {

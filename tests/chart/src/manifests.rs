@@ -47,7 +47,7 @@ fn namespace() -> String {
     let (_, name) = RELEASE;
     format!(
         "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {name}\n  labels:\n    \
-         pod-security.kubernetes.io/enforce: restricted\n"
+         app.kubernetes.io/name: milvus-refresh-operator\n    pod-security.kubernetes.io/enforce: restricted\n"
     )
 }
 

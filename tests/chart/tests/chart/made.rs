@@ -22,6 +22,15 @@ fn the_manifests_are_those_of_the_chart() {
 }
 
 #[test]
+fn all_that_is_installed_without_helm_says_whose_it_is() {
+    for manifest in manifests::all(&HELMS[0]).unwrap() {
+        for object in manifests::objects(&manifest.text).unwrap() {
+            assert_eq!(object["metadata"]["labels"]["app.kubernetes.io/name"], "milvus-refresh-operator", "{object}");
+        }
+    }
+}
+
+#[test]
 fn the_chart_has_the_crds_of_the_code() {
     let files = |folder: &str| -> Vec<(String, String)> {
         let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
