@@ -43,8 +43,12 @@ impl Cli {
 pub enum Command {
     /// List refreshes: state, progress, last success, next run, source lag and rows.
     List(List),
+    /// Show one refresh on one page: what goes on, conditions in words, last runs, source, checks and Events.
+    Status(Status),
     /// List the last runs of a refresh.
     History(Named),
+    /// Say why a refresh runs or does not, and what would make it run; for a failure, how to resolve it.
+    Why(Named),
 }
 
 /// Which refreshes to list.

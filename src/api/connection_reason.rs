@@ -36,6 +36,21 @@ impl ConnectionReason {
         }
     }
 
+    /// Reads what [`as_str`](Self::as_str) gives; another version may know more of them.
+    pub fn parse(text: &str) -> Option<Self> {
+        let all = [
+            Self::Connected,
+            Self::Unreachable,
+            Self::Unauthenticated,
+            Self::UnsupportedServer,
+            Self::SecretNotFound,
+            Self::InvalidSpec,
+            Self::NotFound,
+            Self::ServerError,
+        ];
+        all.into_iter().find(|reason| reason.as_str() == text)
+    }
+
     /// Whether only a person can change it.
     pub fn is_stalled(self) -> bool {
         matches!(self, Self::Unauthenticated | Self::UnsupportedServer | Self::InvalidSpec)

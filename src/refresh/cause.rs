@@ -40,7 +40,7 @@ impl Cause {
     }
 
     /// What asks for the run, for a sentence.
-    pub(super) fn asked_by(self) -> &'static str {
+    pub fn asked_by(self) -> &'static str {
         match self {
             Self::Trigger => "the new spec.trigger",
             Self::Request => "the new annotation milvus-refresh.dev/requestedAt",

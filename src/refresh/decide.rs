@@ -151,6 +151,11 @@ pub fn decide(now: Timestamp, want: &Desired, record: &Recorded, seen: &Observat
     step.decision((effect, wake))
 }
 
+/// What is said of a run of this collection that waits for nothing in particular.
+pub fn due_in_words(collection: &str) -> String {
+    format!("The refresh of collection {collection} is due.")
+}
+
 /// What a step ends with.
 pub(super) type Outcome = (Effect, Wake);
 
@@ -238,7 +243,7 @@ impl Step<'_> {
 
     /// What is said of a run that waits for nothing in particular.
     pub(super) fn due(&self) -> String {
-        format!("The refresh of collection {} is due.", self.want.collection)
+        due_in_words(&self.want.collection)
     }
 
     /// Waits for the connection.

@@ -29,9 +29,9 @@ mod verify;
 mod watch;
 
 pub use cause::Cause;
-pub use decide::{Decision, Effect, Notice, Wake, decide};
+pub use decide::{Decision, Effect, Notice, Wake, decide, due_in_words};
 pub use desired::{ANNOTATIONS_READ, Desired, OwnSource, SpecPlace};
-pub use failure::{FailureClass, is_trouble, page as failures_page, trouble};
+pub use failure::{FailureClass, is_trouble, page as failures_page, section_of as failure_section, trouble};
 pub use keeper::{Keeper, LABELS_READ};
 pub use observation::{Ahead, Connection, Fact, Look, Observation, OwnSourceCheck, Permission, Slot, Submission, Turn};
 pub use phase::{

@@ -84,7 +84,7 @@ fn of_status(call: &Call<'_>, status: &Status) -> Problem {
         }
         (404, Some(name)) => {
             let message = format!(
-                "There is no {} {name} {place}. Which there are: kubectl ecrefresh list -A",
+                "There is no {} {name} {place}. To see which there are: kubectl ecrefresh list -A",
                 singular(resource)
             );
             Problem::new(Exit::NotFound, message)
@@ -97,13 +97,13 @@ fn of_status(call: &Call<'_>, status: &Status) -> Problem {
 }
 
 fn is_ours(resource: &str) -> bool {
-    matches!(resource, super::REFRESHES | "milvusconnections")
+    matches!(resource, super::REFRESHES | super::CONNECTIONS)
 }
 
 fn singular(resource: &str) -> &str {
     match resource {
         super::REFRESHES => "refresh",
-        "milvusconnections" => "MilvusConnection",
+        super::CONNECTIONS => "MilvusConnection",
         other => other.trim_end_matches('s'),
     }
 }

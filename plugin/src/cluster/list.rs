@@ -5,7 +5,7 @@ use milvus_refresh_operator::{api::ExternalCollectionRefresh, cluster::packed::P
 use serde::de::DeserializeOwned;
 
 use super::{Call, Cluster, REFRESHES};
-use crate::{exit::Exit, problem::Problem};
+use crate::{cli::Name, exit::Exit, problem::Problem};
 
 /// Objects a page: kubectl's.
 pub const PAGE: u32 = 500;
@@ -30,6 +30,25 @@ pub fn unreadable(name: &str, error: &serde_json::Error) -> String {
     )
 }
 
+impl Cluster {
+    /// The refreshes that are meant, with all that the API server shows of them.
+    fn whole_api(&self) -> Api<DynamicObject> {
+        let kind = ApiResource::erase::<ExternalCollectionRefresh>(&());
+        match self.scope() {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &kind),
+            None => Api::all_with(self.client.clone(), &kind),
+        }
+    }
+
+    /// One refresh, with all that the API server shows of it.
+    ///
+    /// # Errors
+    /// It does not exist, or cannot be had.
+    pub async fn whole(&self, name: &Name) -> Result<DynamicObject, Problem> {
+        self.get(&self.whole_api(), name).await
+    }
+}
+
 /// A list that is read page by page, so that only one page is in memory.
 pub struct Listing<'a, K> {
     cluster: &'a Cluster,
@@ -48,13 +67,7 @@ impl<'a> Listing<'a, Refresh> {
 impl<'a> Listing<'a, DynamicObject> {
     /// The same, with all that the API server shows of them.
     pub fn whole(cluster: &'a Cluster, selector: Option<&str>) -> Self {
-        let kind = ApiResource::erase::<ExternalCollectionRefresh>(&());
-        let client = cluster.client.clone();
-        let api = match cluster.scope() {
-            Some(namespace) => Api::namespaced_with(client, namespace, &kind),
-            None => Api::all_with(client, &kind),
-        };
-        Self::new(cluster, api, selector)
+        Self::new(cluster, cluster.whole_api(), selector)
     }
 }
 

@@ -1,19 +1,26 @@
 //! All that speaks to the API server.
 
+mod around;
 mod ask;
 mod config;
+mod events;
 mod list;
+mod operator;
 mod watch;
 
+pub use around::{Around, CONNECTIONS};
 pub use ask::Call;
-pub use list::{Listing, Refresh};
+pub use events::about;
+pub use list::{Listing, Refresh, read};
+pub use operator::Operator;
 pub use watch::{News, Selection};
 
-use std::time::Duration;
+use std::{fmt::Debug, time::Duration};
 
 use k8s_openapi::NamespaceResourceScope;
 use kube::{Api, Client, Resource};
 use milvus_refresh_operator::api::ExternalCollectionRefresh;
+use serde::de::DeserializeOwned;
 
 use crate::{
     cli::{Global, Name},
@@ -74,11 +81,15 @@ impl Cluster {
     /// # Errors
     /// It does not exist, or cannot be had.
     pub async fn refresh(&self, name: &Name) -> Result<Refresh, Problem> {
+        self.get(&self.api(), name).await
+    }
+
+    async fn get<K: Clone + Debug + DeserializeOwned>(&self, api: &Api<K>, name: &Name) -> Result<K, Problem> {
         if self.all_namespaces {
             return Err(Problem::usage("-A does not go with a name: say with -n in which namespace it is."));
         }
         let call = Call { verb: "get", resource: REFRESHES, namespace: self.scope(), name: Some(name.as_str()) };
-        self.ask(&call, self.api::<Refresh>().get(name.as_str())).await
+        self.ask(&call, api.get(name.as_str())).await
     }
 
     /// One refresh that this version has to read.

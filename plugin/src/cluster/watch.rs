@@ -30,6 +30,16 @@ impl Selection {
     pub fn labelled(labels: Option<&str>) -> Self {
         Self { labels: labels.map(str::to_owned), fields: None }
     }
+
+    /// Those with these fields.
+    pub fn with_fields(fields: String) -> Self {
+        Self { labels: None, fields: Some(fields) }
+    }
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Self {
+        Self::with_fields(format!("metadata.name={name}"))
+    }
 }
 
 /// What a watch tells.

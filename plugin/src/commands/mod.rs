@@ -4,6 +4,9 @@ mod history;
 mod list;
 mod list_live;
 mod raw;
+mod status;
+mod status_live;
+mod why;
 
 use crate::{
     cli::{Cli, Command},
@@ -21,6 +24,8 @@ pub async fn run(cli: Cli) -> Result<Exit, Problem> {
     let cluster = Cluster::of(&global).await?;
     match command.unwrap_or(Command::List(list)) {
         Command::List(list) => list::run(&cluster, &global, &list).await,
+        Command::Status(args) => status::run(&cluster, &global, &args).await,
         Command::History(named) => history::run(&cluster, &global, &named.name).await,
+        Command::Why(named) => why::run(&cluster, &global, &named.name).await,
     }
 }

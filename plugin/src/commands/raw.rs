@@ -6,7 +6,7 @@ use kube::{ResourceExt, core::DynamicObject};
 use serde::Serialize;
 
 use crate::{
-    cli::{List, Output},
+    cli::{List, Output, Status},
     cluster::{Cluster, Listing},
     exit::Exit,
     problem::Problem,
@@ -22,6 +22,22 @@ pub fn print(value: &impl Serialize, format: Output) -> Result<(), Problem> {
         Output::Json | Output::Name | Output::Wide => json(value)? + "\n",
     };
     Ok(io::stdout().lock().write_all(text.as_bytes())?)
+}
+
+/// Prints one refresh.
+///
+/// # Errors
+/// It cannot be had, nobody reads on, or the disk is full.
+pub async fn one(cluster: &Cluster, args: &Status, format: Output) -> Result<Exit, Problem> {
+    if args.watch {
+        return Err(Problem::usage(
+            "--watch does not go with -o; to watch an object: kubectl get ecrefresh NAME -w -o json",
+        ));
+    }
+    let mut object = cluster.whole(&args.name).await?;
+    object.metadata.managed_fields = None;
+    print(&object, format)?;
+    Ok(Exit::Ok)
 }
 
 /// Prints a list, page by page: no more than one page is in memory.

@@ -19,6 +19,11 @@ pub fn ahead(time: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// A moment for a line of a log, to the second.
+pub fn stamp(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
 /// So many seconds, exact where that matters.
 pub fn duration(seconds: i64) -> String {
     let two = |whole: i64, unit: &str, rest: i64, smaller: &str| {

@@ -8,7 +8,7 @@ mod print;
 mod table;
 mod wrap;
 
-pub use age::{age, ahead, duration};
+pub use age::{age, ahead, duration, stamp};
 pub use bar::{Bars, bar};
 pub use line::{Line, Span, Tone, printable, width};
 pub use live::{Heard, View, follow};

@@ -9,7 +9,7 @@ mod table;
 use super::complete::complete;
 
 pub(super) use entry::Words;
-pub use page::page;
+pub use page::{page, section_of};
 pub use refusal::{is_trouble, trouble};
 
 complete! {

@@ -53,6 +53,13 @@ pub fn page() -> String {
     out
 }
 
+/// The section of one class, for whoever has no documentation at hand.
+pub fn section_of(class: FailureClass) -> String {
+    let mut out = String::new();
+    section(&mut out, class);
+    out.trim_start().to_owned()
+}
+
 fn section(out: &mut String, class: FailureClass) {
     let entry = class.entry();
     let again = if entry.retryable {

@@ -1,0 +1,103 @@
+//! What is said of a refresh that has nothing to do.
+
+use milvus_refresh_operator::refresh::{FailureClass, FreshReason};
+
+use super::{Case, Verdict};
+use crate::screen::{age, ahead};
+
+impl Case<'_> {
+    /// Nothing is due, or starts are held.
+    pub fn rests(&self) -> Verdict {
+        let (next, name) = (self.next(), self.name());
+        let failure = next.failure.filter(|_| next.ended());
+        let (why, mut then) = match &next.suspended {
+            Some(held) => (format!("{name} does not run: {held}"), vec![sentence(&self.last_result(failure))]),
+            None if failure.is_some() => (format!("{name} does not run: {}.", self.last_result(failure)), Vec::new()),
+            None if !next.ended() || self.not_served().is_some() => {
+                (format!("{name} does not run: {}.", self.last_result(failure)), Vec::new())
+            }
+            None => (
+                format!("{name} does not run: {}, and nothing asks for another.", self.last_result(failure)),
+                Vec::new(),
+            ),
+        };
+        then.extend(self.not_served().map(str::to_owned));
+        then.extend(failure.map(|class| class.remedy().split(" More: ").next().unwrap_or_default().to_owned()));
+        then.extend(self.decision.notices.iter().filter(|notice| notice.warning).map(|notice| notice.message.clone()));
+        then.extend(next.invalid_schedule.clone());
+        then.push(self.what_makes_it_run());
+        Verdict { why, then, failure }
+    }
+
+    /// What a check at rest found, where the object is not ready because of it.
+    fn not_served(&self) -> Option<&str> {
+        let checked = self.next().verification.as_ref().filter(|checked| checked.stalls)?;
+        Some(&checked.message)
+    }
+
+    /// How the last run ended.
+    fn last_result(&self, failure: Option<FailureClass>) -> String {
+        let next = self.next();
+        if !next.ended() {
+            return "nothing has asked for its first run yet".to_owned();
+        }
+        let ended =
+            next.job.completion_time.map(|time| format!(" {} ago", age(time, self.known.now))).unwrap_or_default();
+        let run = self.run_in_words();
+        let Some(class) = failure else {
+            let later = if self.not_served().is_some() { ", but a check failed later" } else { "" };
+            return format!("run {run} completed{ended}{later}");
+        };
+        let reason =
+            if next.job.reason.is_empty() { "Milvus gave no reason" } else { next.job.reason.trim_end_matches('.') };
+        let again = match (class.retryable(), next.run.as_ref().map_or(0, |run| run.failures)) {
+            (false, _) => "which is not retried".to_owned(),
+            (true, 0) => "and spec.backoffLimit allows no retry".to_owned(),
+            (true, 1) => "and so did its retry".to_owned(),
+            (true, retries) => format!("and so did its {retries} retries"),
+        };
+        format!("run {run} failed{ended} with {}, {again}: {reason}", class.as_str())
+    }
+
+    /// What would make it run.
+    fn what_makes_it_run(&self) -> String {
+        let (next, now, name) = (self.next(), self.known.now, self.name());
+        if next.suspended.is_some() {
+            return self.resume();
+        }
+        if self.want.terminating {
+            return "It is being deleted, so nothing makes it run again.".to_owned();
+        }
+        let tick = next.schedule.as_ref().and_then(|kept| kept.next).zip(self.want.schedule.as_ref());
+        let tick = tick.map(|(time, wanted)| {
+            format!("{} by its schedule ({} {}, at {time})", ahead(time, now), wanted.cron, wanted.time_zone)
+        });
+        let ask = format!("when you ask for it: kubectl ecrefresh run {name}");
+        let ways: Vec<String> = tick.into_iter().chain(self.watched()).chain([ask]).collect();
+        format!("It runs {}", ways.join(", or "))
+    }
+
+    /// When a change at the source makes it run.
+    fn watched(&self) -> Option<String> {
+        let watch = self.want.watch.as_ref()?;
+        let fresh = self.next().watch.as_ref().and_then(|kept| kept.fresh.as_ref());
+        let every = format!("the operator looks every {} s", watch.spec.interval_seconds);
+        Some(match fresh {
+            Some(fresh) if fresh.reason != FreshReason::UpToDate => {
+                format!(
+                    "when its source has changed and can be refreshed ({every}; {}: {})",
+                    fresh.reason.as_str(),
+                    fresh.message
+                )
+            }
+            Some(_) | None => format!("when its source has changed ({every})"),
+        })
+    }
+}
+
+/// `text` as a sentence of its own.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    format!("{}{}.", first.into_iter().collect::<String>(), letters.as_str())
+}
