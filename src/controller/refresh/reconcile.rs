@@ -10,7 +10,7 @@ use crate::{
     cluster::{packed::Packed, status::WriteError, watch},
     controller::{Context, Error},
     object::Key,
-    refresh::{Desired, Recorded, Wake, rests},
+    refresh::{Desired, Recorded, Wake},
     turns::Member,
 };
 
@@ -38,8 +38,7 @@ impl watch::Lifecycle<Packed<ExternalCollectionRefresh>> for Lifecycle {
         self.context.metrics.refreshes.observe(uid, &Key::of(&refresh), &recorded);
         let now = self.context.clock.now();
         let member = Member { uid, key: &Key::of(&refresh), connection: &refresh.connection(), want: &want };
-        volatile.seen(member, version, &recorded, now);
-        !rests(&want, &recorded, now)
+        volatile.seen(member, version, &recorded, now)
     }
 
     fn gone(&self, uid: &str, key: &Key) {

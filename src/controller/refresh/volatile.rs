@@ -6,7 +6,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use super::{memory::Memory, progress::Progress};
 use crate::{
     object::Key,
-    refresh::{Recorded, alarm},
+    refresh::{Recorded, alarm, rests},
     requeue::{Router, alarms::Alarms},
     turns::{Member, Turns},
 };
@@ -39,11 +39,13 @@ impl Volatile {
         }
     }
 
-    /// The watch shows `record`, which another process may have written, at `version` of the refresh.
-    pub fn seen(&self, member: Member<'_>, version: &str, record: &Recorded, now: Timestamp) {
+    /// The watch shows `record`, which another process may have written, at `version` of the refresh. Gives whether a pass may
+    /// have anything to do.
+    pub fn seen(&self, member: Member<'_>, version: &str, record: &Recorded, now: Timestamp) -> bool {
         self.turns.seen(member, version, record, now);
         self.turns.slots.seen(member.uid, member.connection, record);
         self.alarms.seen(member.uid, member.key, alarm(member.want, record, now), !record.is_at_rest());
+        !rests(member.want, record, now)
     }
 
     /// Frees all that is held for an object that is gone. Gives the connection and the refresh whose job was tracked for it,

@@ -268,8 +268,8 @@ impl History {
         for name in names {
             let world = &mut *self.world.borrow_mut();
             world.api.undelivered[index].retain(|event| event.name() != name);
-            shell.listed(name, world.api.objects[name].clone(), world.time);
-            self.processes[index].slots[name] = Slot::Idle(world.time);
+            let asks = shell.listed(name, world.api.objects[name].clone(), world.time);
+            self.processes[index].slots[name] = Slot::Idle(if asks { world.time } else { Duration::MAX });
         }
     }
 
@@ -334,9 +334,9 @@ impl History {
         let name = match event {
             Event::Applied(name, object) => {
                 let before = shell.cache.borrow_mut()[name].replace(object.clone());
-                shell.shown(&object, now);
+                let asks = shell.shown(&object, now);
                 // The filter of the watch lets no status write through.
-                if before.is_some_and(|before| before.uid == object.uid && before.want == object.want) {
+                if !asks || before.is_some_and(|before| before.uid == object.uid && before.want == object.want) {
                     return true;
                 }
                 name

@@ -103,34 +103,32 @@ impl Shell {
         keys.map(|key| key.name.parse().unwrap()).collect()
     }
 
-    /// The listing of what is called `name` comes, and shows what there is.
-    pub fn listed(&self, name: usize, object: Option<Object>, time: Duration) {
+    /// The listing of what is called `name` comes, and shows what there is. Gives whether a pass may have anything to do.
+    pub fn listed(&self, name: usize, object: Option<Object>, time: Duration) -> bool {
         if !self.unlisted.borrow_mut().remove(&name) {
-            return;
+            return false;
         }
-        if let Some(object) = &object {
-            self.known(object, time);
-        }
+        let asks = object.as_ref().is_some_and(|object| self.known(object, time));
         let due = object.as_ref().filter(|object| is_due(&object.want, &object.record())).map(|object| {
             let version = object.version.to_string();
             Due::new(&object.uid, key(name), &version, connection(), &object.want, &object.record())
         });
         self.volatile.turns.fence.listed(&scope(name), due);
         self.cache.borrow_mut()[name] = object;
+        asks
     }
 
-    /// What holds others is known of this version of an object.
-    pub fn known(&self, object: &Object, time: Duration) {
+    /// What holds others is known of this version of an object. Gives whether a pass may have anything to do.
+    pub fn known(&self, object: &Object, time: Duration) -> bool {
         let now = moment(time) + self.clock_off.get();
         let member = Member { uid: &object.uid, key: &object.key(), connection: &connection(), want: &object.want };
-        self.volatile.seen(member, &object.version.to_string(), &object.record(), now);
+        self.volatile.seen(member, &object.version.to_string(), &object.record(), now)
     }
 
-    /// The watch shows this version of an object.
-    pub fn shown(&self, object: &Object, time: Duration) {
-        if self.volatile.memory.is_news(&object.uid, &object.version.to_string()) {
-            self.known(object, time);
-        }
+    /// The watch shows this version of an object. Gives whether a pass may have anything to do.
+    pub fn shown(&self, object: &Object, time: Duration) -> bool {
+        let news = self.volatile.memory.is_news(&object.uid, &object.version.to_string());
+        !news || self.known(object, time)
     }
 
     /// Frees all that is held for an object that is gone.
