@@ -3,6 +3,7 @@
 
 pub mod client;
 pub mod events;
+pub mod lists;
 pub mod packed;
 pub mod request;
 pub mod restored;

@@ -20,12 +20,8 @@ use kube::{
 use serde::de::DeserializeOwned;
 use tokio::task::coop::consume_budget;
 
-use super::{packed::Packed, restored};
+use super::{lists::Lists, packed::Packed, restored};
 use crate::object::Key;
-
-/// Objects a page of a listing. A page is held whole, managed fields and all, and an object can have 1.5 MiB: small pages
-/// keep a listing small, whatever is written into the objects.
-const PAGE: u32 = 25;
 
 /// Hears of every change of the objects, our own status writes among them, once the store shows it; what a listing shows
 /// counts when the listing is complete. Deletions are told here and nowhere else: the objects have no finalizer, so no pass
@@ -43,6 +39,7 @@ pub trait Lifecycle<K>: Send + Sync + 'static {
 
 /// Watches a kind: the store of everything that exists, and the stream of what has changed in a way that a pass cares for.
 pub fn objects<K>(
+    lists: &Lists,
     api: Api<Packed<K>>,
     lifecycle: impl Lifecycle<Packed<K>>,
 ) -> (Store<Packed<K>>, impl Stream<Item = Result<Packed<K>, watcher::Error>> + Send + 'static)
@@ -52,8 +49,8 @@ where
     let (store, writer) = reflector::store();
     let (shown, lifecycle) = (store.clone(), Arc::new(lifecycle));
     let mut watch = Watch::default();
-    let stream = watcher(api, watcher::Config::default().page_size(PAGE))
-        .default_backoff()
+    let stream = lists
+        .watch(api, watcher::Config::default())
         .reflect(writer)
         .inspect_err(|error| tracing::warn!(%error, kind = %K::kind(&()), "the watch failed; reopening it"))
         .map(move |event| {

@@ -15,7 +15,12 @@ use super::{
 use crate::{
     api::{ConnectionReason, ExternalCollectionRefresh},
     clock::Clock,
-    cluster::{events::Events, packed::Packed, restored},
+    cluster::{
+        events::Events,
+        lists::{self, Lists},
+        packed::Packed,
+        restored,
+    },
     health::Health,
     leader::Leadership,
     metrics::Metrics,
@@ -61,6 +66,8 @@ pub struct Context {
     pub scout: Scout,
     /// The Secrets and ConfigMaps that connections name.
     pub references: References,
+    /// Opens watches.
+    pub lists: Lists,
     /// What decides about the use of Secrets and identities.
     pub rules: Rules,
     /// The Milvus objects that connections name.
@@ -91,7 +98,7 @@ impl Context {
         scopes: &[Option<String>],
         rules: Rules,
     ) -> Self {
-        let client = restored::noticed(client);
+        let (client, lists) = (lists::newest(restored::noticed(client)), Lists::default());
         let connections = Router::new(scopes);
         let refreshes = Router::new(scopes);
         let servers = Arc::<Servers>::default();
@@ -99,10 +106,11 @@ impl Context {
         let scout = Scout::new(Outlook { servers: among, refreshes: wake, metrics: counts });
         Self {
             events: Events::start(client.clone()),
-            references: References::new(client.clone(), connections.clone()),
+            references: References::new(client.clone(), lists.clone(), connections.clone()),
             rules,
-            milvus_refs: MilvusRefs::new(client.clone(), connections.clone()),
+            milvus_refs: MilvusRefs::new(client.clone(), lists.clone(), connections.clone()),
             client,
+            lists,
             clock,
             volatile: Volatile::new(operator, scopes, &refreshes, metrics.unwritten.clone()),
             metrics,

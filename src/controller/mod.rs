@@ -49,12 +49,12 @@ pub async fn run(
     let (mut refreshes, mut connections) = (Vec::new(), Vec::new());
     for scope in scopes {
         let lifecycle = refresh::Lifecycle { context: context.clone(), scope: scope.clone() };
-        let (store, watch) = watch::objects(watched(&context, scope), lifecycle);
+        let (store, watch) = watch::objects(&context.lists, watched(&context, scope), lifecycle);
         context.set_store(scope, store.clone());
         refreshes.push(Watched::new(scope, store, watch, context.refreshes.stream(scope)));
 
         let lifecycle = connection::Lifecycle { context: context.clone(), scope: scope.clone() };
-        let (store, watch) = watch::objects(watched(&context, scope), lifecycle);
+        let (store, watch) = watch::objects(&context.lists, watched(&context, scope), lifecycle);
         connections.push(Watched::new(scope, store, watch, context.connections.stream(scope)));
     }
     let (all, until) = (context.clone(), stop.clone());

@@ -3,22 +3,24 @@
 //! That operator may not be installed, and we may not be allowed to read its objects. Both are looked at again at a calm
 //! interval; once the watch stands, every change is heard at once.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, pin::pin, sync::Arc, time::Duration};
 
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use kube::{
     Api, Client,
     api::{ApiResource, DynamicObject, GroupVersionKind},
-    runtime::{
-        WatchStreamExt,
-        watcher::{self, watch_object},
-    },
+    runtime::watcher,
 };
 use parking_lot::Mutex;
 use serde_json::Value;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{api::ConnectionSpec, cluster::watch, object::Key, requeue::Router};
+use crate::{
+    api::ConnectionSpec,
+    cluster::{lists::Lists, watch},
+    object::Key,
+    requeue::Router,
+};
 
 /// How often an API server that does not know the kind, or does not let us read it, is asked again.
 const LOOK_AGAIN: Duration = Duration::from_secs(300);
@@ -51,6 +53,7 @@ enum View {
 /// The watches, by connection.
 pub struct MilvusRefs {
     client: Client,
+    lists: Lists,
     wake: Router,
     watches: Mutex<HashMap<Key, Watch>>,
 }
@@ -63,8 +66,8 @@ struct Watch {
 
 impl MilvusRefs {
     /// Without any watch yet. `wake` reaches the connections.
-    pub fn new(client: Client, wake: Router) -> Self {
-        Self { client, wake, watches: Mutex::default() }
+    pub fn new(client: Client, lists: Lists, wake: Router) -> Self {
+        Self { client, lists, wake, watches: Mutex::default() }
     }
 
     /// Where `connection` leads by its spec: to its address, or to the Milvus that it names, which is watched from now on.
@@ -104,17 +107,17 @@ impl MilvusRefs {
                 wake.wake(connection.clone());
             }
         };
-        let task = tokio::spawn(follow(api, name.clone(), tell));
+        let task = tokio::spawn(follow(self.lists.watch_object(api, &name), name.clone(), tell));
         Watch { name, latest, _task: AbortOnDropHandle::new(task) }
     }
 }
 
 /// Tells what is known of the Milvus `name` each time that it may have changed.
-async fn follow(api: Api<DynamicObject>, name: String, tell: impl Fn(View)) {
+async fn follow(watch: impl Stream<Item = watcher::Result<Option<DynamicObject>>>, name: String, tell: impl Fn(View)) {
     let mut known = false;
-    let mut events = watch_object(api, &name).default_backoff().boxed();
-    while let Some(event) = events.next().await {
-        let problem = match event {
+    let mut watch = pin!(watch);
+    while let Some(news) = watch.next().await {
+        let problem = match news {
             Ok(found) => {
                 known = true;
                 tell(found.map_or_else(|| missing(&name), |found| view(&name, &found.data)));

@@ -1,25 +1,20 @@
 //! The Secrets and ConfigMaps that connections name: one field-selected watch each, never a cache of a namespace's.
 
-use std::{
-    collections::HashMap,
-    fmt::{self, Debug},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, fmt, pin::pin, sync::Arc, time::Duration};
 
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use kube::{
-    Api, Client, Resource,
-    core::NamespaceResourceScope,
-    runtime::{WatchStreamExt, watcher},
-};
+use kube::{Api, Client, Resource, runtime::watcher};
 use parking_lot::Mutex;
-use serde::de::DeserializeOwned;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::secret_data::Content;
-use crate::{backoff::doubled, cluster::watch, object::Key, requeue::Router};
+use crate::{
+    backoff::doubled,
+    cluster::{lists::Lists, watch},
+    object::Key,
+    requeue::Router,
+};
 
 /// Names a Secret or ConfigMap in the namespace of the connection that refers to it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -77,6 +72,7 @@ const EACH_NAMESPACE: usize = 128;
 /// The watches, by object.
 pub struct References {
     client: Client,
+    lists: Lists,
     wake: Router,
     watches: Mutex<HashMap<(String, Reference), Watch>>,
 }
@@ -93,8 +89,8 @@ struct Shared {
 
 impl References {
     /// Without any watch yet. `wake` reaches the connections.
-    pub fn new(client: Client, wake: Router) -> Self {
-        Self { client, wake, watches: Mutex::default() }
+    pub fn new(client: Client, lists: Lists, wake: Router) -> Self {
+        Self { client, lists, wake, watches: Mutex::default() }
     }
 
     /// What is known of `wanted`, in that order, for `connection`, which from now on is woken when one of them changes.
@@ -129,15 +125,15 @@ impl References {
 
     fn watch(&self, namespace: &str, reference: &Reference) -> Watch {
         let shared = Arc::new(Mutex::new(Shared { users: Vec::new(), latest: View::Loading }));
-        let (theirs, wake, name) = (shared.clone(), self.wake.clone(), reference.name.clone());
+        let (theirs, wake, name, lists) = (shared.clone(), self.wake.clone(), &reference.name, &self.lists);
         let task = match reference.kind {
             Kind::Secret => {
                 let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
-                tokio::spawn(follow(api, name, theirs, wake))
+                tokio::spawn(follow(lists.watch_object(api, name), name.clone(), theirs, wake))
             }
             Kind::ConfigMap => {
                 let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), namespace);
-                tokio::spawn(follow(api, name, theirs, wake))
+                tokio::spawn(follow(lists.watch_object(api, name), name.clone(), theirs, wake))
             }
         };
         Watch { shared, _task: AbortOnDropHandle::new(task) }
@@ -149,32 +145,23 @@ const FIRST_PAUSE: Duration = Duration::from_secs(2);
 /// The longest of these pauses, so that a connection comes up within a minute of the grant.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// Keeps `shared` at the newest of one object and wakes its users when that says something new.
-async fn follow<K>(api: Api<K>, name: String, shared: Arc<Mutex<Shared>>, wake: Router)
-where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
-    K: Clone + Debug + DeserializeOwned + Send + 'static + Into<Content>,
+/// Keeps `shared` at the newest of one object, which `watch` tells, and wakes its users when that says something new.
+async fn follow<K>(
+    watch: impl Stream<Item = watcher::Result<Option<K>>>,
+    name: String,
+    shared: Arc<Mutex<Shared>>,
+    wake: Router,
+) where
+    K: Resource<DynamicType = ()> + Into<Content>,
 {
-    let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
-    let mut events = watcher(api, config).default_backoff().boxed();
-    let mut listed = View::Missing;
+    let mut watch = pin!(watch);
     let mut denials = 0_u32;
-    while let Some(event) = events.next().await {
-        let view = match event {
-            Ok(watcher::Event::Init) => {
-                listed = View::Missing;
-                continue;
-            }
-            Ok(watcher::Event::InitApply(found)) => {
-                listed = View::Found(Arc::new(found.into()));
-                continue;
-            }
-            Ok(watcher::Event::InitDone) => {
+    while let Some(news) = watch.next().await {
+        let view = match news {
+            Ok(found) => {
                 denials = 0;
-                listed.clone()
+                found.map_or(View::Missing, |found| View::Found(Arc::new(found.into())))
             }
-            Ok(watcher::Event::Apply(found)) => View::Found(Arc::new(found.into())),
-            Ok(watcher::Event::Delete(_)) => View::Missing,
             Err(error) => {
                 tracing::warn!(kind = %K::kind(&()), name, %error, "the object cannot be watched; reopening the watch");
                 refusal(&error)
@@ -228,7 +215,7 @@ mod tests {
     async fn the_connections_of_one_namespace_have_so_many_objects_watched_and_take_none_from_others() {
         let silent = |_: Request<Body>| future::pending::<Result<Response<Body>, Infallible>>();
         let client = Client::new(tower::service_fn(silent), "default");
-        let references = References::new(client, Router::new(&[None]));
+        let references = References::new(client, Lists::default(), Router::new(&[None]));
         let named = |namespace: &str, number: usize| {
             let connection = Key { namespace: namespace.to_owned(), name: format!("c{number}") };
             let secret = Reference { kind: Kind::Secret, name: format!("s{number}") };

@@ -21,10 +21,19 @@ use tokio::sync::{Notify, Semaphore};
 
 use crate::{
     api::ExternalCollectionRefresh,
-    cluster::{packed::Packed, restored, watch},
+    cluster::{
+        lists::{
+            self, Lists,
+            tests::{added, complete},
+        },
+        packed::Packed,
+        restored, watch,
+    },
     object::Key,
 };
 
+/// Objects that are streamed at a time.
+const PAGE: usize = 25;
 /// Longer than the watch ever pauses before it tries again.
 const LONG: Duration = Duration::from_secs(120);
 
@@ -33,9 +42,11 @@ pub struct Cluster(Arc<Inner>);
 
 struct Inner {
     state: Mutex<State>,
+    /// Whether it streams lists.
+    streams: bool,
     /// Ends the watches that are open.
     cut: Notify,
-    /// Lets through a page of a listing that is not its first.
+    /// Lets through a page of a listing that is not its first, or as much of a stream.
     pages: Semaphore,
 }
 
@@ -51,9 +62,10 @@ struct State {
 pub struct Backup(State);
 
 impl Cluster {
-    pub fn new() -> Self {
+    /// Without objects. It streams lists or not.
+    pub fn new(streams: bool) -> Self {
         let pages = Semaphore::new(Semaphore::MAX_PERMITS);
-        Self(Arc::new(Inner { state: Mutex::default(), cut: Notify::new(), pages }))
+        Self(Arc::new(Inner { state: Mutex::default(), streams, cut: Notify::new(), pages }))
     }
 
     /// Creates `name` or edits it.
@@ -111,18 +123,19 @@ impl Cluster {
         let cluster = self.clone();
         let service = tower::service_fn(move |request: Request<kube::client::Body>| {
             let cluster = cluster.clone();
-            async move {
-                Ok::<_, Infallible>(Response::new(cluster.answer(request.uri().query().unwrap_or_default()).await))
-            }
+            async move { Ok::<_, Infallible>(cluster.answer(request.uri().query().unwrap_or_default()).await) }
         });
-        restored::noticed(Client::new(service, "default"))
+        lists::newest(restored::noticed(Client::new(service, "default")))
     }
 
-    async fn answer(&self, query: &str) -> Body {
+    async fn answer(&self, query: &str) -> Response<Body> {
         let asked: BTreeMap<_, _> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
         let number = |name: &str| asked.get(name).and_then(|text| text.parse::<u64>().ok());
+        if asked.contains_key("sendInitialEvents") {
+            return if self.0.streams { Response::new(self.stream()) } else { refused() };
+        }
         if asked.contains_key("watch") {
-            return self.watch(number("resourceVersion").unwrap());
+            return Response::new(self.watch(number("resourceVersion").unwrap()));
         }
         let from = number("continue").unwrap_or_default();
         if from > 0 {
@@ -134,7 +147,32 @@ impl Cluster {
         let end = from + items.len();
         let next = if end < state.objects.len() { end.to_string() } else { String::new() };
         let metadata = json!({ "resourceVersion": state.version.to_string(), "continue": next });
-        Body::from(json!({ "apiVersion": "v1", "kind": "List", "metadata": metadata, "items": items }).to_string())
+        let list = json!({ "apiVersion": "v1", "kind": "List", "metadata": metadata, "items": items });
+        Response::new(Body::from(list.to_string()))
+    }
+
+    /// Everything, a page at a time, and then what a watch from there shows.
+    fn stream(&self) -> Body {
+        let state = self.0.state.lock().unwrap().clone();
+        let objects: Vec<_> = state.objects.into_values().map(|(_, object)| object).collect();
+        let mut pages: Vec<String> = objects.chunks(PAGE).map(|page| page.iter().map(added).collect()).collect();
+        pages.push(complete(&state.version.to_string()));
+        let (inner, cut) = (self.0.clone(), self.cut());
+        let pages = streams::iter(pages.into_iter().enumerate()).then(move |(number, page)| {
+            let inner = inner.clone();
+            async move {
+                if number > 0 {
+                    inner.pages.acquire().await.unwrap().forget();
+                }
+                Ok::<_, Infallible>(Bytes::from(page))
+            }
+        });
+        Body::from_stream(pages.chain(streams::pending()).take_until(Box::pin(cut)))
+    }
+
+    fn cut(&self) -> impl Future<Output = ()> + Send + 'static {
+        let inner = self.0.clone();
+        async move { inner.cut.notified().await }
     }
 
     /// As the real one, it is silent about a version that is yet to come.
@@ -143,10 +181,17 @@ impl Cluster {
             let gone = json!({ "kind": "Status", "status": "Failure", "reason": "Expired", "code": 410 });
             return Body::from(json!({ "type": "ERROR", "object": gone }).to_string());
         }
-        let inner = self.0.clone();
-        let cut = async move { inner.cut.notified().await };
-        Body::from_stream(streams::pending::<Result<Bytes, Infallible>>().take_until(Box::pin(cut)))
+        Body::from_stream(streams::pending::<Result<Bytes, Infallible>>().take_until(Box::pin(self.cut())))
     }
+}
+
+/// As the real one says it whose feature WatchList is off.
+fn refused() -> Response<Body> {
+    let status = json!({
+        "kind": "Status", "status": "Failure", "reason": "Invalid", "code": 422,
+        "message": "sendInitialEvents: Forbidden: sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled",
+    });
+    Response::builder().status(422).body(Body::from(status.to_string())).unwrap()
 }
 
 /// What a controller was asked to reconcile, as the store showed it then, and which objects went.
@@ -157,7 +202,8 @@ impl Seen {
     /// Starts a controller of the refreshes in `cluster` and waits until it has nothing to do.
     pub async fn of(cluster: &Cluster) -> Self {
         let seen = Self::default();
-        let (store, watch) = watch::objects::<ExternalCollectionRefresh>(Api::all(cluster.client()), seen.clone());
+        let (store, watch) =
+            watch::objects::<ExternalCollectionRefresh>(&Lists::default(), Api::all(cluster.client()), seen.clone());
         let reconcile = |object: Arc<Packed<ExternalCollectionRefresh>>, seen: Arc<Self>| async move {
             let trigger = object.object().unwrap().spec.trigger.unwrap();
             seen.note(format!("{} {trigger}", Key::of(object.as_ref()).name));

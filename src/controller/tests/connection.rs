@@ -5,11 +5,8 @@ use std::{
     sync::atomic::{AtomicU16, Ordering},
 };
 
-use axum::{
-    body::{Body, Bytes},
-    http::Response,
-};
-use futures::{StreamExt, stream as streams};
+use axum::{body::Body, http::Response};
+use futures::StreamExt;
 use jiff::Timestamp;
 use kube::{Client, core::Status};
 use parking_lot::Mutex;
@@ -18,6 +15,7 @@ use serde_json::{Value, json};
 use crate::{
     api::MilvusConnection,
     clock::Clock,
+    cluster::lists::tests::streamed,
     controller::*,
     leader::Leadership,
     milvus::grpc::tests::scripted::{Reply, serve},
@@ -72,12 +70,9 @@ impl ApiServer {
             self.written.lock().push(body["status"].clone());
             return Response::new(Body::from(json!(connection(json!({}))).to_string()));
         }
-        if query.contains("watch=true") {
-            return Response::new(Body::from_stream(streams::pending::<Result<Bytes, Infallible>>()));
-        }
+        assert!(query.contains("sendInitialEvents=true"), "{path} {query}");
         let object = if path.ends_with("/milvuses") { &self.milvus } else { &self.secret };
-        let list = json!({ "metadata": { "resourceVersion": "1" }, "items": [object.lock().clone()] });
-        Response::new(Body::from(list.to_string()))
+        Response::new(streamed(&[object.lock().clone()], "1"))
     }
 
     fn last_reason(&self) -> Option<(String, String)> {

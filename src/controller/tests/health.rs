@@ -57,7 +57,8 @@ fn context(watches: Watches) -> Arc<Context> {
 async fn an_hour_of(watches: Watches) -> Result<(), String> {
     let context = context(watches);
     let lifecycle = refresh::Lifecycle { context: context.clone(), scope: None };
-    let (_store, watch) = watch::objects::<ExternalCollectionRefresh>(watched(&context, &None), lifecycle);
+    let (_store, watch) =
+        watch::objects::<ExternalCollectionRefresh>(&context.lists, watched(&context, &None), lifecycle);
     let _ = timeout(Duration::from_secs(3600), watch.for_each(|_| future::ready(()))).await;
     context.health.check()
 }

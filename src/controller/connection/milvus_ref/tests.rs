@@ -5,6 +5,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::{
+    body::Body,
     http::{StatusCode, Uri},
     routing::get,
 };
@@ -13,12 +14,13 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use super::*;
+use crate::cluster::lists::tests::{ended, streamed};
 
 #[derive(Clone)]
 struct ApiServer {
     /// What a listing is answered with: the objects, or an error.
     list: Arc<Mutex<Result<Vec<Value>, StatusCode>>>,
-    /// What a watch is answered with; without an error it stays open and silent.
+    /// What a watch that goes on is answered with; without an error it stays open and silent.
     watch: Arc<Mutex<Option<StatusCode>>>,
     asked: Arc<AtomicUsize>,
 }
@@ -35,31 +37,22 @@ impl ApiServer {
         Client::new(router, "default")
     }
 
-    async fn answer(self, uri: &Uri) -> (StatusCode, String) {
+    async fn answer(self, uri: &Uri) -> (StatusCode, Body) {
         self.asked.fetch_add(1, Ordering::Relaxed);
         let query = uri.query().unwrap_or_default();
         assert!(query.contains("fieldSelector=metadata.name%3Dmain"), "{query}");
-        let watch = query.contains("watch=true");
-        let answer = if watch {
-            let answer = *self.watch.lock();
-            match answer {
-                None => std::future::pending().await,
-                Some(code) => Err(code),
-            }
-        } else {
-            self.list.lock().clone()
+        let goes_on = *self.watch.lock();
+        let answer = match goes_on {
+            Some(code) if !query.contains("sendInitialEvents=true") => Err(code),
+            Some(_) | None => self.list.lock().clone(),
         };
         match answer {
-            Ok(items) => {
-                let list = json!({
-                    "apiVersion": "milvus.io/v1beta1", "kind": "MilvusList", "metadata": { "resourceVersion": "1" },
-                    "items": items,
-                });
-                (StatusCode::OK, list.to_string())
-            }
+            // Where a watch that goes on is refused, this one ends.
+            Ok(items) if goes_on.is_some() => (StatusCode::OK, ended(&items, "1")),
+            Ok(items) => (StatusCode::OK, streamed(&items, "1")),
             Err(code) => {
                 let status = json!({ "kind": "Status", "status": "Failure", "message": "no", "reason": "No", "code": code.as_u16() });
-                (code, status.to_string())
+                (code, Body::from(status.to_string()))
             }
         }
     }
@@ -99,7 +92,7 @@ impl Scene {
     fn new(list: Result<Vec<Value>, StatusCode>) -> Self {
         let server = ApiServer::new(list);
         let wake = Router::new(&[None]);
-        let refs = MilvusRefs::new(server.client(), wake.clone());
+        let refs = MilvusRefs::new(server.client(), Lists::default(), wake.clone());
         assert_eq!(refs.target(&connection(), &spec("main")), Target::Loading);
         Self { server, refs, woken: wake.stream(&None).boxed() }
     }
