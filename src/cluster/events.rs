@@ -1,6 +1,7 @@
-//! Events (`events.k8s.io`), published beside the passes: an Event that cannot be had is logged and never an error.
+//! Events (`events.k8s.io`), published beside the passes: an Event that cannot be had is logged and never an error. Results go
+//! first: while statuses are written, Events only trickle.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;
@@ -16,7 +17,7 @@ use super::request::DEADLINE;
 use crate::{
     object::REFRESH,
     refresh::Notice,
-    turns::fair::{Fair, Limits, Ticket},
+    turns::fair::{Fair, Limits, PATIENCE, Ticket},
 };
 use publisher::Publisher;
 
@@ -30,6 +31,8 @@ const WAITING: usize = 64;
 /// As many, once so many wait in all.
 const WAITING_AMONG_MANY: usize = 4;
 const MANY: usize = 1024;
+/// The pause between two Events while a status is being written, which the API server takes in less time than an Event.
+const TRICKLE: Duration = Duration::from_millis(100);
 
 /// Where notices become Events.
 #[derive(Clone, Debug)]
@@ -41,6 +44,7 @@ pub struct Events {
 #[derive(Debug)]
 struct Shared {
     waiting: Mutex<Fair<Waiting>>,
+    writes: Mutex<Writes>,
     news: Notify,
 }
 
@@ -55,7 +59,8 @@ struct Waiting {
 impl Events {
     /// Starts the one publisher of this process; it ends with the last handle.
     pub fn start(client: Client) -> Self {
-        let shared = Arc::new(Shared { waiting: Mutex::new(Fair::new(LIMITS)), news: Notify::new() });
+        let shared =
+            Arc::new(Shared { waiting: Mutex::new(Fair::new(LIMITS)), writes: Mutex::default(), news: Notify::new() });
         let publisher = tokio::spawn(publish_all(client, shared.clone()));
         Self { shared, _publisher: Arc::new(AbortOnDropHandle::new(publisher)) }
     }
@@ -80,14 +85,57 @@ impl Events {
         drop(waiting);
         self.shared.news.notify_one();
     }
+
+    /// A status is being written until this is dropped.
+    pub fn give_way(&self) -> impl Drop + Send + use<> {
+        let mut writes = self.shared.writes.lock();
+        let number = writes.begun;
+        writes.begun += 1;
+        writes.under_way.insert(number, Instant::now());
+        Writing { shared: self.shared.clone(), number }
+    }
+}
+
+/// The statuses that are being written.
+#[derive(Debug, Default)]
+struct Writes {
+    /// When each began, by number and so in order.
+    under_way: BTreeMap<u64, Instant>,
+    begun: u64,
+}
+
+impl Writes {
+    /// Whether one is on its way. One that hangs makes nobody wait.
+    fn go_on(&self, now: Instant) -> bool {
+        self.under_way.last_key_value().is_some_and(|(_, begun)| now.saturating_duration_since(*begun) < PATIENCE)
+    }
+}
+
+struct Writing {
+    shared: Arc<Shared>,
+    number: u64,
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        let mut writes = self.shared.writes.lock();
+        writes.under_way.remove(&self.number);
+        if writes.under_way.is_empty() {
+            self.shared.news.notify_one();
+        }
+    }
 }
 
 async fn publish_all(client: Client, shared: Arc<Shared>) {
     let publisher = Arc::new(Publisher::new(client));
     let mut under_way: JoinSet<Ticket> = JoinSet::new();
+    let mut trickles = Instant::now();
     loop {
-        let next = shared.waiting.lock().next(Instant::now());
+        let now = Instant::now();
+        let gives_way = trickles > now && shared.writes.lock().go_on(now);
+        let next = if gives_way { None } else { shared.waiting.lock().next(now) };
         if let Some((ticket, event)) = next {
+            trickles = now + TRICKLE;
             let publisher = publisher.clone();
             under_way.spawn(async move {
                 publish(&publisher, event).await;
@@ -95,7 +143,7 @@ async fn publish_all(client: Client, shared: Arc<Shared>) {
             });
             continue;
         }
-        let patience_ends = shared.waiting.lock().next_time();
+        let again_at = if gives_way { Some(trickles) } else { shared.waiting.lock().next_time() };
         tokio::select! {
             () = shared.news.notified() => {}
             Some(ended) = under_way.join_next() => {
@@ -103,7 +151,7 @@ async fn publish_all(client: Client, shared: Arc<Shared>) {
                     shared.waiting.lock().done(&ticket);
                 }
             }
-            () = sleep_until(patience_ends.unwrap_or_else(Instant::now)), if patience_ends.is_some() => {}
+            () = sleep_until(again_at.unwrap_or_else(Instant::now)), if again_at.is_some() => {}
         }
     }
 }

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
-use std::{convert::Infallible, time::Duration};
+use std::convert::Infallible;
 
 use axum::{
     body::Body,
@@ -82,4 +82,32 @@ async fn too_many_events_of_a_namespace_are_dropped_and_no_others() {
     publish(&events, "good", "last");
     let told = until_quiet(&mut heard, Duration::from_secs(1)).await;
     assert!(told.contains(&"good/last Told".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_a_status_is_written_events_trickle_and_then_all_that_waited_go() {
+    let (events, mut heard) = events();
+    let writing = [events.give_way(), events.give_way()];
+    for number in 0..50 {
+        publish(&events, &number.to_string(), "orders");
+    }
+    let told = until_quiet(&mut heard, TRICKLE * 5).await.len();
+    assert!((5..=6).contains(&told), "{told}");
+    let [one, other] = writing;
+    drop(one);
+    let more = until_quiet(&mut heard, TRICKLE / 2).await.len();
+    assert!(more <= 1, "another status is being written: {more}");
+    drop(other);
+    assert_eq!(until_quiet(&mut heard, TRICKLE / 2).await.len(), 50 - told - more);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_whose_write_hangs_makes_no_events_wait() {
+    let (events, mut heard) = events();
+    let _hangs = events.give_way();
+    tokio::time::sleep(PATIENCE).await;
+    for number in 0..50 {
+        publish(&events, &number.to_string(), "orders");
+    }
+    assert_eq!(until_quiet(&mut heard, TRICKLE / 2).await.len(), 50);
 }

@@ -124,6 +124,7 @@ impl Ports for Outside<'_> {
     async fn write(&self, resource_version: &str, status: &RefreshStatus) -> Result<String, WriteError> {
         let Key { namespace, name } = &self.key;
         let on = Decided { namespace, name, uid: self.uid(), resource_version };
+        let _first = self.context.events.give_way();
         let written = status::write(&self.api, on, status, || self.leads()).await?;
         Ok(written.meta().resource_version.clone().unwrap_or_default())
     }
