@@ -5,41 +5,27 @@
 
 mod condition;
 mod connection;
-mod connection_reason;
 mod crds;
 mod reference;
 mod refresh;
-mod refresh_status;
-mod schedule;
-mod secret_reference;
-mod sources;
-mod tls;
-mod verify;
-mod watch;
 
 pub use condition::{
     COMPLETE, FAILED, READY, RECONCILING, SOURCE_FRESH, SOURCES_READY, STALLED, SUSPENDED, VERIFIED, condition,
     conditions,
 };
-pub use connection::{ConnectionAuth, ConnectionSpec, ConnectionStatus, MilvusConnection, MilvusReference};
-pub use connection_reason::ConnectionReason;
+pub use connection::{
+    Anonymous, AwsIdentity, AzureIdentity, CaHolder, CaReference, CatalogAuth, ConnectionAuth, ConnectionReason,
+    ConnectionSpec, ConnectionStatus, ConnectionTls, IcebergCatalog, MilvusConnection, MilvusReference,
+    SecretReference, SourceAuth, SourceIdentity, WatchedSource,
+};
 pub use crds::{crds, crds_yaml};
 pub use reference::kinds as reference;
 pub use refresh::{
-    ActiveJobPolicy, ConnectionKind, ConnectionReference, ExternalCollectionRefresh, ExternalSpecSource, RefreshSpec,
-    SecretKeyReference,
+    ActiveJobPolicy, BaselineStatus, CheckStatus, ConnectionKind, ConnectionReference, ExternalCollectionRefresh,
+    ExternalSpecSource, FailureStatus, IcebergWatch, IndexCheck, LoadCheck, ObjectsWatch, PastRun, RefreshSpec,
+    RefreshStatus, RefusalStatus, RewrittenFiles, RunStatus, ScheduleSpec, ScheduleStatus, SecretKeyReference,
+    SourceLook, VerificationStatus, VerifyPolicy, VerifyQuery, VerifyRows, VerifySpec, WatchSpec, WatchStatus,
 };
-pub use refresh_status::{BaselineStatus, FailureStatus, PastRun, RefreshStatus, RefusalStatus, RunStatus};
-pub use schedule::{ScheduleSpec, ScheduleStatus};
-pub use secret_reference::SecretReference;
-pub use sources::{
-    Anonymous, AwsIdentity, AzureIdentity, CatalogAuth, IcebergCatalog, SourceAuth, SourceIdentity, WatchedSource,
-};
-pub use tls::{CaHolder, CaReference, ConnectionTls};
-pub use verify::{
-    CheckStatus, IndexCheck, LoadCheck, VerificationStatus, VerifyPolicy, VerifyQuery, VerifyRows, VerifySpec,
-};
-pub use watch::{IcebergWatch, ObjectsWatch, RewrittenFiles, SourceLook, WatchSpec, WatchStatus};
 
 /// The API group of every kind.
 pub const GROUP: &str = "milvus-refresh.dev";

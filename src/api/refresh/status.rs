@@ -5,7 +5,11 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ScheduleStatus, SourceLook, VerificationStatus, WatchStatus};
+use super::{
+    schedule::ScheduleStatus,
+    verify::VerificationStatus,
+    watch::{SourceLook, WatchStatus},
+};
 
 /// Milvus' record of the job, the operator's durable record of the run, and conditions that summarize both. Everything that
 /// the operator needs after a restart is here.

@@ -2,12 +2,22 @@
 // The lint takes the printer columns of a CRD for repetitions.
 #![allow(clippy::duplicated_attributes)]
 
+mod schedule;
+mod status;
+mod verify;
+mod watch;
+
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{RefreshStatus, ScheduleSpec, VerifySpec, watch::WatchSpec};
 use crate::object::Key;
+pub use schedule::{ScheduleSpec, ScheduleStatus};
+pub use status::{BaselineStatus, FailureStatus, PastRun, RefreshStatus, RefusalStatus, RunStatus};
+pub use verify::{
+    CheckStatus, IndexCheck, LoadCheck, VerificationStatus, VerifyPolicy, VerifyQuery, VerifyRows, VerifySpec,
+};
+pub use watch::{IcebergWatch, ObjectsWatch, RewrittenFiles, SourceLook, WatchSpec, WatchStatus};
 
 /// Refreshes a Milvus external collection and reports state, progress and failures in its status.
 #[derive(CustomResource, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]

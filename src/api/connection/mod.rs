@@ -2,15 +2,21 @@
 // The lint takes the printer columns of a CRD for repetitions.
 #![allow(clippy::duplicated_attributes)]
 
+mod reason;
+mod secret_reference;
+mod sources;
+mod tls;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    secret_reference::SecretReference,
-    sources::{IcebergCatalog, WatchedSource},
-    tls::ConnectionTls,
+pub use reason::ConnectionReason;
+pub use secret_reference::SecretReference;
+pub use sources::{
+    Anonymous, AwsIdentity, AzureIdentity, CatalogAuth, IcebergCatalog, SourceAuth, SourceIdentity, WatchedSource,
 };
+pub use tls::{CaHolder, CaReference, ConnectionTls};
 
 /// A Milvus server and how the operator logs in to it. Refreshes in the same namespace refer to it by name.
 #[derive(CustomResource, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
