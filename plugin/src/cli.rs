@@ -6,6 +6,10 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, error::Erro
 
 use crate::problem::Problem;
 
+mod act;
+
+pub use act::{Run, Wait, Which};
+
 /// Shows, runs, awaits and explains refreshes of Milvus external collections.
 #[derive(Debug, Parser)]
 #[command(name = "kubectl-ecrefresh", bin_name = "kubectl ecrefresh", version, propagate_version = true)]
@@ -49,6 +53,14 @@ pub enum Command {
     History(Named),
     /// Say why a refresh runs or does not, and what would make it run; for a failure, how to resolve it.
     Why(Named),
+    /// Ask for a run; with --wait, follow exactly that run to its end.
+    Run(Run),
+    /// Wait until the run that goes on has ended; of a refresh that rests, the last result counts.
+    Wait(Wait),
+    /// Hold all starts. A job that already runs goes on.
+    Suspend(Which),
+    /// Let runs start again.
+    Resume(Which),
 }
 
 /// Which refreshes to list.

@@ -4,6 +4,7 @@
 //!
 //! * [`cli`]: commands and flags.
 //! * [`commands`]: what each command does.
+//! * [`follow`]: waits for runs to end.
 //! * [`words`]: what is said about an object, computed from it alone.
 //! * [`screen`]: lines, tables, bars and the live view.
 //! * [`cluster`]: all that speaks to the API server.
@@ -13,6 +14,7 @@ mod cli;
 mod cluster;
 mod commands;
 mod exit;
+mod follow;
 mod problem;
 mod screen;
 mod words;

@@ -4,8 +4,12 @@ mod history;
 mod list;
 mod list_live;
 mod raw;
+mod run;
 mod status;
 mod status_live;
+mod suspend;
+mod wait;
+mod which;
 mod why;
 
 use crate::{
@@ -27,5 +31,9 @@ pub async fn run(cli: Cli) -> Result<Exit, Problem> {
         Command::Status(args) => status::run(&cluster, &global, &args).await,
         Command::History(named) => history::run(&cluster, &global, &named.name).await,
         Command::Why(named) => why::run(&cluster, &global, &named.name).await,
+        Command::Run(wanted) => run::run(&cluster, &global, &wanted).await,
+        Command::Wait(wanted) => wait::run(&cluster, &global, &wanted).await,
+        Command::Suspend(which) => suspend::run(&cluster, &global, &which, true).await,
+        Command::Resume(which) => suspend::run(&cluster, &global, &which, false).await,
     }
 }

@@ -13,4 +13,5 @@ pub use change::change;
 pub use page::page;
 pub use past::past_runs;
 pub use row::{Row, columns};
+pub use state::condition;
 use state::state;
