@@ -7,8 +7,10 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, error::Erro
 use crate::problem::Problem;
 
 mod act;
+mod manifest;
 
 pub use act::{Run, Wait, Which};
+pub use manifest::{Connect, Create, Entry, Fate, Verify};
 
 /// Shows, runs, awaits and explains refreshes of Milvus external collections.
 #[derive(Debug, Parser)]
@@ -61,6 +63,10 @@ pub enum Command {
     Suspend(Which),
     /// Let runs start again.
     Resume(Which),
+    /// Write a refresh: print its manifest, or apply it.
+    Create(Box<Create>),
+    /// Write a connection to Milvus: print its manifest, or apply it.
+    Connect(Box<Connect>),
 }
 
 /// Which refreshes to list.

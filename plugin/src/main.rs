@@ -5,6 +5,7 @@
 //! * [`cli`]: commands and flags.
 //! * [`commands`]: what each command does.
 //! * [`follow`]: waits for runs to end.
+//! * [`manifest`]: manifests from flags.
 //! * [`words`]: what is said about an object, computed from it alone.
 //! * [`screen`]: lines, tables, bars and the live view.
 //! * [`cluster`]: all that speaks to the API server.
@@ -15,6 +16,7 @@ mod cluster;
 mod commands;
 mod exit;
 mod follow;
+mod manifest;
 mod problem;
 mod screen;
 mod words;

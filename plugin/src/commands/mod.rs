@@ -11,6 +11,7 @@ mod suspend;
 mod wait;
 mod which;
 mod why;
+mod write;
 
 use crate::{
     cli::{Cli, Command},
@@ -25,15 +26,18 @@ use crate::{
 /// It cannot be done.
 pub async fn run(cli: Cli) -> Result<Exit, Problem> {
     let Cli { global, list, command } = cli;
-    let cluster = Cluster::of(&global).await?;
+    // Not all of them need one.
+    let cluster = async || Cluster::of(&global).await;
     match command.unwrap_or(Command::List(list)) {
-        Command::List(list) => list::run(&cluster, &global, &list).await,
-        Command::Status(args) => status::run(&cluster, &global, &args).await,
-        Command::History(named) => history::run(&cluster, &global, &named.name).await,
-        Command::Why(named) => why::run(&cluster, &global, &named.name).await,
-        Command::Run(wanted) => run::run(&cluster, &global, &wanted).await,
-        Command::Wait(wanted) => wait::run(&cluster, &global, &wanted).await,
-        Command::Suspend(which) => suspend::run(&cluster, &global, &which, true).await,
-        Command::Resume(which) => suspend::run(&cluster, &global, &which, false).await,
+        Command::List(list) => list::run(&cluster().await?, &global, &list).await,
+        Command::Status(args) => status::run(&cluster().await?, &global, &args).await,
+        Command::History(named) => history::run(&cluster().await?, &global, &named.name).await,
+        Command::Why(named) => why::run(&cluster().await?, &global, &named.name).await,
+        Command::Run(wanted) => run::run(&cluster().await?, &global, &wanted).await,
+        Command::Wait(wanted) => wait::run(&cluster().await?, &global, &wanted).await,
+        Command::Suspend(which) => suspend::run(&cluster().await?, &global, &which, true).await,
+        Command::Resume(which) => suspend::run(&cluster().await?, &global, &which, false).await,
+        Command::Create(wanted) => write::create(&global, &wanted).await,
+        Command::Connect(wanted) => write::connect(&global, &wanted).await,
     }
 }
