@@ -9,7 +9,7 @@ use crate::problem::Problem;
 mod act;
 mod manifest;
 
-pub use act::{Run, Wait, Which};
+pub use act::{Completion, Man, Run, Shell, Wait, Which};
 pub use manifest::{Connect, Create, Entry, Fate, Verify};
 
 /// Shows, runs, awaits and explains refreshes of Milvus external collections.
@@ -67,6 +67,11 @@ pub enum Command {
     Create(Box<Create>),
     /// Write a connection to Milvus: print its manifest, or apply it.
     Connect(Box<Connect>),
+    /// Print the completion script for a shell.
+    Completion(Completion),
+    /// Write the manual pages into a folder.
+    #[command(hide = true)]
+    Man(Man),
 }
 
 /// Which refreshes to list.

@@ -4,6 +4,7 @@
 //!
 //! * [`cli`]: commands and flags.
 //! * [`commands`]: what each command does.
+//! * [`complete`]: what kubectl and shells are told of the word that is typed.
 //! * [`follow`]: waits for runs to end.
 //! * [`manifest`]: manifests from flags.
 //! * [`words`]: what is said about an object, computed from it alone.
@@ -14,6 +15,7 @@
 mod cli;
 mod cluster;
 mod commands;
+mod complete;
 mod exit;
 mod follow;
 mod manifest;
@@ -21,13 +23,25 @@ mod problem;
 mod screen;
 mod words;
 
-use std::process::ExitCode;
+use std::{io::Write as _, process::ExitCode};
 
 use cli::Cli;
 
 fn main() -> ExitCode {
+    let args = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned());
+    if let Some(words) = complete::asked(args) {
+        // A shell that no longer reads has what it wants.
+        let _ = std::io::stdout().write_all(answer(&words).as_bytes());
+        return ExitCode::SUCCESS;
+    }
     let ended = Cli::read().and_then(run);
     ended.unwrap_or_else(|problem| problem.tell()).into()
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn answer(words: &[String]) -> String {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    complete::answer(words).await
 }
 
 // It waits nearly all of its time.

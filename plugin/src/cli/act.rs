@@ -62,3 +62,31 @@ impl Wait {
 fn limit(timeout: Duration) -> Option<Duration> {
     Some(timeout).filter(|timeout| !timeout.is_zero())
 }
+
+/// Which shell.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct Completion {
+    /// The shell that reads it; kubectl for what kubectl asks.
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+/// Where to write.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct Man {
+    /// The folder.
+    pub folder: std::path::PathBuf,
+}
+
+/// Who completes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Shell {
+    /// For kubectl-ecrefresh in bash.
+    Bash,
+    /// For kubectl-ecrefresh in zsh.
+    Zsh,
+    /// For kubectl-ecrefresh in fish.
+    Fish,
+    /// The program kubectl_complete-ecrefresh, which kubectl runs for `kubectl ecrefresh`.
+    Kubectl,
+}

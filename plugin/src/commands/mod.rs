@@ -3,6 +3,7 @@
 mod history;
 mod list;
 mod list_live;
+mod manual;
 mod raw;
 mod run;
 mod status;
@@ -39,5 +40,7 @@ pub async fn run(cli: Cli) -> Result<Exit, Problem> {
         Command::Resume(which) => suspend::run(&cluster().await?, &global, &which, false).await,
         Command::Create(wanted) => write::create(&global, &wanted).await,
         Command::Connect(wanted) => write::connect(&global, &wanted).await,
+        Command::Completion(wanted) => manual::completion(wanted.shell),
+        Command::Man(wanted) => manual::pages(&wanted.folder),
     }
 }

@@ -1,0 +1,105 @@
+//! Completion, as a real bash and a real kubectl ask for it.
+
+use std::{fs, path::Path, process::Command};
+
+use milvus_simulator::Plan;
+use tokio::task::block_in_place;
+
+use crate::world::{PLUGIN, ROOT, World, ended};
+
+/// A PATH with kubectl, the plugin, and the program that kubectl completes it by, as a release has them side by side.
+fn path(world: &World<'_>) -> String {
+    let folder = world.cluster.control_plane.folder().join(format!("bin-{}", world.namespace));
+    fs::create_dir(&folder).unwrap();
+    fs::copy(PLUGIN, folder.join("kubectl-ecrefresh")).unwrap();
+    let completes = "kubectl_complete-ecrefresh";
+    fs::copy(format!("{ROOT}/plugin/completion/{completes}"), folder.join(completes)).unwrap();
+    let kubectl = world.cluster.control_plane.kubectl_path().parent().unwrap();
+    format!("{}:{}:{}", folder.display(), kubectl.display(), std::env::var("PATH").unwrap())
+}
+
+fn with_path(world: &World<'_>, program: &str, path: &str) -> Command {
+    let mut command = Command::new(program);
+    command.env("PATH", path).env("KUBECONFIG", world.cluster.control_plane.kubeconfig()).env("KUBERC", "off");
+    command
+}
+
+async fn world() -> World<'static> {
+    let world = World::without_operator().await;
+    for name in ["products", "prices", "orders"] {
+        world.refresh(name, Plan::hangs());
+    }
+    world.apply("MilvusConnection", "lake", serde_json::json!({ "address": "http://127.0.0.1:1" }));
+    world
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kubectl_completes_commands_names_flags_and_values() {
+    let world = world().await;
+    let path = path(&world);
+    let kubectl = world.cluster.control_plane.kubectl_path().to_str().unwrap().to_owned();
+    let completes = |typed: &[&str]| -> Vec<String> {
+        let mut command = with_path(&world, &kubectl, &path);
+        command.args(["__complete", "ecrefresh"]).args(typed);
+        let done = ended(command);
+        assert_eq!(done.code, 0, "{done:?}");
+        done.out.lines().map(|line| line.split('\t').next().unwrap().to_owned()).collect()
+    };
+    let namespace = world.namespace.as_str();
+    assert_eq!(completes(&["hist"]), ["history", ":4"]);
+    assert_eq!(completes(&["run", "-n", namespace, "pr"]), ["prices", "products", ":4"]);
+    assert_eq!(completes(&["run", "-n", namespace, "prices", "p"]), ["products", ":4"]);
+    assert_eq!(completes(&["create", "a", "-n", namespace, "--connection", ""]), ["lake", ":4"]);
+    assert_eq!(completes(&["run", "--time"]), ["--timeout", ":4"]);
+    assert_eq!(completes(&["list", "-n", namespace]), [namespace, ":4"]);
+    assert_eq!(completes(&["list", "--output="]), ["json", "yaml", "name", "wide", ":4"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bash_completes_what_is_typed() {
+    let world = world().await;
+    let path = path(&world);
+    let completes = |typed: &str| -> Vec<String> {
+        let script = format!(
+            "source <(kubectl-ecrefresh completion bash)\n\
+             COMP_LINE='{typed}' COMP_POINT={} _kubectl_ecrefresh\nprintf '%s\\n' \"${{COMPREPLY[@]}}\"",
+            typed.len()
+        );
+        let mut bash = with_path(&world, "bash", &path);
+        bash.args(["--norc", "-c", &script]);
+        let done = ended(bash);
+        assert_eq!(done.code, 0, "{done:?}");
+        done.out.lines().map(str::to_owned).collect()
+    };
+    let namespace = &world.namespace;
+    assert_eq!(completes("kubectl-ecrefresh susp"), ["suspend"]);
+    assert_eq!(completes(&format!("kubectl-ecrefresh -n {namespace} status p")), ["prices", "products"]);
+    assert_eq!(completes("kubectl-ecrefresh list --output=y"), ["yaml"]);
+    let registered = ended({
+        let mut bash = with_path(&world, "bash", &path);
+        bash.args(["--norc", "-c", "source <(kubectl-ecrefresh completion bash); complete -p kubectl-ecrefresh"]);
+        bash
+    });
+    assert!(registered.out.contains("-F _kubectl_ecrefresh kubectl-ecrefresh"), "{registered:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_told_where_nothing_can_be_found_out() {
+    let world = World::without_operator().await;
+    let nowhere = ended({
+        let mut command = Command::new(PLUGIN);
+        command.args(["__complete", "run", ""]).env("KUBECONFIG", "/nowhere");
+        command
+    });
+    assert_eq!((nowhere.code, nowhere.out.as_str(), nowhere.err.as_str()), (0, ":4\n", ""));
+    let folder = world.cluster.control_plane.folder().join("man");
+    let written = world.plugin(&["man", folder.to_str().unwrap()]);
+    assert_eq!(written.code, 0, "{written:?}");
+    let page = fs::read_to_string(Path::new(&folder).join("kubectl-ecrefresh-run.1")).unwrap();
+    assert!(page.contains("\\-\\-timeout"), "{page}");
+    let scripts = ["bash", "zsh", "fish", "kubectl"];
+    for shell in scripts {
+        let script = block_in_place(|| world.plugin(&["completion", shell]));
+        assert!(script.code == 0 && script.out.contains("__complete"), "{script:?}");
+    }
+}
