@@ -114,6 +114,12 @@ docs: ## write docs/failures.md and docs/reference.md from the code
 	@echo "== Writing docs/failures.md and docs/reference.md"
 	@for name in failures reference; do page=$$(cargo run --quiet -- $$name) && printf '%s\n' "$$page" > docs/$$name.md; done
 
+.PHONY: recording
+recording: ## write the plugin's screens and docs/plugin/recording.svg from real terminals
+	@echo "== Writing plugin/tests/plugin/screens and docs/plugin/recording.svg"
+	cargo build --bin milvus-refresh-operator
+	WRITE_SCREENS=1 cargo test -p kubectl-ecrefresh --test plugin screens::
+
 CARGO_CYCLONEDX_VERSION := 0.5.9
 CARGO_CYCLONEDX := $(TOOLS)/cargo-cyclonedx-$(CARGO_CYCLONEDX_VERSION)/bin/cargo-cyclonedx
 ARCH ?= $(if $(filter aarch64,$(shell uname -m)),arm64,amd64)

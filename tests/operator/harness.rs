@@ -1,7 +1,7 @@
 //! One control plane for all tests of this binary; a namespace, a simulator and an operator process for each test.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
     sync::{
         Mutex, OnceLock,
@@ -29,10 +29,29 @@ use tokio::task::block_in_place;
 /// Far more than anything here takes, on a machine that is busy with something else.
 pub const LONG: Duration = Duration::from_secs(300);
 
+/// A file or folder of the repository: the tests of another member of the workspace use this harness, too.
+fn of_repository(path: &str) -> String {
+    let member = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = member.ancestors().find(|folder| folder.join("deploy/rbac.yaml").exists()).unwrap();
+    root.join(path).to_str().unwrap().to_owned()
+}
+
+/// The operator's program. Cargo knows it in the tests of the operator's own package; elsewhere it lies beside the folder of the tests'
+/// programs.
+fn operator() -> PathBuf {
+    let beside = || {
+        let own = std::env::current_exe().unwrap();
+        own.ancestors().nth(2).unwrap().join("milvus-refresh-operator")
+    };
+    let program = option_env!("CARGO_BIN_EXE_milvus-refresh-operator").map_or_else(beside, PathBuf::from);
+    assert!(program.exists(), "{} is missing: cargo build --bin milvus-refresh-operator", program.display());
+    program
+}
+
 /// A control plane with CRDs and our RBAC installed.
 pub struct Cluster {
     pub control_plane: ControlPlane,
-    pub operator_kubeconfig: std::path::PathBuf,
+    pub operator_kubeconfig: PathBuf,
 }
 
 impl Cluster {
@@ -44,8 +63,7 @@ impl Cluster {
     /// One with the CRDs of this folder of the repository.
     pub fn with_crds(folder: &str) -> Self {
         let control_plane = ControlPlane::start().expect("a control plane");
-        let root = env!("CARGO_MANIFEST_DIR");
-        control_plane.kubectl_ok(&["apply", "-f", &format!("{root}/deploy/rbac.yaml")]).unwrap();
+        control_plane.kubectl_ok(&["apply", "-f", &of_repository("deploy/rbac.yaml")]).unwrap();
         let operator_kubeconfig =
             control_plane.service_account_kubeconfig("milvus-refresh-system", "milvus-refresh-operator").unwrap();
         let cluster = Self { control_plane, operator_kubeconfig };
@@ -55,7 +73,7 @@ impl Cluster {
 
     /// Installs the CRDs of this folder of the repository, or brings those that are there to their state.
     pub fn apply_crds(&self, folder: &str) {
-        let folder = format!("{}/{folder}", env!("CARGO_MANIFEST_DIR"));
+        let folder = of_repository(folder);
         self.control_plane.kubectl_ok(&["apply", "--server-side", "-f", &folder]).unwrap();
         let established = ["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"];
         self.control_plane.kubectl_ok(&established).unwrap();
@@ -237,7 +255,7 @@ impl<'a> World<'a> {
 
     /// The same with this log filter.
     pub fn spawn_operator_logging(&self, name: &str, kubeconfig: &Path, args: &[&str], filter: &str) -> Process {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_milvus-refresh-operator"));
+        let mut command = Command::new(operator());
         command
             .args(["run", "--http-address", "127.0.0.1:0", "--watch-namespace", &self.namespace])
             .args(args)

@@ -13,7 +13,7 @@ pub fn page(class: FailureClass, window: Option<usize>) -> Vec<Line> {
         if text == "```" {
             quotes = !quotes;
         } else if quotes {
-            shown.push(Line::from("    ").with(Span::new(Tone::Faint, text)));
+            shown.extend(wrapped(Line::from("    "), Tone::Faint, text, window));
         } else if let Some(title) = text.strip_prefix("## ") {
             shown.push(Line::from(Span::new(Tone::Strong, title)));
         } else {

@@ -4,11 +4,12 @@ use jiff::Timestamp;
 use milvus_refresh_operator::api::PastRun;
 
 use super::state::tone_of_class;
-use crate::screen::{Column, Span, Table, Tone, age, duration};
+use crate::screen::{Column, Span, Table, age, duration};
 
-/// The runs that have ended, newest first.
+/// The runs that have ended, newest first. Of one that completed there is no more to say.
 pub fn past_runs(runs: &[PastRun], now: Timestamp) -> Table {
-    let columns = [
+    let failed = runs.iter().any(|run| run.class.is_some());
+    let mut columns = vec![
         Column::key("RUN"),
         Column::ranked("CAUSE", 2),
         Column::ranked("ENDED", 1),
@@ -16,11 +17,14 @@ pub fn past_runs(runs: &[PastRun], now: Timestamp) -> Table {
         Column::key("RESULT"),
         Column::ranked("TRIGGER", 6),
         Column::ranked("JOB", 5),
-        Column::text("MESSAGE", 4),
     ];
+    columns.extend(failed.then(|| Column::text("MESSAGE", 4)));
     let mut table = Table::new(columns);
     for run in runs {
-        table.push(row(run, now));
+        let mut row = row(run, now);
+        let message = if run.class.is_some() { &*run.message } else { "" };
+        row.extend(failed.then(|| Span::from(message)));
+        table.push(row);
     }
     table
 }
@@ -36,7 +40,6 @@ fn row(run: &PastRun, now: Timestamp) -> Vec<Span> {
         Span::new(tone_of_class(run.class.as_deref()), result(run)),
         or_none(run.trigger.clone()),
         or_none(run.job_id.clone()),
-        Span::new(Tone::Faint, &run.message),
     ]
 }
 

@@ -8,7 +8,7 @@ mod runs;
 use jiff::Timestamp;
 use milvus_refresh_operator::{
     api::{ExternalCollectionRefresh, MilvusConnection},
-    refresh::{Decision, Desired, Effect, FailureClass, Reason, Recorded, Wake, decide, due_in_words},
+    refresh::{Decision, Desired, Effect, FailureClass, Reason, Recorded, Summary, Wake, decide, due_in_words},
 };
 
 use crate::{cluster::Operator, screen::ahead};
@@ -127,6 +127,15 @@ impl Case<'_> {
         self.next().summary.as_ref().map(|summary| summary.reason)
     }
 
+    /// The sentence of the status, where it says the same as what was decided: the operator sees more than anybody else.
+    fn message(&self) -> &str {
+        let (written, decided) = (self.record.summary.as_ref(), self.next().summary.as_ref());
+        let is_same = |written: &&Summary| decided.is_some_and(|decided| decided.reason == written.reason);
+        let says_more =
+            written.filter(is_same).filter(|written| written.message != due_in_words(&self.want.collection));
+        says_more.or(decided).map(|summary| summary.message.as_str()).unwrap_or_default()
+    }
+
     fn nobody_works(&self) -> bool {
         matches!(self.known.operator, Operator::Silent(_))
     }
@@ -150,7 +159,7 @@ impl Case<'_> {
     /// Something else has to happen first, which the operator's own sentence says.
     fn waits(&self) -> Verdict {
         let name = self.name();
-        let message = self.next().summary.as_ref().map(|summary| summary.message.as_str()).unwrap_or_default();
+        let message = self.message();
         let (why, failure) = match self.reason() {
             Some(Reason::Submitting) => (format!("{name} starts now: {message}"), None),
             Some(Reason::Retrying(class)) => {
