@@ -67,6 +67,8 @@ pub enum Command {
     Create(Box<Create>),
     /// Write a connection to Milvus: print its manifest, or apply it.
     Connect(Box<Connect>),
+    /// Check that all is there that refreshes need: CRDs, operator, rights, connections, Secrets, sources.
+    Doctor,
     /// Print the completion script for a shell.
     Completion(Completion),
     /// Write the manual pages into a folder.

@@ -5,6 +5,7 @@
 //! * [`cli`]: commands and flags.
 //! * [`commands`]: what each command does.
 //! * [`complete`]: what kubectl and shells are told of the word that is typed.
+//! * [`doctor`]: whether all is there that refreshes need.
 //! * [`follow`]: waits for runs to end.
 //! * [`manifest`]: manifests from flags.
 //! * [`words`]: what is said about an object, computed from it alone.
@@ -16,6 +17,7 @@ mod cli;
 mod cluster;
 mod commands;
 mod complete;
+mod doctor;
 mod exit;
 mod follow;
 mod manifest;

@@ -38,6 +38,27 @@ impl Cluster {
         answer.map_err(|error| self.refusal(call, &error))
     }
 
+    /// The answer to one request, or why the caller may not ask it.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask), but for a right that is missing.
+    pub async fn if_allowed<T>(
+        &self,
+        call: &Call<'_>,
+        request: impl Future<Output = kube::Result<T>>,
+    ) -> Result<Result<T, Problem>, Problem> {
+        let mut forbidden = false;
+        let noted = async {
+            let answer = request.await;
+            forbidden = matches!(&answer, Err(kube::Error::Api(status)) if status.code == 403);
+            answer
+        };
+        match self.ask(call, noted).await {
+            Err(problem) if forbidden => Ok(Err(problem)),
+            answer => answer.map(Ok),
+        }
+    }
+
     /// What an error means.
     pub fn refusal(&self, call: &Call<'_>, error: &kube::Error) -> Problem {
         match error {

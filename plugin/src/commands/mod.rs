@@ -1,5 +1,6 @@
 //! What each command does: it asks, and prints what the words say.
 
+mod doctor;
 mod history;
 mod list;
 mod list_live;
@@ -40,6 +41,7 @@ pub async fn run(cli: Cli) -> Result<Exit, Problem> {
         Command::Resume(which) => suspend::run(&cluster().await?, &global, &which, false).await,
         Command::Create(wanted) => write::create(&global, &wanted).await,
         Command::Connect(wanted) => write::connect(&global, &wanted).await,
+        Command::Doctor => doctor::run(&cluster().await?, &global).await,
         Command::Completion(wanted) => manual::completion(wanted.shell),
         Command::Man(wanted) => manual::pages(&wanted.folder),
     }

@@ -158,7 +158,7 @@ mod tests {
         }
         assert_eq!(words(&["list", "--kubeconfig", ""]).await, (Vec::new(), ":0".to_owned()));
         let (all, _) = words(&[""]).await;
-        assert!(all.contains(&"status".to_owned()) && !all.iter().any(|word| word.starts_with("__")), "{all:?}");
+        assert!(all.contains(&"doctor".to_owned()) && !all.iter().any(|word| word.starts_with("__")), "{all:?}");
     }
 
     #[tokio::test]

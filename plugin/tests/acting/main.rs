@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod completion;
+mod doctor;
 mod manifests;
 mod runs;
 mod world;

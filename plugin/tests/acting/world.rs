@@ -37,11 +37,16 @@ impl Cluster {
 
     pub fn start() -> Self {
         let cluster = Self::bare();
-        let crds = format!("{ROOT}/crds");
-        cluster.control_plane.kubectl_ok(&["apply", "--server-side", "-f", &crds]).unwrap();
-        let established = ["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"];
-        cluster.control_plane.kubectl_ok(&established).unwrap();
+        cluster.install_crds("crds");
         cluster
+    }
+
+    /// Installs the CRDs of this folder of the repository, or brings those that are there to their state.
+    pub fn install_crds(&self, folder: &str) {
+        let folder = format!("{ROOT}/{folder}");
+        self.control_plane.kubectl_ok(&["apply", "--server-side", "-f", &folder]).unwrap();
+        let established = ["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"];
+        self.control_plane.kubectl_ok(&established).unwrap();
     }
 
     fn shared() -> &'static Self {
@@ -91,8 +96,13 @@ impl<'a> World<'a> {
 
     /// Creates the connection `default`, starts the operator and waits until it has found Milvus.
     pub fn connect(&self) {
+        self.connect_by(&["--leader-elect=false"]);
+    }
+
+    /// The same with an operator that is started like this.
+    pub fn connect_by(&self, args: &[&str]) {
         self.apply("MilvusConnection", "default", json!({ "address": self.milvus.url() }));
-        self.start_operator(&["--leader-elect=false"]);
+        self.start_operator(args);
         self.kubectl(&["wait", "--for=condition=Ready", "--timeout=120s", "milvusconn/default"]);
     }
 
