@@ -77,6 +77,17 @@ fn unreadable(error: &KubeconfigError) -> Problem {
     unusable(&error.to_string())
 }
 
+/// What is said where the configuration makes no client: mostly because the `login` command of its user fails.
+pub fn no_client(login: Option<&str>, error: &str) -> Problem {
+    let Some(login) = login else { return unusable(error) };
+    let message = format!(
+        "Your login cannot be had: the kubeconfig's user logs in by the command {login}, and: {}. Run it by hand to see what it \
+         says.",
+        error.trim_end_matches('.')
+    );
+    Problem::new(Exit::Unreachable, message)
+}
+
 /// What is said of a configuration that cannot be used.
 pub fn unusable(error: &str) -> Problem {
     let message = format!(

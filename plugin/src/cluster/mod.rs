@@ -11,7 +11,7 @@ mod watch;
 pub use around::{Around, CONNECTIONS};
 pub use ask::Call;
 pub use events::about;
-pub use list::{Listing, Refresh, read};
+pub use list::{Listing, Refresh, read, unreadable};
 pub use operator::Operator;
 pub use watch::{News, Selection};
 
@@ -54,8 +54,9 @@ impl Cluster {
         let server = config.cluster_url.to_string();
         let namespace = flags.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
         let deadline = Some(flags.request_timeout).filter(|timeout| !timeout.is_zero());
+        let login = config.auth_info.exec.as_ref().and_then(|exec| exec.command.clone());
         let client = milvus_refresh_operator::cluster::client::of(config, of_kubeconfig.as_deref())
-            .map_err(|error| config::unusable(&error.to_string()))?;
+            .map_err(|error| config::no_client(login.as_deref(), &error.to_string()))?;
         Ok(Self { client, namespace, all_namespaces: flags.all_namespaces, server, deadline })
     }
 

@@ -1,17 +1,19 @@
 //! Watches: one list, then each change as it comes.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, time::Duration};
 
-use futures::{Stream, StreamExt};
+use futures::{
+    Stream, StreamExt,
+    stream::{self, BoxStream},
+};
 use kube::{
     Api,
     core::Status,
-    runtime::{
-        WatchStreamExt,
-        watcher::{self, watcher},
-    },
+    runtime::watcher::{self, watcher},
 };
+use milvus_refresh_operator::backoff::doubled;
 use serde::de::DeserializeOwned;
+use tokio::time::sleep;
 
 use super::{Call, Cluster, list::PAGE};
 use crate::problem::Problem;
@@ -53,8 +55,23 @@ pub enum News<K> {
     Refused(Problem),
 }
 
+/// The pause after a watch has failed, which doubles up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// What a watch is told that is too far behind: it lists anew.
+const EXPIRED: u16 = 410;
+
+/// A watch, open or about to be.
+struct Watching<K> {
+    open: Option<BoxStream<'static, watcher::Result<watcher::Event<K>>>>,
+    /// Whether it has ever shown everything.
+    listed: bool,
+    /// How often in a row it has failed.
+    failures: u32,
+}
+
 impl Cluster {
-    /// Watches the objects of `api` that are selected.
+    /// Watches the objects of `api` that are selected. One that has failed lists anew, so that it is known when it is back.
     pub fn watch<K>(
         &self,
         api: Api<K>,
@@ -69,28 +86,51 @@ impl Cluster {
             field_selector: selection.fields,
             ..watcher::Config::default().page_size(PAGE)
         };
-        let mut listed = false;
-        watcher(api, config).default_backoff().map(move |event| match event {
-            Ok(event) => {
-                listed |= matches!(event, watcher::Event::InitDone);
-                News::Event(event)
-            }
-            Err(error) => {
-                let (verb, status) = told(&error);
-                let call = Call { verb, resource, namespace: self.scope(), name: None };
-                let gone = status.is_some_and(|status| matches!(status.code, 401 | 403 | 404));
-                let problem = match error {
-                    watcher::Error::InitialListFailed(error)
-                    | watcher::Error::WatchStartFailed(error)
-                    | watcher::Error::WatchFailed(error) => self.refusal(&call, &error),
-                    watcher::Error::WatchError(status) => self.refusal(&call, &kube::Error::Api(status)),
-                    watcher::Error::NoResourceVersion => {
-                        self.refusal(&call, &kube::Error::Service("its list has no version".into()))
+        let begun = Watching { open: None, listed: false, failures: 0 };
+        stream::unfold(begun, move |mut watching| {
+            let (api, config) = (api.clone(), config.clone());
+            async move {
+                loop {
+                    if watching.open.is_none() && watching.failures > 0 {
+                        sleep(doubled(FIRST_PAUSE, watching.failures, LONGEST_PAUSE)).await;
                     }
-                };
-                if gone || !listed { News::Refused(problem) } else { News::Trouble(problem) }
+                    let open = watching.open.get_or_insert_with(|| watcher(api.clone(), config.clone()).boxed());
+                    match open.next().await? {
+                        Ok(event) => {
+                            if matches!(event, watcher::Event::InitDone) {
+                                (watching.listed, watching.failures) = (true, 0);
+                            }
+                            return Some((News::Event(event), watching));
+                        }
+                        Err(error) => {
+                            watching.open = None;
+                            if told(&error).1.is_some_and(|status| status.code == EXPIRED) && watching.failures == 0 {
+                                continue;
+                            }
+                            watching.failures = watching.failures.saturating_add(1);
+                            return Some((self.failed(resource, error, watching.listed), watching));
+                        }
+                    }
+                }
             }
         })
+    }
+
+    /// What it means that a watch has failed.
+    fn failed<K>(&self, resource: &'static str, error: watcher::Error, listed: bool) -> News<K> {
+        let (verb, status) = told(&error);
+        let refused = status.is_some_and(|status| matches!(status.code, 401 | 403 | 404));
+        let call = Call { verb, resource, namespace: self.scope(), name: None };
+        let problem = match error {
+            watcher::Error::InitialListFailed(error)
+            | watcher::Error::WatchStartFailed(error)
+            | watcher::Error::WatchFailed(error) => self.refusal(&call, &error),
+            watcher::Error::WatchError(status) => self.refusal(&call, &kube::Error::Api(status)),
+            watcher::Error::NoResourceVersion => {
+                self.refusal(&call, &kube::Error::Service("its list has no version".into()))
+            }
+        };
+        if refused || !listed { News::Refused(problem) } else { News::Trouble(problem) }
     }
 }
 

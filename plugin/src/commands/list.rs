@@ -7,7 +7,7 @@ use crate::{
     cluster::{Cluster, Listing},
     exit::Exit,
     problem::Problem,
-    screen::{Screen, Table, lines},
+    screen::{Screen, Table, lines, printable},
     words::{Row, columns},
 };
 
@@ -37,6 +37,9 @@ async fn table(cluster: &Cluster, list: &List, wide: bool) -> Result<Exit, Probl
     let screen = Screen::stdout();
     let table = tabulate(&rows, cluster.all_namespaces, wide, &screen, Timestamp::now());
     lines(&table.lines(screen.width()))?;
+    if let Some(trouble) = rows.iter().find_map(Row::trouble) {
+        anstream::eprintln!("{}", printable(trouble));
+    }
     Ok(Exit::Ok)
 }
 

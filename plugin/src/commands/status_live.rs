@@ -47,7 +47,8 @@ pub async fn run(cluster: &Cluster, refresh: ExternalCollectionRefresh) -> Resul
         operator: Operator::Works(String::new()),
         events: Ok(Vec::new()),
     };
-    follow(news, Live { page, events: BTreeMap::new(), awaited: 2, trouble: None, said: String::new() }).await
+    follow(news, Live { page, events: BTreeMap::new(), awaited: 2, exists: true, trouble: None, said: String::new() })
+        .await
 }
 
 /// What is heard of.
@@ -63,6 +64,8 @@ struct Live {
     events: BTreeMap<String, Event>,
     /// How many of the connection and the Events are not known yet: a page without them would say that they are missing.
     awaited: u8,
+    /// Whether the list that is under way has shown the refresh.
+    exists: bool,
     /// Why what is shown may be old.
     trouble: Option<String>,
     /// What a pipe was last told.
@@ -99,12 +102,9 @@ impl Live {
         match news {
             News::Trouble(problem) => self.trouble = Some(problem.to_string()),
             News::Refused(problem) => return Err(problem),
-            News::Event(watcher::Event::Delete(_)) => {
-                let name = self.page.object.name_any();
-                return Err(Problem::new(Exit::NotFound, format!("Refresh {name} was deleted.")));
-            }
+            News::Event(watcher::Event::Delete(_)) => return Err(self.deleted()),
             News::Event(watcher::Event::Apply(refresh) | watcher::Event::InitApply(refresh)) => {
-                self.trouble = None;
+                (self.trouble, self.exists) = (None, true);
                 self.page.object = read(&refresh)?;
                 let said = change(&self.page.object);
                 if said != self.said {
@@ -113,9 +113,15 @@ impl Live {
                     return Ok(Heard { lines, end: None });
                 }
             }
-            News::Event(watcher::Event::Init | watcher::Event::InitDone) => {}
+            News::Event(watcher::Event::Init) => self.exists = false,
+            News::Event(watcher::Event::InitDone) if self.exists => self.trouble = None,
+            News::Event(watcher::Event::InitDone) => return Err(self.deleted()),
         }
         Ok(Heard::default())
+    }
+
+    fn deleted(&self) -> Problem {
+        Problem::new(Exit::NotFound, format!("Refresh {} was deleted.", self.page.object.name_any()))
     }
 
     fn of_connection(&mut self, news: News<Packed<MilvusConnection>>) {

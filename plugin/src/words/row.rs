@@ -6,7 +6,7 @@ use milvus_refresh_operator::api::{ExternalCollectionRefresh, READY, RefreshStat
 
 use super::state::{condition, state};
 use crate::{
-    cluster::Refresh,
+    cluster::{Refresh, unreadable},
     screen::{Bars, Column, Span, Tone, age, ahead, bar},
 };
 
@@ -95,10 +95,16 @@ impl Row {
         Self {
             namespace: refresh.namespace().unwrap_or_default().into(),
             name: refresh.name_any().into(),
-            shown: refresh.object().map(|object| Box::new(Shown::of(&object))).map_err(|error| {
-                format!("written for another version than {}: {error}", env!("CARGO_PKG_VERSION")).into()
-            }),
+            shown: refresh
+                .object()
+                .map(|object| Box::new(Shown::of(&object)))
+                .map_err(|error| unreadable(&refresh.name_any(), &error).into()),
         }
+    }
+
+    /// Why this version cannot read it.
+    pub fn trouble(&self) -> Option<&str> {
+        self.shown.as_ref().err().map(|why| &**why)
     }
 
     /// Its cells, as of `now`.
@@ -110,10 +116,10 @@ impl Row {
         cells.push(Span::from(&self.name));
         match &self.shown {
             Ok(shown) => cells.extend(shown.cells(wide, bars, now)),
-            Err(why) => {
+            Err(_) => {
                 cells.push(Span::new(Tone::Bad, "Unreadable"));
                 cells.push(Span::from("-"));
-                cells.push(Span::new(Tone::Bad, why));
+                cells.push(Span::new(Tone::Bad, "OtherVersion"));
                 let missing = columns(namespaces, wide).len() - cells.len();
                 cells.extend(std::iter::repeat_n(Span::from("-"), missing));
             }

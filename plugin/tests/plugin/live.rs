@@ -7,7 +7,12 @@ use std::{
 
 use serde_json::json;
 
-use crate::{stage::Stage, terminal::Terminal};
+use crate::{
+    harness::{Cluster, World},
+    screens::compare,
+    stage::{Stage, plugin, stable},
+    terminal::Terminal,
+};
 
 const INTERRUPTED: i32 = 130;
 
@@ -15,6 +20,7 @@ const INTERRUPTED: i32 = 130;
 async fn what_is_followed_changes_in_place_and_leaves_the_terminal_as_it_was() {
     let stage = Stage::set("live").await;
     stage.freeze().await;
+    is_followed_by_lines_in_a_pipe(&stage).await;
     let mut list = Terminal::start(120, 30, &stage.plugin(&["-w"]));
     let first = list.until("the table", |screen| screen.contains("products") && screen.contains("31%"));
     assert!(first.lines().any(|line| line.contains("███")), "{first}");
@@ -44,9 +50,8 @@ async fn what_is_followed_changes_in_place_and_leaves_the_terminal_as_it_was() {
     assert_eq!(ended.code(), Some(4));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_pipe_gets_a_line_for_each_change() {
-    let stage = Stage::set("piped").await;
+/// A pipe gets a line for each change.
+async fn is_followed_by_lines_in_a_pipe(stage: &Stage) {
     let mut followed = [&["-w"] as &[&str], &["status", "orders", "-w"]].map(|args| {
         let mut child = stage.plugin(args).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -57,7 +62,7 @@ async fn a_pipe_gets_a_line_for_each_change() {
     let listed: Vec<_> = list.take(6).collect();
     assert!(listed.iter().any(|line| line.starts_with("orders")), "{listed:#?}");
     let first = status.next().unwrap();
-    assert!(first.contains("   Failed   SourceEmpty   no files found in external source."), "{first}");
+    compare("follow", &format!("{}\n", stable(&first)));
     stage.write("orders", json!({ "state": "RefreshPending", "completionTime": null, "progress": null })).await;
     let changed = list.next().unwrap();
     assert!(changed.starts_with("orders ") && changed.contains("Pending"), "{changed}");
@@ -70,21 +75,16 @@ async fn a_pipe_gets_a_line_for_each_change() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_colours_or_utf_8_it_is_as_readable() {
-    let stage = Stage::set("plain").await;
-    stage.freeze().await;
-    let mut command = stage.plugin(&[]);
-    let mut terminal = Terminal::start(80, 30, command.env("NO_COLOR", "1").env("LC_ALL", "C"));
-    terminal.ended();
-    let screen = terminal.screen();
-    assert!(screen.contains("###.......  31%"), "{screen}");
-    let coloured = |screen: &vt100::Screen| {
-        let (rows, columns) = screen.size();
-        let cells = (0..rows.get()).flat_map(|row| (0..columns.get()).map(move |column| (row, column)));
-        cells.filter_map(|(row, column)| screen.cell(row, column)).any(|cell| cell.fgcolor() != vt100::Color::Default)
-    };
-    assert!(!terminal.with_parser(coloured));
-    let mut terminal = Terminal::start(80, 30, &stage.plugin(&[]));
-    terminal.ended();
-    assert!(terminal.with_parser(coloured));
+async fn while_the_api_server_is_away_what_is_shown_is_told_to_be_old() {
+    let cluster = tokio::task::spawn_blocking(Cluster::start).await.unwrap();
+    let world = World::on(&cluster).await;
+    world.create("products", "products").await;
+    let command = plugin(cluster.control_plane.kubeconfig(), &world.namespace, &["-w"]);
+    let terminal = Terminal::start(100, 20, &command);
+    terminal.until("the table", |screen| screen.contains("products   New"));
+    tokio::task::block_in_place(|| cluster.control_plane.stop_api_server().unwrap());
+    let old = terminal.until("the trouble", |screen| screen.contains("What is shown may be old"));
+    assert!(old.contains("products   New") && old.contains("does not answer"), "{old}");
+    tokio::task::block_in_place(|| cluster.control_plane.start_api_server().unwrap());
+    terminal.until("the table alone", |screen| screen.contains("products   New") && !screen.contains("may be old"));
 }

@@ -6,6 +6,7 @@
 #[path = "../../../tests/operator/harness.rs"]
 mod harness;
 mod live;
+mod many;
 mod recording;
 mod rights;
 mod screens;

@@ -1,6 +1,6 @@
 //! What people are told who may not do everything, or ask the wrong cluster; and the exit codes for scripts.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{harness::World, stage::plugin, terminal::piped};
 
@@ -99,6 +99,27 @@ async fn scripts_tell_by_the_exit_code_what_went_wrong() {
         assert_eq!(code, Some(5), "{args:?}: {err}");
         assert!(err.starts_with("The cluster at http://127.0.0.1:9/ does not answer:"), "{err}");
     }
+    // A login by a command, as clouds have it, which prints the token of a service account.
+    let text = std::fs::read_to_string(&world.cluster.operator_kubeconfig).unwrap();
+    let operator: Value = serde_json::from_str(&text).unwrap_or_else(|_| serde_saphyr::from_str(&text).unwrap());
+    let token = operator["users"][0]["user"]["token"].as_str().unwrap();
+    let (credential, config) = (plane.folder().join("credential.json"), plane.folder().join("exec.kubeconfig"));
+    let says = json!({
+        "apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": { "token": token },
+    });
+    std::fs::write(&credential, says.to_string()).unwrap();
+    let mut with_exec = operator.clone();
+    with_exec["users"][0]["user"] = json!({ "exec": {
+        "apiVersion": "client.authentication.k8s.io/v1", "command": "cat", "args": [credential], "interactiveMode": "Never",
+    } });
+    std::fs::write(&config, with_exec.to_string()).unwrap();
+    let (_, err, code) = tokio::task::block_in_place(|| piped(&mut plugin(&config, &world.namespace, &["list"])));
+    assert!(err.starts_with("No refreshes in namespace") && code == Some(0), "{err}");
+    with_exec["users"][0]["user"]["exec"]["command"] = json!("no-such-program");
+    std::fs::write(&config, with_exec.to_string()).unwrap();
+    let (_, err, code) = tokio::task::block_in_place(|| piped(&mut plugin(&config, &world.namespace, &["list"])));
+    assert!(err.contains("no-such-program") && code == Some(5), "{err}");
+
     let (_, err, code) = run(&["list", "--as", "somebody"]);
     assert!(err.starts_with("You may not list") && code == Some(1), "{err}");
 }

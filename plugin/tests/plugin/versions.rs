@@ -51,6 +51,7 @@ async fn one_object_of_another_release_does_not_hide_the_others() {
     tokio::time::timeout(crate::harness::LONG, created).await.unwrap();
     let (out, err, code) = run(&["list"]);
     assert!(out.contains("newer   Unreadable") && out.contains("older   New") && code == Some(0), "{out}{err}");
+    assert!(err.starts_with("Refresh newer was written for another version than this plugin's"), "{err}");
     let (out, err, code) = run(&["status", "newer"]);
     assert!(
         out.is_empty() && err.contains("Refresh newer was written for another version than this plugin's"),
