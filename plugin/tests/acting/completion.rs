@@ -5,7 +5,10 @@ use std::{fs, path::Path, process::Command};
 use milvus_simulator::Plan;
 use tokio::task::block_in_place;
 
-use crate::world::{PLUGIN, ROOT, World, ended};
+use crate::{
+    harness::World,
+    world::{PLUGIN, ROOT, ended},
+};
 
 /// A PATH with kubectl, the plugin, and the program that kubectl completes it by, as a release has them side by side.
 fn path(world: &World<'_>) -> String {

@@ -6,7 +6,10 @@ use milvus_simulator::Plan;
 use serde_json::{Value, json};
 use tokio::task::block_in_place;
 
-use crate::world::{Cluster, Ended, ROOT, World};
+use crate::{
+    harness::{Cluster, World},
+    world::Ended,
+};
 
 /// The findings of a level.
 fn of(done: &Ended, level: &str) -> Vec<String> {
@@ -31,15 +34,18 @@ async fn each_step_of_an_installation_that_is_missing_is_told() {
     let blind = world.plugin_as(&world.account("nobody", ""), &["doctor"]);
     assert!(blind.code == 1 && blind.out.contains("is not installed"), "{blind:?}");
 
-    block_in_place(|| cluster.install_crds("crds"));
+    block_in_place(|| cluster.apply_crds("crds"));
     let idle = doctor();
     assert_eq!((idle.code, of(&idle, "problem").len()), (1, 1), "{idle:?}");
     has(&of(&idle, "problem"), "No operator was found");
     has(&of(&idle, "warning"), "There are no connections in namespace");
 
-    world.connect_by(&["--leader-elect=true", "--lease-namespace", "milvus-refresh-system"]);
+    world.connect(None).await;
+    let leads = ["--leader-elect=true", "--lease-namespace", "milvus-refresh-system"];
+    let _operator = world.spawn_operator("leader", &cluster.operator_kubeconfig, &leads);
+    world.until_connected().await;
     world.refresh("products", Plan::completes_in(Duration::ZERO));
-    world.until("products", "condition=Complete");
+    world.wait_for("products", "condition=Complete");
     let healthy = doctor();
     assert_eq!((healthy.code, of(&healthy, "warning").len()), (0, 0), "{healthy:?}");
     has(&of(&healthy, "ok"), "works: it renews its lease.");
@@ -62,7 +68,7 @@ async fn each_step_of_an_installation_that_is_missing_is_told() {
     has(&of(&down, "warning"), "is of version 0.0.1");
     world.kubectl(&["delete", "deployment", "operator"]);
 
-    block_in_place(|| cluster.install_crds("tests/released/crds"));
+    block_in_place(|| cluster.apply_crds("tests/released/crds"));
     let older = doctor();
     assert_eq!(older.code, 0, "{older:?}");
     has(&of(&older, "warning"), "it lacks spec.");
@@ -83,11 +89,11 @@ async fn what_is_broken_is_told_with_what_to_do_and_no_value_of_a_secret() {
         "externalSpecFrom": { "secretKeyRef": { "name": "half", "key": "spec.json" } } });
     world.refresh_with("products", Plan::hangs(), own);
     world.refresh("failed", Plan::fails_in(Duration::ZERO, "no files found in external source"));
-    world.until("failed", "condition=Failed");
+    world.wait_for("failed", "condition=Failed");
     for name in ["gone", "broken"] {
-        world.kubectl(&["wait", "--for=condition=Ready=False", "--timeout=120s", &format!("milvusconn/{name}")]);
+        world.wait_for_object(&format!("milvusconn/{name}"), "condition=Ready=False");
     }
-    world.kubectl(&["wait", "--for=condition=SourcesReady=False", "--timeout=120s", "milvusconn/broken"]);
+    world.wait_for_object("milvusconn/broken", "condition=SourcesReady=False");
     let done = world.plugin(&["doctor", "-o", "json"]);
     assert_eq!(done.code, 1, "{done:?}");
     let problems = of(&done, "problem");
@@ -117,7 +123,7 @@ async fn what_the_caller_may_not_see_is_a_warning_that_names_the_right() {
         "locked",
         json!({ "address": "http://127.0.0.1:1", "auth": { "secretRef": { "name": "a" } } }),
     );
-    world.kubectl(&["wait", "--for=condition=Ready=False", "--timeout=120s", "milvusconn/locked"]);
+    world.wait_for_object("milvusconn/locked", "condition=Ready=False");
     let nobody = world.account("nobody", "");
     let blind = world.plugin_as(&nobody, &["doctor", "-o", "json"]);
     assert_eq!((blind.code, of(&blind, "problem")), (0, vec![]), "{blind:?}");

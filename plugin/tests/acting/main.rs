@@ -3,6 +3,13 @@
 
 mod completion;
 mod doctor;
+#[allow(dead_code, reason = "shared with the tests of the operator, which use more of it")]
+#[path = "../../../tests/operator/harness.rs"]
+mod harness;
+mod live;
 mod manifests;
 mod runs;
+#[allow(dead_code, reason = "shared with the tests of the screens, which use more of it")]
+#[path = "../plugin/terminal.rs"]
+mod terminal;
 mod world;

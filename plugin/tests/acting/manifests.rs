@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::world::World;
+use crate::harness::World;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_and_a_refresh_that_are_written_by_flags_run() {
@@ -28,13 +28,14 @@ async fn a_connection_and_a_refresh_that_are_written_by_flags_run() {
     assert_eq!(world.plugin(&create).code, 0);
     let applied = world.plugin(&[&create[..], &["--apply"]].concat());
     assert_eq!(applied.code, 0, "{applied:?}");
-    let managers = world.field("products", ".metadata.managedFields[*].manager");
+    let managers =
+        world.kubectl(&["get", "ecrefresh", "products", "-o", "jsonpath={.metadata.managedFields[*].manager}"]);
     assert_eq!(managers, "kubectl-ecrefresh");
     let json = world.plugin(&[&create[..], &["-o", "json"]].concat());
     let written: Value = serde_json::from_str(&json.out).unwrap();
     assert!(!json.out.contains("null") && written["spec"]["schedule"]["cron"] == "@daily", "{json:?}");
-    world.start_operator(&["--leader-elect=false"]);
-    world.until("products", "condition=Complete");
+    world.start_operator();
+    world.wait_for("products", "condition=Complete");
 }
 
 #[tokio::test(flavor = "multi_thread")]

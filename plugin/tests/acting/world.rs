@@ -1,57 +1,28 @@
-//! One control plane for all tests of a binary; a namespace, a simulator and an operator process for each test.
+//! What these tests do with a namespace: objects, accounts, and the plugin as a process.
 
 use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::{
-        Mutex, OnceLock,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
 };
 
 use controlplane::{ControlPlane, Process};
-use milvus_simulator::{Plan, Settings, Simulator};
+use milvus_simulator::Plan;
 use serde_json::{Value, json};
 use tokio::task::block_in_place;
 
-/// Far more than anything here takes, on a machine that is busy with something else.
-pub const LONG: Duration = Duration::from_secs(180);
+use crate::harness::{Cluster, LONG, World};
+
 pub const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 pub const PLUGIN: &str = env!("CARGO_BIN_EXE_kubectl-ecrefresh");
 
-/// A control plane with our RBAC, and CRDs in most tests.
-pub struct Cluster {
-    pub control_plane: ControlPlane,
-    operator_kubeconfig: PathBuf,
-}
-
 impl Cluster {
+    /// One without CRDs.
     pub fn bare() -> Self {
         let control_plane = ControlPlane::start().unwrap();
         control_plane.kubectl_ok(&["apply", "-f", &format!("{ROOT}/deploy/rbac.yaml")]).unwrap();
         let operator_kubeconfig =
             control_plane.service_account_kubeconfig("milvus-refresh-system", "milvus-refresh-operator").unwrap();
         Self { control_plane, operator_kubeconfig }
-    }
-
-    pub fn start() -> Self {
-        let cluster = Self::bare();
-        cluster.install_crds("crds");
-        cluster
-    }
-
-    /// Installs the CRDs of this folder of the repository, or brings those that are there to their state.
-    pub fn install_crds(&self, folder: &str) {
-        let folder = format!("{ROOT}/{folder}");
-        self.control_plane.kubectl_ok(&["apply", "--server-side", "-f", &folder]).unwrap();
-        let established = ["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"];
-        self.control_plane.kubectl_ok(&established).unwrap();
-    }
-
-    fn shared() -> &'static Self {
-        static SHARED: OnceLock<Cluster> = OnceLock::new();
-        SHARED.get_or_init(Self::start)
     }
 }
 
@@ -63,70 +34,7 @@ pub struct Ended {
     pub err: String,
 }
 
-/// What one test works with.
-pub struct World<'a> {
-    pub cluster: &'a Cluster,
-    pub namespace: String,
-    pub milvus: Simulator,
-    operator: Mutex<Option<Process>>,
-}
-
-impl World<'static> {
-    /// A namespace with a connection to a simulator, and an operator that has found it.
-    pub async fn new() -> Self {
-        let world = Self::without_operator().await;
-        world.connect();
-        world
-    }
-
-    /// A namespace and a simulator, nothing else yet.
-    pub async fn without_operator() -> Self {
-        World::on(block_in_place(Cluster::shared)).await
-    }
-}
-
-impl<'a> World<'a> {
-    pub async fn on(cluster: &'a Cluster) -> Self {
-        static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        let namespace = format!("test-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        let milvus = Simulator::start("127.0.0.1:0".parse().unwrap(), Settings::default()).await.unwrap();
-        block_in_place(|| cluster.control_plane.kubectl_ok(&["create", "namespace", &namespace])).unwrap();
-        Self { cluster, namespace, milvus, operator: Mutex::new(None) }
-    }
-
-    /// Creates the connection `default`, starts the operator and waits until it has found Milvus.
-    pub fn connect(&self) {
-        self.connect_by(&["--leader-elect=false"]);
-    }
-
-    /// The same with an operator that is started like this.
-    pub fn connect_by(&self, args: &[&str]) {
-        self.apply("MilvusConnection", "default", json!({ "address": self.milvus.url() }));
-        self.start_operator(args);
-        self.kubectl(&["wait", "--for=condition=Ready", "--timeout=120s", "milvusconn/default"]);
-    }
-
-    /// Starts the operator on this namespace alone.
-    pub fn start_operator(&self, args: &[&str]) {
-        let program = Path::new(PLUGIN).with_file_name("milvus-refresh-operator");
-        assert!(program.is_file(), "build the operator first: cargo build --bin milvus-refresh-operator");
-        let mut command = Command::new(program);
-        command.args(["run", "--http-address", "127.0.0.1:0", "--watch-namespace", &self.namespace]).args(args);
-        command.env("KUBECONFIG", &self.cluster.operator_kubeconfig);
-        let log = self.log("operator");
-        *self.operator.lock().unwrap() = Some(Process::spawn("milvus-refresh-operator", command, &log).unwrap());
-    }
-
-    fn log(&self, name: &str) -> PathBuf {
-        self.cluster.control_plane.folder().join(format!("{name}-{}.log", self.namespace))
-    }
-
-    /// What kubectl prints, in this namespace.
-    pub fn kubectl(&self, args: &[&str]) -> String {
-        let all = [&["--namespace", &self.namespace], args].concat();
-        block_in_place(|| self.cluster.control_plane.kubectl_ok(&all).unwrap())
-    }
-
+impl World<'_> {
     /// Applies an object of ours with this spec.
     pub fn apply(&self, kind: &str, name: &str, spec: Value) {
         self.apply_object(&json!({
@@ -159,14 +67,14 @@ impl<'a> World<'a> {
         assert!(self.milvus.set_plan("default", name, plan));
     }
 
-    /// Waits as `kubectl wait` does.
-    pub fn until(&self, name: &str, what: &str) {
-        self.kubectl(&["wait", &format!("--for={what}"), "--timeout=120s", &format!("ecrefresh/{name}")]);
+    /// Waits as `kubectl wait` does: for a condition or a field of a refresh.
+    pub fn wait_for(&self, name: &str, what: &str) {
+        self.wait_for_object(&format!("ecrefresh/{name}"), what);
     }
 
-    /// What the API server shows of a field.
-    pub fn field(&self, name: &str, path: &str) -> String {
-        self.kubectl(&["get", "ecrefresh", name, "-o", &format!("jsonpath={{{path}}}")])
+    /// The same of any object.
+    pub fn wait_for_object(&self, object: &str, what: &str) {
+        self.kubectl(&["wait", &format!("--for={what}"), "--timeout=120s", object]);
     }
 
     fn command(&self, kubeconfig: &Path, args: &[&str]) -> Command {
@@ -186,9 +94,10 @@ impl<'a> World<'a> {
     }
 
     /// Starts the plugin; its output is in its log.
-    pub fn spawn(&self, args: &[&str]) -> Process {
+    pub fn spawn_plugin(&self, args: &[&str]) -> Process {
         let command = self.command(self.cluster.control_plane.kubeconfig(), args);
-        Process::spawn("kubectl-ecrefresh", command, &self.log(&args.join("-").replace('/', "-"))).unwrap()
+        let log = self.cluster.control_plane.folder().join(format!("plugin-{}.log", self.namespace));
+        Process::spawn("kubectl-ecrefresh", command, &log).unwrap()
     }
 
     /// The kubeconfig of an account of this namespace that may do this with refreshes, and nothing else.
@@ -210,4 +119,14 @@ pub fn ended(mut command: Command) -> Ended {
     let said = block_in_place(|| controlplane::output(command, LONG).unwrap());
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Ended { code: said.status.code().unwrap_or(-1), out: text(said.stdout), err: text(said.stderr) }
+}
+
+/// The exit code of a process once it has ended.
+pub fn code(process: &mut Process) -> Option<i32> {
+    block_in_place(|| process.wait(LONG)).unwrap().code()
+}
+
+/// Waits for a line of a process that begins like this.
+pub fn line(process: &mut Process, begins: &str) {
+    block_in_place(|| process.wait_for_line(begins, LONG)).unwrap();
 }

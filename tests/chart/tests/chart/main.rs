@@ -8,6 +8,7 @@ mod labels;
 mod life;
 mod made;
 mod names;
+mod plugin;
 mod release;
 mod render;
 mod schema;
