@@ -1,32 +1,40 @@
 //! What is said of a refresh that has nothing to do.
 
-use milvus_refresh_operator::refresh::{FailureClass, FreshReason};
+use milvus_refresh_operator::refresh::{FailureClass, Fresh, FreshReason, SCHEDULE_MISSED};
 
 use super::{Case, Verdict};
 use crate::screen::{age, ahead};
 
+/// Events that say why nothing happens.
+const TOLD: [&str; 2] = ["TTLSkipped", SCHEDULE_MISSED];
+
 impl Case<'_> {
     /// Nothing is due, or starts are held.
     pub fn rests(&self) -> Verdict {
-        let (next, name) = (self.next(), self.name());
+        let next = self.next();
         let failure = next.failure.filter(|_| next.ended());
-        let (why, mut then) = match &next.suspended {
-            Some(held) => (format!("{name} does not run: {held}"), vec![sentence(&self.last_result(failure))]),
-            None if failure.is_some() => (format!("{name} does not run: {}.", self.last_result(failure)), Vec::new()),
-            None if !next.ended() || self.not_served().is_some() => {
-                (format!("{name} does not run: {}.", self.last_result(failure)), Vec::new())
-            }
-            None => (
-                format!("{name} does not run: {}, and nothing asks for another.", self.last_result(failure)),
-                Vec::new(),
-            ),
+        let last = self.last_result(failure);
+        let idle = failure.is_none() && next.ended() && self.not_served().is_none();
+        let (why, last, source) = match (&next.suspended, self.source_news()) {
+            (Some(held), news) => (held.clone(), Some(sentence(&last)), news),
+            (None, Some(news)) if idle => (news.message.clone(), Some(sentence(&last)), None),
+            (None, None) if idle => (format!("{last}, and nothing asks for another."), None, None),
+            (None, news) => (format!("{last}."), None, news),
         };
+        let mut then: Vec<String> = last.into_iter().chain(source.map(|news| news.message.clone())).collect();
         then.extend(self.not_served().map(str::to_owned));
         then.extend(failure.map(|class| class.remedy().split(" More: ").next().unwrap_or_default().to_owned()));
-        then.extend(self.decision.notices.iter().filter(|notice| notice.warning).map(|notice| notice.message.clone()));
+        let told = self.decision.notices.iter().filter(|notice| TOLD.contains(&notice.reason));
+        then.extend(told.map(|notice| notice.message.clone()));
         then.extend(next.invalid_schedule.clone());
         then.push(self.what_makes_it_run());
-        Verdict { why, then, failure }
+        Verdict { why: format!("{} does not run: {why}", self.name()), then, failure }
+    }
+
+    /// What is to be said of the watched source, unless the collection has all of it.
+    fn source_news(&self) -> Option<&Fresh> {
+        let kept = self.want.watch.as_ref().and(self.next().watch.as_ref())?;
+        kept.fresh.as_ref().filter(|fresh| fresh.reason != FreshReason::UpToDate)
     }
 
     /// What a check at rest found, where the object is not ready because of it.
@@ -77,21 +85,12 @@ impl Case<'_> {
         format!("It runs {}", ways.join(", or "))
     }
 
-    /// When a change at the source makes it run.
+    /// When a change at the source makes it run; not while one is held.
     fn watched(&self) -> Option<String> {
         let watch = self.want.watch.as_ref()?;
-        let fresh = self.next().watch.as_ref().and_then(|kept| kept.fresh.as_ref());
-        let every = format!("the operator looks every {} s", watch.spec.interval_seconds);
-        Some(match fresh {
-            Some(fresh) if fresh.reason != FreshReason::UpToDate => {
-                format!(
-                    "when its source has changed and can be refreshed ({every}; {}: {})",
-                    fresh.reason.as_str(),
-                    fresh.message
-                )
-            }
-            Some(_) | None => format!("when its source has changed ({every})"),
-        })
+        let held = self.source_news().is_some_and(|news| news.reason == FreshReason::Held);
+        let looks = format!("when its source has changed (the operator looks every {} s)", watch.spec.interval_seconds);
+        (!held).then_some(looks)
     }
 }
 

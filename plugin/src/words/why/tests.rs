@@ -4,7 +4,10 @@
 use std::{fs, path::Path};
 
 use jiff::Timestamp;
-use milvus_refresh_operator::api::{ExternalCollectionRefresh, MilvusConnection};
+use milvus_refresh_operator::{
+    api::{ExternalCollectionRefresh, MilvusConnection},
+    refresh::Desired,
+};
 use serde_json::{Value, json};
 
 use super::{Known, Verdict, why};
@@ -204,18 +207,36 @@ fn without_an_operator_at_work_that_is_why() {
     assert!(!done.said().contains("lease"), "it has done its work: {}", done.said());
 }
 
+/// A refresh that completed, whose source had ten files then and has so many now.
+fn watched(files: i64) -> Scene {
+    let spec = json!({ "watch": { "objects": {}, "intervalSeconds": 120 } });
+    let mut completed = status("completed");
+    let fingerprint = Desired::of(&refresh("products", spec.clone(), Value::Null)).watch.unwrap().fingerprint;
+    let version = |files: i64| format!("version{files}");
+    completed["watch"] = json!({
+        "fingerprint": fingerprint, "since": "2026-09-21T14:00:00Z", "observedVersion": version(files), "contentVersion": version(files),
+        "objects": files, "bytes": 10, "changedTime": "2026-09-21T14:13:25Z", "refreshedVersion": version(10),
+        "refreshed": { "time": "2026-09-21T14:00:00Z", "contentVersion": version(10), "objects": 10, "bytes": 10 },
+    });
+    Scene::of(refresh("products", spec, completed))
+}
+
 #[test]
 fn a_watched_source_is_told_with_what_keeps_it_from_running() {
-    let mut held = status("completed");
-    held["watch"] = json!({ "fingerprint": "", "since": "2026-09-21T14:00:00Z", "observedVersion": "b",
-        "contentVersion": "c", "objects": 1, "bytes": 10, "changedTime": "2026-09-21T14:10:00Z" });
-    let spec = json!({ "watch": { "objects": {}, "intervalSeconds": 120 } });
-    let watched = Scene::of(refresh("products", spec, held));
+    let same = watched(10).said();
+    assert!(same.contains("completed 14s ago, and nothing asks for another."), "{same}");
     assert!(
-        watched
-            .said()
-            .contains("It runs when its source has changed (the operator looks every 120 s), or when you ask"),
-        "{}",
-        watched.said()
+        same.contains("It runs when its source has changed (the operator looks every 120 s), or when you ask"),
+        "{same}"
     );
+    let more = watched(12).said();
+    assert!(
+        more.contains("products does not run: The source has changed: 12 files, 10 bytes, before 10 files"),
+        "{more}"
+    );
+    assert!(more.contains("A run starts once it has not changed for 60 s"), "{more}");
+    assert!(more.contains("    Run 1 (Creation) completed 14s ago.\n"), "{more}");
+    let gone = watched(1).said();
+    assert!(gone.contains("products does not run: More than 50 % of the source is gone"), "{gone}");
+    assert!(gone.contains("    It runs when you ask for it: kubectl ecrefresh run products\n"), "{gone}");
 }
