@@ -12,7 +12,7 @@ use crate::{
     cluster::{Cluster, News, REFRESHES, Refresh, Selection},
     exit::Exit,
     problem::Problem,
-    screen::{Heard, Line, Screen, Span, Tone, View, follow, wrapped},
+    screen::{Heard, Line, Screen, Span, Table, Tone, View, follow, wrapped},
     words::Row,
 };
 
@@ -26,6 +26,7 @@ pub async fn run(cluster: &Cluster, list: &List, wide: bool) -> Result<Exit, Pro
     let view = Rows {
         rows: BTreeMap::new(),
         listing: Some(BTreeMap::new()),
+        layout: Table::new([]),
         trouble: None,
         namespaces: cluster.all_namespaces,
         wide,
@@ -38,6 +39,8 @@ struct Rows {
     rows: BTreeMap<Key, Row>,
     /// What the list that is under way has shown.
     listing: Option<BTreeMap<Key, Row>>,
+    /// The columns of the table that a pipe has got.
+    layout: Table,
     /// Why what is shown may be old.
     trouble: Option<Problem>,
     namespaces: bool,
@@ -69,15 +72,21 @@ impl View for Rows {
                 let first = self.rows.is_empty();
                 let listed = self.listing.take().unwrap_or_default();
                 let before = std::mem::replace(&mut self.rows, listed);
-                let news = self.rows.iter().filter(|(key, row)| before.get(*key) != Some(*row)).map(|(_, row)| row);
-                lines = if first { self.table(news, now) } else { self.changes(news, now) };
+                if first {
+                    let table = tabulate(self.rows.values(), self.namespaces, self.wide, &Screen::PIPE, now);
+                    lines = table.lines(None);
+                    self.layout = table.emptied();
+                } else {
+                    let news = self.rows.iter().filter(|(key, row)| before.get(*key) != Some(*row));
+                    lines = news.map(|(_, row)| self.line(row, now)).collect();
+                }
                 self.trouble = None;
             }
             Event::Apply(refresh) => {
                 let row = Row::of(&refresh);
                 let before = self.rows.insert(Key::of(&refresh), row.clone());
                 if before.as_ref() != Some(&row) {
-                    lines = self.changes([&row], now);
+                    lines = vec![self.line(&row, now)];
                 }
                 self.trouble = None;
             }
@@ -90,29 +99,87 @@ impl View for Rows {
     }
 
     fn shown(&self, screen: &Screen, now: Timestamp) -> Vec<Line> {
+        let trouble = self.trouble.iter().flat_map(|trouble| {
+            let text = format!("{trouble} What is shown may be old; trying again.");
+            wrapped(Line::new(), Tone::Bad, &text, screen.width())
+        });
+        let trouble: Vec<Line> = trouble.collect();
         let mut lines = match (self.rows.is_empty(), &self.listing) {
             (true, Some(_)) => Vec::new(),
             (true, None) => vec![Line::from(&self.nothing)],
-            (false, _) => tabulate(self.rows.values(), self.namespaces, self.wide, screen, now).lines(screen.width()),
+            (false, _) => self.table(screen, trouble.len(), now),
         };
-        if let Some(trouble) = &self.trouble {
-            let text = format!("{trouble} What is shown may be old; trying again.");
-            lines.extend(wrapped(Line::new(), Tone::Bad, &text, screen.width()));
-        }
+        lines.extend(trouble);
         lines
     }
 }
 
 impl Rows {
-    /// The table for a pipe.
-    fn table<'a>(&self, rows: impl IntoIterator<Item = &'a Row>, now: Timestamp) -> Vec<Line> {
-        tabulate(rows, self.namespaces, self.wide, &Screen::PIPE, now).lines(None)
+    /// The rows that the window has room for beside so many other lines: of thousands nobody sees the rest.
+    fn table(&self, screen: &Screen, others: usize, now: Timestamp) -> Vec<Line> {
+        // The title, how many more there are, and the cursor.
+        let room = screen.window.map_or(usize::MAX, |(_, rows)| rows.saturating_sub(others + 3).max(1));
+        let rows = self.rows.values().take(room);
+        let mut lines = tabulate(rows, self.namespaces, self.wide, screen, now).lines(screen.width());
+        let more = self.rows.len().saturating_sub(room);
+        if more > 0 {
+            let text = format!("... {more} more; -n and -l show fewer");
+            lines.push(Line::from(Span::new(Tone::Faint, text)));
+        }
+        lines
     }
 
-    /// Rows below a table that a pipe has already got, under its columns as far as they are wide enough.
-    fn changes<'a>(&self, rows: impl IntoIterator<Item = &'a Row>, now: Timestamp) -> Vec<Line> {
-        let all = tabulate(self.rows.values(), self.namespaces, self.wide, &Screen::PIPE, now);
-        let cells = |row: &Row| -> Vec<Span> { row.cells(self.namespaces, self.wide, None, now) };
-        rows.into_iter().map(|row| all.below(&cells(row))).collect()
+    /// A row below a table that a pipe has already got.
+    fn line(&self, row: &Row, now: Timestamp) -> Line {
+        self.layout.below(&row.cells(self.namespaces, self.wide, None, now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::screen::Bars;
+
+    fn listed(count: usize) -> Rows {
+        let mut rows = Rows {
+            rows: BTreeMap::new(),
+            listing: None,
+            layout: Table::new([]),
+            trouble: None,
+            namespaces: false,
+            wide: false,
+            nothing: "none".to_owned(),
+        };
+        let object = |number: usize| -> Refresh {
+            let name = format!("refresh-{number}");
+            serde_json::from_value(json!({ "metadata": { "name": name }, "spec": { "collectionName": "a" } })).unwrap()
+        };
+        let applied = (0..count).map(|number| Event::InitApply(object(number)));
+        for event in std::iter::once(Event::Init).chain(applied).chain([Event::InitDone]) {
+            rows.hear(News::Event(event), Timestamp::UNIX_EPOCH).unwrap();
+        }
+        rows
+    }
+
+    #[test]
+    fn of_more_than_the_window_has_room_for_the_number_is_told() {
+        let shown = |count: usize, trouble: Option<Problem>| {
+            let rows = Rows { trouble, ..listed(count) };
+            let screen = Screen { window: Some((80, 10)), bars: Bars::Ascii };
+            rows.shown(&screen, Timestamp::UNIX_EPOCH).iter().map(Line::plain).collect::<Vec<_>>()
+        };
+        assert_eq!(shown(0, None), ["none"]);
+        assert_eq!(shown(7, None).len(), 8);
+        let many = shown(9, None);
+        assert_eq!((many.len(), many.last().map(String::as_str)), (9, Some("... 2 more; -n and -l show fewer")));
+        let lost = shown(9, Some(Problem::usage("It does not answer.")));
+        assert_eq!(
+            (lost.len(), lost.last().map(String::as_str)),
+            (9, Some("It does not answer. What is shown may be old; trying again."))
+        );
     }
 }

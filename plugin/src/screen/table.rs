@@ -71,6 +71,13 @@ impl Table {
         self.rows.push(row);
     }
 
+    /// The same without its rows, for lines below it.
+    #[must_use]
+    pub fn emptied(mut self) -> Self {
+        self.rows.clear();
+        self
+    }
+
     /// The title and the rows, in a window of this width; without one as wide as they are.
     pub fn lines(&self, window: Option<usize>) -> Vec<Line> {
         let widths = self.fit(window);
