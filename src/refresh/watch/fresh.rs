@@ -95,7 +95,7 @@ impl Step<'_> {
     pub(in crate::refresh) fn judge_freshness(&mut self) {
         let (Some(watch), Some(kept)) = (&self.want.watch, &self.next.watch) else { return };
         let last = self.seen.scouted.last.as_ref();
-        let before = kept.fresh.clone();
+        let (before, first) = (kept.fresh.clone(), kept.refreshed.is_none());
         let Some(now) = self.freshness(watch, kept, last) else { return };
         if let Some(kept) = &mut self.next.watch {
             kept.fresh = Some(now.clone());
@@ -107,7 +107,9 @@ impl Step<'_> {
         match now.reason {
             FreshReason::UpToDate => {}
             FreshReason::ChangePending | FreshReason::Settling => {
-                if !matches!(was, Some(FreshReason::ChangePending | FreshReason::Settling)) {
+                // What is seen first is no change.
+                let known = matches!(was, Some(FreshReason::ChangePending | FreshReason::Settling)) || first;
+                if !known {
                     self.inform("SourceChanged", now.message);
                 }
             }
@@ -142,8 +144,8 @@ impl Step<'_> {
                     .to_owned()
             }
             FreshReason::Settling => format!(
-                "The source has changed: {}. A run starts once it has not changed for {} s, or {} s after the first change.",
-                kept.difference(),
+                "{}. A run starts once it has not changed for {} s, or {} s after the first change.",
+                kept.news(),
                 watch.quiet().as_secs(),
                 watch.spec.max_delay_seconds
             ),
@@ -190,24 +192,24 @@ impl Step<'_> {
     }
 
     fn pending_in_words(&self, watch: &Watch, kept: &WatchRecord) -> String {
-        let difference = kept.difference();
+        let news = kept.news();
         let captured = self.run.seen.as_ref().map(|seen| &seen.version.name);
         let reads_it = captured.is_some() && captured == kept.observed.as_ref().map(|observed| &observed.name);
         if reads_it && !self.next.is_at_rest() {
-            return format!("The source has changed: {difference}. Run {} reads it.", self.run.number);
+            return format!("{news}. Run {} reads it.", self.run.number);
         }
         if reads_it && self.next.failure.is_some() {
             return format!(
-                "The source has changed: {difference}. Run {} failed for it, so it is not started again before the source changes \
+                "{news}. Run {} failed for it, so it is not started again before the source changes \
                  again. To retry, set spec.trigger.",
                 self.run.number
             );
         }
         if self.want.suspend {
-            return format!("The source has changed: {difference}. spec.suspend holds the run for it.");
+            return format!("{news}. spec.suspend holds the run for it.");
         }
         format!(
-            "The source has changed: {difference}. A run for it starts as soon as no other run is in progress and {} s after the \
+            "{news}. A run for it starts as soon as no other run is in progress and {} s after the \
              last one that a change started.",
             watch.spec.min_interval_seconds
         )
@@ -219,9 +221,15 @@ impl WatchRecord {
     fn amount(&self) -> String {
         match &self.observed {
             Some(observed) if observed.content.is_empty() => format!("snapshot {}", observed.name),
-            Some(observed) => format!("{} files, {} bytes", observed.objects, observed.bytes),
+            Some(observed) => files(observed.objects, observed.bytes),
             None => String::new(),
         }
+    }
+
+    /// What is to be refreshed.
+    fn news(&self) -> String {
+        let (now, seen_before) = (self.difference(), self.refreshed.is_some());
+        if seen_before { format!("The source has changed: {now}") } else { format!("The source has {now}") }
     }
 
     /// How much there is, and how much there was.
@@ -230,7 +238,7 @@ impl WatchRecord {
         match self.refreshed.as_ref().map(|seen| &seen.version) {
             Some(before) if before.name.is_empty() => format!("{now}, and the last run did not look"),
             Some(before) if before.content.is_empty() => format!("{now}, before snapshot {}", before.name),
-            Some(before) => format!("{now}, before {} files, {} bytes", before.objects, before.bytes),
+            Some(before) => format!("{now}, before {}", files(before.objects, before.bytes)),
             None => format!("{now}, not refreshed yet"),
         }
     }
@@ -239,10 +247,15 @@ impl WatchRecord {
         let rewritten = self.rewritten.as_ref()?;
         let shown: Vec<_> = rewritten.names.iter().take(NAMES_SHOWN).map(String::as_str).collect();
         let names = if shown.is_empty() { String::new() } else { format!(" ({})", shown.join(", ")) };
+        let were = if rewritten.count == 1 { "1 file was" } else { &format!("{} files were", rewritten.count) };
         Some(format!(
-            "{} files were rewritten under their names{names}. Milvus does not read a file again whose name it knows, so no \
-             refresh shows the new contents: write new data under new names, or recreate the collection.",
-            rewritten.count
+            "{were} rewritten under their names{names}. Milvus does not read a file again whose name it knows, so no \
+             refresh shows the new contents: write new data under new names, or recreate the collection."
         ))
     }
+}
+
+fn files(count: i64, bytes: i64) -> String {
+    let files = if count == 1 { "file" } else { "files" };
+    format!("{count} {files}, {bytes} bytes")
 }
