@@ -1,6 +1,6 @@
 //! What an object is called, everywhere in this program.
 
-use kube::{Resource, runtime::reflector::ObjectRef};
+use kube::Resource;
 
 /// The controller of refreshes, as labels and log lines name it.
 pub const REFRESH: &str = "refresh";
@@ -17,11 +17,6 @@ pub struct Key {
 }
 
 impl Key {
-    /// The object as kube refers to it.
-    pub fn into_ref<K: Resource<DynamicType = ()>>(self) -> ObjectRef<K> {
-        ObjectRef::new(&self.name).within(&self.namespace)
-    }
-
     /// The key of `object`.
     pub fn of<K: Resource>(object: &K) -> Self {
         let meta = object.meta();

@@ -8,4 +8,5 @@ pub mod packed;
 pub mod request;
 pub mod restored;
 pub mod status;
+pub mod store;
 pub mod watch;

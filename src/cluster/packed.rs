@@ -1,11 +1,16 @@
 //! An object as the watch keeps it. Thousands are kept and nearly all of them rest, so only what says whether a pass is due
 //! is decoded; the rest is packed until somebody looks at it.
 
-use std::{borrow::Cow, collections::BTreeMap, marker::PhantomData, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    marker::PhantomData,
+};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
 use kube::{Resource, core::ObjectMeta};
-use lz4_flex::block::{compress_prepend_size, decompress_size_prepended};
+use lz4_flex::block::{compress_prepend_size_with_dict, decompress_size_prepended_with_dict};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned, de::Error as _};
 use serde_json::value::RawValue;
 
@@ -14,25 +19,64 @@ use crate::refresh::{ANNOTATIONS_READ, LABELS_READ, limits::cut};
 /// The longest spec and status together, in bytes of JSON. Ours are far below, with an external spec of 64 KiB too; what is
 /// longer is not kept, so that nobody can fill the memory with a few objects.
 const MOST_BYTES: usize = 256 * 1024;
+/// A finished refresh. What others have in common with it they only refer to; it may be any text.
+const USUAL: &[u8] = include_bytes!("packed/usual.json");
 /// The longest value of an annotation and part of an owner reference that is kept, in bytes: the API server bounds neither.
 const MOST_BYTES_OF_VALUE: usize = 256;
 
-/// An object of kind `K`, readable by this version or not. How much memory it takes has a bound, whatever is written into it.
+/// An object of kind `K` as the API server shows it, readable by this version or not.
 #[derive(Clone, Debug)]
-pub struct Packed<K> {
+pub struct Shown<K> {
     /// What is read of it.
     metadata: ObjectMeta,
+    packed: Packed<K>,
+}
+
+/// The same as it is kept. How much memory it takes has a bound, whatever is written into it.
+#[derive(Clone, Debug)]
+pub struct Packed<K> {
+    uid: Box<str>,
+    resource_version: Box<str>,
+    /// Stands for all that a pass depends on but the status, which is our own.
+    stamp: u64,
     /// What `spec.connectionRef` names, so that it is known whose turn a pass takes before anything is unpacked.
     connection: Option<Box<str>>,
-    /// Spec and status; absent when they are too long.
-    packed: Option<Arc<[u8]>>,
+    /// What is read of its metadata, spec and status; absent when they are too long.
+    text: Option<Box<[u8]>>,
     kind: PhantomData<fn() -> K>,
 }
 
+impl<K> Shown<K> {
+    /// What is kept of it.
+    pub fn into_packed(self) -> Packed<K> {
+        self.packed
+    }
+}
+
+impl<K: DeserializeOwned> Shown<K> {
+    /// The object.
+    ///
+    /// # Errors
+    /// This version cannot read it.
+    pub fn object(&self) -> serde_json::Result<K> {
+        self.packed.object()
+    }
+}
+
 impl<K> Packed<K> {
-    /// Its name.
-    pub fn name(&self) -> &str {
-        self.metadata.name.as_deref().unwrap_or_default()
+    /// Its uid.
+    pub fn uid(&self) -> &str {
+        &self.uid
+    }
+
+    /// The version that was shown.
+    pub fn resource_version(&self) -> &str {
+        &self.resource_version
+    }
+
+    /// Whether all that a pass depends on is as in `other`, but the status, which is our own.
+    pub fn asks_as(&self, other: &Self) -> bool {
+        self.stamp == other.stamp
     }
 
     /// The name of the connection that it goes through, as far as one is named.
@@ -41,38 +85,54 @@ impl<K> Packed<K> {
     }
 }
 
-impl<K: Resource + DeserializeOwned> Packed<K> {
+impl<K: DeserializeOwned> Packed<K> {
     /// The object.
     ///
     /// # Errors
     /// This version cannot read it.
     pub fn object(&self) -> serde_json::Result<K> {
         let too_long = || serde_json::Error::custom(format!("spec and status are longer than {MOST_BYTES} bytes"));
-        let packed = self.packed.as_ref().ok_or_else(too_long)?;
-        let text = decompress_size_prepended(packed).map_err(serde_json::Error::custom)?;
-        let mut object: K = serde_json::from_slice(&text)?;
-        object.meta_mut().clone_from(&self.metadata);
-        Ok(object)
+        let packed = self.text.as_ref().ok_or_else(too_long)?;
+        let text = decompress_size_prepended_with_dict(packed, USUAL).map_err(serde_json::Error::custom)?;
+        serde_json::from_slice(&text)
     }
 }
 
-impl<'de, K> Deserialize<'de> for Packed<K> {
+impl<'de, K> Deserialize<'de> for Shown<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Shown { metadata, spec, status } = Shown::deserialize(deserializer)?;
+        let Parts { metadata, spec, status } = Parts::deserialize(deserializer)?;
         let connection = spec.as_ref().and_then(|spec| serde_json::from_str::<Spec>(spec.get()).ok());
         let connection = connection.and_then(|spec| spec.connection_ref.name).map(|name| short(&name).into());
         let [spec, status] = [&spec, &status].map(|part| part.as_deref().map_or("null", RawValue::get));
-        let packed = (spec.len().saturating_add(status.len()) <= MOST_BYTES).then(|| {
-            let text = format!(r#"{{"metadata":{{}},"spec":{spec},"status":{status}}}"#);
-            compress_prepend_size(text.as_bytes()).into()
+        let metadata: ObjectMeta = metadata.into();
+        let read = serde_json::to_string(&metadata).map_err(D::Error::custom)?;
+        let text = (spec.len().saturating_add(status.len()) <= MOST_BYTES).then(|| {
+            let text = format!(r#"{{"metadata":{read},"spec":{spec},"status":{status}}}"#);
+            compress_prepend_size_with_dict(text.as_bytes(), USUAL).into()
         });
-        Ok(Self { metadata: metadata.into(), connection, packed, kind: PhantomData })
+        let packed = Packed {
+            uid: metadata.uid.as_deref().unwrap_or_default().into(),
+            resource_version: metadata.resource_version.as_deref().unwrap_or_default().into(),
+            stamp: stamp(&metadata),
+            connection,
+            text,
+            kind: PhantomData,
+        };
+        Ok(Self { metadata, packed })
     }
+}
+
+fn stamp(meta: &ObjectMeta) -> u64 {
+    let owners = meta.owner_references.iter().flatten().map(|owner| (&owner.uid, owner.controller));
+    let mut hasher = DefaultHasher::new();
+    (meta.generation, meta.deletion_timestamp.is_some(), &meta.annotations, &meta.labels).hash(&mut hasher);
+    owners.for_each(|owner| owner.hash(&mut hasher));
+    hasher.finish()
 }
 
 /// What the API server shows, as far as it is kept.
 #[derive(Deserialize)]
-struct Shown {
+struct Parts {
     metadata: Metadata,
     spec: Option<Box<RawValue>>,
     status: Option<Box<RawValue>>,
@@ -143,7 +203,7 @@ fn short(text: &str) -> String {
     cut(text, MOST_BYTES_OF_VALUE).to_owned()
 }
 
-impl<K: Resource> Resource for Packed<K> {
+impl<K: Resource> Resource for Shown<K> {
     type DynamicType = K::DynamicType;
     type Scope = K::Scope;
 
@@ -173,8 +233,8 @@ impl<K: Resource> Resource for Packed<K> {
 }
 
 #[cfg(test)]
-impl<K: serde::Serialize> Packed<K> {
-    /// `object` as a watch would keep it.
+impl<K: serde::Serialize> Shown<K> {
+    /// `object` as a watch would show it.
     #[allow(clippy::expect_used)]
     pub fn of(object: &K) -> Self {
         serde_json::to_value(object).and_then(serde_json::from_value).expect("an object is kept")
@@ -194,7 +254,7 @@ mod tests {
         refresh::Desired,
     };
 
-    type Refresh = Packed<ExternalCollectionRefresh>;
+    type Refresh = Shown<ExternalCollectionRefresh>;
 
     fn shown() -> Value {
         json!({
@@ -250,13 +310,22 @@ mod tests {
 
     /// How many bytes an object takes, roughly.
     fn retained(kept: &Refresh) -> usize {
-        serde_json::to_vec(&kept.metadata).unwrap().len() + kept.packed.as_ref().map_or(0, |packed| packed.len())
+        let Packed { uid, resource_version, connection, text, .. } = &kept.packed;
+        let texts = [Some(uid), Some(resource_version), connection.as_ref()];
+        let texts: usize = texts.into_iter().flatten().map(|text| text.len()).sum();
+        size_of::<Packed<ExternalCollectionRefresh>>() + texts + text.as_ref().map_or(0, |text| text.len())
     }
 
     #[test]
     fn an_object_takes_little_memory_whatever_is_written_into_it() {
-        let usual = retained(&serde_json::from_value(shown()).unwrap());
-        assert!(usual < 1024, "{usual}");
+        // Another one than that which all refer to.
+        let other =
+            String::from_utf8_lossy(USUAL).replace("products", "orders").replace("2026-09-21T14:1", "2026-10-01T09:2");
+        let other = other
+            .replace("44928475912350000", "45200000000000431")
+            .replace("e3b0c44298fc1c149afb", "9f86d081884c7d659a2f");
+        let usual = retained(&serde_json::from_str(&other).unwrap());
+        assert!(usual < 768, "{usual}");
         let long = "x".repeat(300_000);
         let owner = json!({ "apiVersion": long, "kind": long, "name": long, "uid": long, "controller": true });
         let metadata = [
@@ -287,10 +356,10 @@ mod tests {
     fn the_connection_is_known_without_unpacking_where_one_is_named() {
         let mut shown = shown();
         let kept = |shown: &Value| serde_json::from_value::<Refresh>(shown.clone()).unwrap();
-        assert_eq!(kept(&shown).connection(), "");
+        assert_eq!(kept(&shown).packed.connection(), "");
         for (reference, name) in [(json!({ "name": "prod" }), "prod"), (json!({}), ""), (json!(7), "")] {
             *shown.pointer_mut("/spec").unwrap() = json!({ "collectionName": "a", "connectionRef": reference });
-            assert_eq!(kept(&shown).connection(), name);
+            assert_eq!(kept(&shown).packed.connection(), name);
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use kube::{Client, Resource, runtime::reflector::Store};
+use kube::Client;
 use tokio_util::task::TaskTracker;
 
 use super::{
@@ -20,11 +20,12 @@ use crate::{
         lists::{self, Lists},
         packed::Packed,
         restored,
+        store::Store,
     },
     health::Health,
     leader::Leadership,
     metrics::Metrics,
-    object::Key,
+    object::{Key, REFRESH},
     refresh::{Connection, Desired, Recorded, is_due},
     requeue::{Router, staggered::Spread},
     scout::Scout,
@@ -85,7 +86,7 @@ pub struct Context {
 /// What is watched: all namespaces, or one.
 struct Scope {
     namespace: Option<String>,
-    refreshes: OnceLock<Store<Packed<ExternalCollectionRefresh>>>,
+    refreshes: OnceLock<Store<ExternalCollectionRefresh>>,
     connections_listed: AtomicBool,
 }
 
@@ -134,7 +135,7 @@ impl Context {
     }
 
     /// Hands over the store of a scope's refreshes.
-    pub(super) fn set_store(&self, scope: &Option<String>, store: Store<Packed<ExternalCollectionRefresh>>) {
+    pub(super) fn set_store(&self, scope: &Option<String>, store: Store<ExternalCollectionRefresh>) {
         if let Some(scope) = self.scope(scope) {
             // Set once, when the controllers start.
             let _ = scope.refreshes.set(store);
@@ -149,8 +150,8 @@ impl Context {
     /// What the watch shows of `object`, and of none other of that name.
     pub(super) fn stored(&self, object: &ExternalCollectionRefresh) -> Option<Arc<Packed<ExternalCollectionRefresh>>> {
         let key = Key::of(object);
-        let stored = self.scope_of(&key)?.refreshes.get()?.get(&key.into_ref())?;
-        (stored.meta().uid == object.metadata.uid).then_some(stored)
+        let stored = self.scope_of(&key)?.refreshes.get()?.get(&key)?;
+        (Some(stored.uid()) == object.metadata.uid.as_deref()).then_some(stored)
     }
 
     /// How `connection` looks to a run.
@@ -207,7 +208,11 @@ impl Context {
                 due.push(Due::new(uid, Key::of(refresh), version, refresh.connection(), &want, &recorded));
             }
         });
-        self.volatile.turns.fence.listed(scope, due);
+        let runs = due.len();
+        if self.volatile.turns.fence.listed(scope, due) {
+            let scope = scope.as_deref().unwrap_or("all namespaces");
+            tracing::info!(controller = REFRESH, due = runs, "the refreshes in {scope} are listed");
+        }
     }
 
     fn wake_unless_ended(&self, refresh: &ExternalCollectionRefresh) {
@@ -228,12 +233,7 @@ impl Context {
 impl Scope {
     /// Visits the refreshes, those of one namespace where it is given; the others are not unpacked.
     fn each_refresh(&self, namespace: Option<&String>, mut visit: impl FnMut(&ExternalCollectionRefresh)) {
-        for object in self.refreshes.get().map(Store::state).unwrap_or_default() {
-            if (namespace.is_none() || object.meta().namespace.as_ref() == namespace)
-                && let Ok(refresh) = object.object()
-            {
-                visit(&refresh);
-            }
-        }
+        let refreshes = self.refreshes.get().map(|store| store.all(namespace.map(String::as_str)));
+        refreshes.into_iter().flatten().filter_map(|object| object.object().ok()).for_each(|refresh| visit(&refresh));
     }
 }

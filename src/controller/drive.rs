@@ -1,12 +1,9 @@
 //! Runs the passes of one kind: takes in what asks for one, and begins each when it is its turn.
 
-use std::{fmt::Debug, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::{FutureExt, Stream, StreamExt, stream};
-use kube::{
-    Resource,
-    runtime::{reflector::Store, watcher},
-};
+use kube::runtime::watcher;
 use serde::de::DeserializeOwned;
 use tokio::{
     task::{JoinSet, coop::consume_budget},
@@ -20,7 +17,7 @@ use super::{
 };
 use crate::{
     backoff::{doubled, shortened},
-    cluster::{packed::Packed, status},
+    cluster::{packed::Packed, status, store::Store},
     metrics::Outcome,
     object::Key,
     refresh::Wake,
@@ -43,39 +40,36 @@ pub enum Error {
 }
 
 /// The objects of a kind in one scope, and what asks for passes over them.
-pub(super) struct Watched<K: Resource<DynamicType = ()> + 'static> {
+pub(super) struct Watched<K> {
     scope: Option<String>,
-    store: Store<Packed<K>>,
+    store: Store<K>,
     /// Ends where the watch does.
     asked: stream::BoxStream<'static, Option<Key>>,
 }
 
-impl<K> Watched<K>
-where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
-{
+impl<K> Watched<K> {
     /// What `watch` shows to have changed asks for a pass, once the store shows it, and what is woken.
     pub(super) fn new(
         scope: &Option<String>,
-        store: Store<Packed<K>>,
-        watch: impl Stream<Item = Result<Packed<K>, watcher::Error>> + Send + 'static,
+        store: Store<K>,
+        watch: impl Stream<Item = watcher::Result<Key>> + Send + 'static,
         wakes: impl Stream<Item = Key> + Send + 'static,
     ) -> Self {
         // A watch that fails is opened again, and has told so.
-        let changed = watch.filter_map(async |object| object.ok().map(|object| Some(Key::of(&object))));
+        let changed = watch.filter_map(async |key| key.ok().map(Some));
         let asked = stream::select(changed.chain(stream::once(async { None })), wakes.map(Some));
         Self { scope: scope.clone(), store, asked: asked.boxed() }
     }
 }
 
 /// Where the objects of a kind are kept, by scope.
-struct Stores<K: Resource<DynamicType = ()> + 'static>(Vec<(Option<String>, Store<Packed<K>>)>);
+struct Stores<K>(Vec<(Option<String>, Store<K>)>);
 
-impl<K: Resource<DynamicType = ()> + Clone + 'static> Stores<K> {
+impl<K> Stores<K> {
     fn get(&self, key: &Key) -> Option<Arc<Packed<K>>> {
         let watches = |scope: &Option<String>| scope.as_ref().is_none_or(|scope| *scope == key.namespace);
         let (_, store) = self.0.iter().find(|(scope, _)| watches(scope))?;
-        store.get(&key.clone().into_ref())
+        store.get(key)
     }
 }
 
@@ -87,13 +81,13 @@ pub(super) async fn drive<K, F, Fut>(
     name: &'static str,
     watched: Vec<Watched<K>>,
     workers: u16,
-    lane: fn(&Packed<K>) -> &str,
+    lane: for<'a> fn(&'a Key, &'a Packed<K>) -> &'a str,
     reconcile: F,
     context: Arc<Context>,
     stop: CancellationToken,
 ) -> &'static str
 where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+    K: DeserializeOwned + Send + Sync + 'static,
     F: Fn(Arc<K>, Arc<Context>) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Result<Wake, Error>> + Send + 'static,
 {
@@ -111,7 +105,8 @@ where
             waiting.taken(name, key.clone());
             match stores.get(&key) {
                 Some(object) => {
-                    let pass = guarded(name, object, context.clone(), reconcile.clone()).map(|wake| (key, wake));
+                    let pass = guarded(name, key.clone(), object, context.clone(), reconcile.clone());
+                    let pass = pass.map(|wake| (key, wake));
                     passes.spawn(context.passes.track_future(pass));
                 }
                 // It was deleted meanwhile.
@@ -125,7 +120,8 @@ where
                 let Some(key) = key.flatten() else { return name };
                 if let Some(object) = stores.get(&key) {
                     waiting.add(name, key.clone());
-                    queue.add(key, lane(&object).to_owned());
+                    let lane = lane(&key, &object).to_owned();
+                    queue.add(key, lane);
                 }
             }
             Some(ended) = passes.join_next() => {
@@ -146,16 +142,16 @@ where
 /// One pass, and when there is another. Skips what cannot be decoded, and keeps a panic from ending the controller.
 pub(super) async fn guarded<K, F, Fut>(
     name: &'static str,
+    key: Key,
     object: Arc<Packed<K>>,
     context: Arc<Context>,
     reconcile: F,
 ) -> Wake
 where
-    K: Resource<DynamicType = ()> + DeserializeOwned,
+    K: DeserializeOwned,
     F: Fn(Arc<K>, Arc<Context>) -> Fut,
     Fut: Future<Output = Result<Wake, Error>>,
 {
-    let key = Key::of(object.as_ref());
     let _working = context.health.pass(format!("{name} {}/{}", key.namespace, key.name));
     let pass = context.metrics.passes.begin(name);
     let work = async {
@@ -184,26 +180,26 @@ where
         Err(Error::Api(_)) => Outcome::Error,
         Err(Error::Panicked(_)) => Outcome::Panic,
     });
-    result.unwrap_or_else(|error| Wake::After(after_error(name, object.as_ref(), &error, &context)))
+    result.unwrap_or_else(|error| Wake::After(after_error(name, &key, object.uid(), &error, &context)))
 }
 
 /// The pause after `error`.
-pub(super) fn after_error<K: Resource>(
+pub(super) fn after_error(
     controller: &'static str,
-    object: &K,
+    key: &Key,
+    uid: &str,
     error: &Error,
     context: &Context,
 ) -> Duration {
-    let meta = object.meta();
-    let errors = context.volatile.memory.with(meta.uid.as_deref().unwrap_or_default(), |remembered| {
+    let errors = context.volatile.memory.with(uid, |remembered| {
         remembered.errors = remembered.errors.saturating_add(1);
         remembered.errors
     });
     let pause = shortened(doubled(FIRST_PAUSE, errors, LONGEST_PAUSE), context.clock.random());
     tracing::warn!(
         controller,
-        namespace = meta.namespace,
-        name = meta.name,
+        namespace = key.namespace,
+        name = key.name,
         %error,
         pause_ms = pause.as_millis(),
         "the reconcile failed; it is retried after pause_ms",

@@ -27,7 +27,7 @@ pub use drive::Error;
 use drive::{Watched, drive};
 
 use crate::{
-    cluster::{client, packed::Packed, watch},
+    cluster::{client, watch},
     object::{CONNECTION, REFRESH},
 };
 
@@ -58,9 +58,9 @@ pub async fn run(
         connections.push(Watched::new(scope, store, watch, context.connections.stream(scope)));
     }
     let (all, until) = (context.clone(), stop.clone());
-    tasks.spawn(drive(REFRESH, refreshes, workers, Packed::connection, refresh::reconcile, all, until));
+    tasks.spawn(drive(REFRESH, refreshes, workers, |_, refresh| refresh.connection(), refresh::reconcile, all, until));
     let (all, until) = (context.clone(), stop.clone());
-    tasks.spawn(drive(CONNECTION, connections, workers, Packed::name, connection::reconcile, all, until));
+    tasks.spawn(drive(CONNECTION, connections, workers, |key, _| &key.name, connection::reconcile, all, until));
     tokio::select! {
         () = stop.cancelled() => {}
         ended = tasks.join_next() => {

@@ -108,6 +108,8 @@ impl World<'static> {
         world.connect(None).await;
         world.start_operator();
         world.until_connected().await;
+        // What is created before that costs a write more: the operator cannot tell it from what a predecessor has left.
+        world.until_logged("are listed").await;
         world
     }
 
@@ -273,6 +275,18 @@ impl<'a> World<'a> {
     /// Ends the operator with SIGTERM and gives its exit code.
     pub fn end_operator(&self) -> Option<i32> {
         self.operator.lock().unwrap().take().unwrap().terminate(LONG).unwrap().code()
+    }
+
+    /// Waits until the operator's log has `text`.
+    pub async fn until_logged(&self, text: &str) {
+        let log = self.operator.lock().unwrap().as_ref().map(|operator| operator.log().to_owned()).unwrap();
+        let logged = async {
+            while !std::fs::read_to_string(&log).unwrap().contains(text) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let logged = tokio::time::timeout(LONG, logged).await;
+        assert!(logged.is_ok(), "{text:?} is not logged\noperator: {}", self.log_tail());
     }
 
     pub fn log_tail(&self) -> String {

@@ -1,7 +1,7 @@
 //! Lists in pages, and what of an object can be read.
 
 use kube::{Api, ResourceExt, api::ListParams, core::DynamicObject, discovery::ApiResource};
-use milvus_refresh_operator::{api::ExternalCollectionRefresh, cluster::packed::Packed};
+use milvus_refresh_operator::{api::ExternalCollectionRefresh, cluster::packed::Shown};
 use serde::de::DeserializeOwned;
 
 use super::{Call, Cluster, REFRESHES};
@@ -11,7 +11,7 @@ use crate::{cli::Name, exit::Exit, problem::Problem};
 pub const PAGE: u32 = 500;
 
 /// A refresh as the operator keeps it, too: of another version its name at least is known.
-pub type Refresh = Packed<ExternalCollectionRefresh>;
+pub type Refresh = Shown<ExternalCollectionRefresh>;
 
 /// The refresh, for a command that cannot do without.
 ///

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Event;
 use kube::{Api, ResourceExt, runtime::watcher};
 use milvus_refresh_operator::{
     api::{ExternalCollectionRefresh, MilvusConnection},
-    cluster::packed::Packed,
+    cluster::packed::Shown,
     object::Key,
 };
 
@@ -28,7 +28,7 @@ use crate::{
 pub async fn run(cluster: &Cluster, refresh: ExternalCollectionRefresh) -> Result<Exit, Problem> {
     let key = Key::of(&refresh);
     let connection = refresh.connection();
-    let connections = Api::<Packed<MilvusConnection>>::namespaced(cluster.client.clone(), &key.namespace);
+    let connections = Api::<Shown<MilvusConnection>>::namespaced(cluster.client.clone(), &key.namespace);
     let events = Api::<Event>::namespaced(cluster.client.clone(), &key.namespace);
     let news = select(
         cluster.watch(cluster.api::<Refresh>(), REFRESHES, Selection::named(&key.name)).map(Change::Refresh),
@@ -54,7 +54,7 @@ pub async fn run(cluster: &Cluster, refresh: ExternalCollectionRefresh) -> Resul
 /// What is heard of.
 enum Change {
     Refresh(News<Refresh>),
-    Connection(News<Packed<MilvusConnection>>),
+    Connection(News<Shown<MilvusConnection>>),
     Event(Box<News<Event>>),
 }
 
@@ -124,7 +124,7 @@ impl Live {
         Problem::new(Exit::NotFound, format!("Refresh {} was deleted.", self.page.object.name_any()))
     }
 
-    fn of_connection(&mut self, news: News<Packed<MilvusConnection>>) {
+    fn of_connection(&mut self, news: News<Shown<MilvusConnection>>) {
         match news {
             News::Trouble(_) | News::Event(watcher::Event::Init) => {}
             News::Refused(problem) => {

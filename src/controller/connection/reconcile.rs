@@ -49,23 +49,22 @@ pub(crate) struct Lifecycle {
     pub scope: Option<String>,
 }
 
-impl watch::Lifecycle<Packed<MilvusConnection>> for Lifecycle {
-    fn seen(&self, object: &Packed<MilvusConnection>) -> bool {
-        let key = Key::of(object);
+impl watch::Lifecycle<MilvusConnection> for Lifecycle {
+    fn seen(&self, key: &Key, object: &Packed<MilvusConnection>) -> bool {
         match object.object() {
             Ok(connection) => {
                 let status = connection.status.as_ref();
                 let addresses =
                     connection.spec.address.clone().into_iter().chain(status.and_then(|s| s.endpoint.clone()));
-                self.context.volatile.turns.fence.connection_seen(&key, addresses);
-                self.context.servers.exists(&key);
+                self.context.volatile.turns.fence.connection_seen(key, addresses);
+                self.context.servers.exists(key);
             }
             Err(invalid) => {
                 let message = format!("this version of the operator cannot read the connection: {invalid}");
-                self.context.metrics.connections.set(&key, ConnectionReason::InvalidSpec);
+                self.context.metrics.connections.set(key, ConnectionReason::InvalidSpec);
                 let view = Connection::NotReady { reason: ConnectionReason::InvalidSpec, message };
-                if self.context.servers.set(&key, view, None) {
-                    self.context.wake_refreshes_of(&key);
+                if self.context.servers.set(key, view, None) {
+                    self.context.wake_refreshes_of(key);
                 }
             }
         }

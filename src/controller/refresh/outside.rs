@@ -13,7 +13,7 @@ use super::{
 use crate::{
     api::{ExternalCollectionRefresh, RefreshStatus},
     cluster::{
-        packed::Packed,
+        packed::Shown,
         status::{self, Decided, WriteError},
     },
     controller::{Context, connection::Server},
@@ -37,7 +37,7 @@ pub(super) struct Outside<'a> {
     pub(super) key: Key,
     pub(super) connection: Key,
     object: &'a ExternalCollectionRefresh,
-    api: Api<Packed<ExternalCollectionRefresh>>,
+    api: Api<Shown<ExternalCollectionRefresh>>,
 }
 
 impl<'a> Outside<'a> {

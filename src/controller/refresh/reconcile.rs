@@ -2,8 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use kube::Resource;
-
 use super::{outside::Outside, pass::pass, subject::Subject};
 use crate::{
     api::ExternalCollectionRefresh,
@@ -25,19 +23,18 @@ pub(crate) struct Lifecycle {
     pub scope: Option<String>,
 }
 
-impl watch::Lifecycle<Packed<ExternalCollectionRefresh>> for Lifecycle {
-    fn seen(&self, object: &Packed<ExternalCollectionRefresh>) -> bool {
-        let meta = object.meta();
-        let (Some(uid), Some(version)) = (&meta.uid, &meta.resource_version) else { return true };
+impl watch::Lifecycle<ExternalCollectionRefresh> for Lifecycle {
+    fn seen(&self, key: &Key, object: &Packed<ExternalCollectionRefresh>) -> bool {
+        let (uid, version) = (object.uid(), object.resource_version());
         let volatile = &self.context.volatile;
         if !volatile.memory.is_news(uid, version) {
             return true;
         }
         let Ok(refresh) = object.object() else { return true };
         let (want, recorded) = (Desired::of(&refresh), Recorded::of(refresh.status.as_ref()));
-        self.context.metrics.refreshes.observe(uid, &Key::of(&refresh), &recorded);
+        self.context.metrics.refreshes.observe(uid, key, &recorded);
         let now = self.context.clock.now();
-        let member = Member { uid, key: &Key::of(&refresh), connection: &refresh.connection(), want: &want };
+        let member = Member { uid, key, connection: &refresh.connection(), want: &want };
         volatile.seen(member, version, &recorded, now)
     }
 
@@ -86,8 +83,8 @@ pub(in crate::controller) async fn pass_over(
     // Memory before store: the memory lets go of a status only once the store has it, so in this order nothing is missed.
     let written =
         context.volatile.memory.with(triggered.metadata.uid.as_deref().unwrap_or_default(), |r| r.newest.clone());
-    let version = &triggered.metadata.resource_version;
-    let newer = context.stored(triggered).filter(|stored| stored.meta().resource_version != *version);
+    let version = triggered.metadata.resource_version.as_deref();
+    let newer = context.stored(triggered).filter(|stored| Some(stored.resource_version()) != version);
     let newer = newer.and_then(|stored| stored.object().ok());
     let object = newer.as_ref().unwrap_or(triggered);
     let ended = pass(Subject::of(object), written, &context.volatile, &Outside::of(object, context)).await;

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{
     api::ExternalCollectionRefresh,
-    cluster::{packed::Packed, status},
+    cluster::{packed::Shown, status},
     controller::Context,
     object::Key,
     refresh::{Desired, Recorded},
@@ -38,7 +38,7 @@ pub(crate) async fn watch_over(context: Arc<Context>) {
 /// Reads one object as it is now, past every cache.
 async fn read(context: &Context, uid: String, key: Key) {
     let fence = &context.volatile.turns.fence;
-    let api: Api<Packed<ExternalCollectionRefresh>> = Api::namespaced(context.client.clone(), &key.namespace);
+    let api: Api<Shown<ExternalCollectionRefresh>> = Api::namespaced(context.client.clone(), &key.namespace);
     let object = match status::read(&api, &key.name).await {
         Ok(kept) => kept.object().map_err(|error| error.to_string()),
         Err(status::WriteError::Gone) => return fence.announced(&uid),

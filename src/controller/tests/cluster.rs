@@ -12,10 +12,7 @@ use axum::{
     http::{Request, Response},
 };
 use futures::{StreamExt, future, stream as streams};
-use kube::{
-    Api, Client,
-    runtime::controller::{Action, Controller},
-};
+use kube::{Api, Client};
 use serde_json::{Value, json};
 use tokio::sync::{Notify, Semaphore};
 
@@ -194,24 +191,24 @@ fn refused() -> Response<Body> {
     Response::builder().status(422).body(Body::from(status.to_string())).unwrap()
 }
 
-/// What a controller was asked to reconcile, as the store showed it then, and which objects went.
+/// What asked for a reconcile, as the store showed it then, and which objects went.
 #[derive(Clone, Default)]
 pub struct Seen(Arc<Mutex<Vec<String>>>);
 
 impl Seen {
-    /// Starts a controller of the refreshes in `cluster` and waits until it has nothing to do.
+    /// Watches the refreshes in `cluster`, and waits until there is no news.
     pub async fn of(cluster: &Cluster) -> Self {
         let seen = Self::default();
         let (store, watch) =
             watch::objects::<ExternalCollectionRefresh>(&Lists::default(), Api::all(cluster.client()), seen.clone());
-        let reconcile = |object: Arc<Packed<ExternalCollectionRefresh>>, seen: Arc<Self>| async move {
-            let trigger = object.object().unwrap().spec.trigger.unwrap();
-            seen.note(format!("{} {trigger}", Key::of(object.as_ref()).name));
-            Ok::<_, Infallible>(Action::await_change())
-        };
-        let controller = Controller::for_stream(watch, store);
-        let run = controller.run(reconcile, |_, _, _| Action::await_change(), Arc::new(seen.clone()));
-        tokio::spawn(run.for_each(|_| future::ready(())));
+        let heard = seen.clone();
+        tokio::spawn(watch.for_each(move |key| {
+            if let Some(object) = key.ok().and_then(|key| store.get(&key)) {
+                let object = object.object().unwrap();
+                heard.note(format!("{} {}", Key::of(&object).name, object.spec.trigger.unwrap()));
+            }
+            future::ready(())
+        }));
         tokio::time::sleep(LONG).await;
         seen
     }
@@ -229,8 +226,8 @@ impl Seen {
     }
 }
 
-impl watch::Lifecycle<Packed<ExternalCollectionRefresh>> for Seen {
-    fn seen(&self, _: &Packed<ExternalCollectionRefresh>) -> bool {
+impl watch::Lifecycle<ExternalCollectionRefresh> for Seen {
+    fn seen(&self, _: &Key, _: &Packed<ExternalCollectionRefresh>) -> bool {
         true
     }
 

@@ -101,7 +101,7 @@ async fn the_pause_before_the_status_of_a_connection_is_offered_again_is_short_a
         server.refusal.store(409, Ordering::Relaxed);
         for millis in [1000, 2000, 4000, 8000, 8000] {
             let error = connection::reconcile(connection.clone(), context.clone()).await.unwrap_err();
-            let pause = drive::after_error(CONNECTION, connection.as_ref(), &error, &context);
+            let pause = drive::after_error(CONNECTION, &Key::of(connection.as_ref()), "1", &error, &context);
             assert_eq!(pause, Duration::from_millis(millis));
         }
         server.refusal.store(0, Ordering::Relaxed);

@@ -8,12 +8,16 @@ use axum::{
 };
 use futures::{StreamExt, future, stream as streams};
 use jiff::Timestamp;
-use kube::{Client, runtime::watcher};
+use kube::Client;
 
 use super::super::{drive::guarded, *};
 use crate::{
     api::ExternalCollectionRefresh,
     clock::Clock,
+    cluster::{
+        packed::{self, Packed},
+        store::Store,
+    },
     health::{LONGEST_PASS, LONGEST_SILENCE},
     leader::Leadership,
     object::Key,
@@ -87,29 +91,41 @@ async fn a_watch_that_is_not_looked_at_any_more_is_dead() {
     assert!(context.health.check().is_err());
 }
 
-fn object() -> Arc<Packed<ExternalCollectionRefresh>> {
+fn key(namespace: &str, name: &str) -> Key {
+    Key { namespace: namespace.to_owned(), name: name.to_owned() }
+}
+
+fn object(name: &str) -> Packed<ExternalCollectionRefresh> {
     let object = serde_json::json!({
         "apiVersion": "milvus-refresh.dev/v1alpha1", "kind": "ExternalCollectionRefresh",
-        "metadata": { "namespace": "shop", "name": "orders" }, "spec": { "collectionName": "orders" },
+        "metadata": { "namespace": "shop", "name": name, "uid": name }, "spec": { "collectionName": "orders" },
     });
-    Arc::new(serde_json::from_value(object).unwrap())
+    serde_json::from_value::<packed::Shown<_>>(object).unwrap().into_packed()
+}
+
+async fn guarded_pass<F, Fut>(context: Arc<Context>, pass: F) -> Wake
+where
+    F: Fn(Arc<ExternalCollectionRefresh>, Arc<Context>) -> Fut,
+    Fut: Future<Output = Result<Wake, drive::Error>>,
+{
+    guarded(REFRESH, key("shop", "orders"), Arc::new(object("orders")), context, pass).await
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_pass_that_does_not_end_is_told_by_its_object_and_a_panic_ends_one() {
     let context = context(Watches::Quiet);
-    let hangs = guarded(REFRESH, object(), context.clone(), |_, _| future::pending());
+    let hangs = guarded_pass(context.clone(), |_, _| future::pending());
     assert!(timeout(LONGEST_PASS, hangs).await.is_err());
     assert_eq!(context.health.check(), Ok(()), "the pass was given up");
 
-    let hangs = tokio::spawn(guarded(REFRESH, object(), context.clone(), |_, _| future::pending()));
+    let hangs = tokio::spawn(guarded_pass(context.clone(), |_, _| future::pending()));
     tokio::time::sleep(LONGEST_PASS + Duration::from_secs(1)).await;
     let problem = context.health.check().unwrap_err();
     assert!(problem.contains("refresh shop/orders"), "{problem}");
     hangs.abort();
     let _ = hangs.await;
 
-    let panics = guarded(REFRESH, object(), context.clone(), |_, _| async { panic!("on purpose") });
+    let panics = guarded_pass(context.clone(), |_, _| async { panic!("on purpose") });
     assert!(matches!(panics.await, Wake::After(_)), "it is tried again");
     tokio::time::sleep(LONGEST_PASS + Duration::from_secs(1)).await;
     assert_eq!(context.health.check(), Ok(()));
@@ -126,34 +142,26 @@ async fn a_pass_that_does_not_end_is_told_by_its_object_and_a_panic_ends_one() {
 #[tokio::test(start_paused = true)]
 async fn an_object_that_is_gone_before_its_pass_waits_no_longer() {
     let context = context(Watches::Quiet);
-    let (store, mut writer) = kube::runtime::reflector::store::<Packed<ExternalCollectionRefresh>>();
-    let named = |name: &str| {
-        let mut object = Packed::clone(&object());
-        object.meta_mut().namespace = Some(name.to_owned());
-        object.meta_mut().name = Some(name.to_owned());
-        object
-    };
-    for event in [watcher::Event::Init, watcher::Event::InitDone] {
-        writer.apply_watcher_event(&event);
+    let store = Store::default();
+    let keys = ["first", "second"].map(|name| key(name, name));
+    for key in &keys {
+        store.put(key.clone(), object(&key.name));
     }
-    for name in ["first", "second"] {
-        writer.apply_watcher_event(&watcher::Event::Apply(named(name)));
-    }
-    let keys = ["first", "second"].map(|name| Key { namespace: name.to_owned(), name: name.to_owned() });
+    let [_, second] = keys.clone();
     let wakes = streams::iter(keys).chain(streams::pending());
-    let watched = Watched::new(&None, store, streams::pending(), wakes);
+    let watched = Watched::new(&None, store.clone(), streams::pending(), wakes);
     let never = |object: Arc<ExternalCollectionRefresh>, _| async move {
         assert_eq!(object.metadata.name.as_deref(), Some("first"));
         future::pending().await
     };
     let stop = CancellationToken::new();
-    let driven = drive(REFRESH, vec![watched], 1, Packed::connection, never, context.clone(), stop);
+    let driven = drive(REFRESH, vec![watched], 1, |_, refresh| refresh.connection(), never, context.clone(), stop);
     let mut driven = std::pin::pin!(driven);
     let page = || context.metrics.page(Timestamp::UNIX_EPOCH, true).unwrap();
     let shows = |page: String, line: &str| assert!(page.lines().any(|found| found == line), "{line} is not in\n{page}");
     assert!(timeout(Duration::from_millis(500), driven.as_mut()).await.is_err(), "the controller ended");
     shows(page(), r#"workqueue_depth{name="refresh"} 1"#);
-    writer.apply_watcher_event(&watcher::Event::Delete(named("second")));
+    store.remove(&second, "second");
     assert!(timeout(Duration::from_secs(60), driven).await.is_err(), "the controller ended");
     shows(page(), r#"workqueue_adds_total{name="refresh"} 2"#);
     shows(page(), r#"workqueue_depth{name="refresh"} 0"#);

@@ -8,19 +8,15 @@ use std::{
 
 use futures::{FutureExt, StreamExt};
 use jiff::Timestamp;
-use kube::runtime::{
-    reflector::{self, store::Writer},
-    watcher,
-};
 use tokio::{sync::watch, time::Instant};
 
 use super::{api::Api, milvus::Fake};
 use crate::{
     api::{ConnectionReason, ExternalCollectionRefresh},
     clock::Clock,
-    cluster::{packed::Packed, watch::Lifecycle as _},
+    cluster::{packed, store::Store, watch::Lifecycle as _},
     controller::{
-        Context, Process, Rules,
+        Context, Error, Process, Rules,
         connection::{Origin, Server},
         drive::after_error,
         refresh::{Lifecycle, pass_over, reconcile, watch_over},
@@ -49,7 +45,7 @@ pub struct World {
 pub struct Watch(Arc<Mutex<Shown>>);
 
 struct Shown {
-    writer: Writer<Packed<ExternalCollectionRefresh>>,
+    store: Store<ExternalCollectionRefresh>,
     lifecycle: Lifecycle,
     objects: BTreeMap<String, ExternalCollectionRefresh>,
     asked: usize,
@@ -117,11 +113,11 @@ impl World {
         let context = Arc::new(context);
         context.volatile.turns.fence.begin(Instant::now());
         tokio::spawn(watch_over(context.clone()));
-        let (store, writer) = reflector::store();
-        context.set_store(&None, store);
+        let store = Store::default();
+        context.set_store(&None, store.clone());
         connect(&context, &milvus);
         let lifecycle = Lifecycle { context: context.clone(), scope: None };
-        let watch = Watch(Arc::new(Mutex::new(Shown { writer, lifecycle, objects: BTreeMap::new(), asked: 0 })));
+        let watch = Watch(Arc::new(Mutex::new(Shown { store, lifecycle, objects: BTreeMap::new(), asked: 0 })));
         watch.show(&api);
         watch.0.lock().unwrap().lifecycle.listed();
         Self { api, milvus, watch, lease, context }
@@ -151,7 +147,7 @@ impl World {
     pub async fn pass_behind(&self, name: &str) {
         let Some(object) = self.api.object(name).map(Arc::new) else { return };
         if let Err(error) = reconcile(object.clone(), self.context.clone()).await {
-            after_error(REFRESH, object.as_ref(), &error, &self.context);
+            self.after(&object, &error);
         }
     }
 
@@ -160,7 +156,12 @@ impl World {
         self.watch.show(&self.api);
         let object = Arc::new(self.api.object(name).unwrap());
         let error = reconcile(object.clone(), self.context.clone()).await.unwrap_err();
-        after_error(REFRESH, object.as_ref(), &error, &self.context)
+        self.after(&object, &error)
+    }
+
+    fn after(&self, object: &ExternalCollectionRefresh, error: &Error) -> Duration {
+        let uid = object.metadata.uid.as_deref().unwrap();
+        after_error(REFRESH, &Key::of(object), uid, error, &self.context)
     }
 
     /// What a pass has the connection looked at for.
@@ -258,7 +259,7 @@ fn connect(context: &Context, milvus: &Fake) {
 impl Watch {
     /// Shows what is new in the API server.
     pub fn show(&self, api: &Api) {
-        let Shown { writer, lifecycle, objects, asked } = &mut *self.0.lock().unwrap();
+        let Shown { store, lifecycle, objects, asked } = &mut *self.0.lock().unwrap();
         let now = api.versions();
         let uids: BTreeSet<&String> = now.iter().map(|(_, uid, _)| uid).collect();
         let gone: Vec<_> =
@@ -266,7 +267,7 @@ impl Watch {
         for object in gone {
             let uid = object.metadata.uid.clone().unwrap();
             objects.remove(&uid);
-            writer.apply_watcher_event(&watcher::Event::Delete(Packed::of(&object)));
+            store.remove(&Key::of(&object), &uid);
             lifecycle.gone(&uid, &Key::of(&object));
         }
         let is_news = |uid: &String, version: &Option<String>| {
@@ -275,9 +276,9 @@ impl Watch {
         let news = now.iter().filter(|(_, uid, version)| is_news(uid, version)).map(|(name, _, _)| api.object(name));
         for object in news.flatten().collect::<Vec<_>>() {
             objects.insert(object.metadata.uid.clone().unwrap(), object.clone());
-            let object = Packed::of(&object);
-            writer.apply_watcher_event(&watcher::Event::Apply(object.clone()));
-            *asked += usize::from(lifecycle.seen(&object));
+            let (key, object) = (Key::of(&object), packed::Shown::of(&object).into_packed());
+            store.put(key.clone(), object.clone());
+            *asked += usize::from(lifecycle.seen(&key, &object));
         }
     }
 }
