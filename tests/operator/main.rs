@@ -36,6 +36,7 @@ mod rotation;
 mod schedule;
 #[path = "../lake/server.rs"]
 mod server;
+mod shards;
 mod sources;
 mod tenancy;
 mod ttl;
