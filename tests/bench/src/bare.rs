@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use kube::ResourceExt;
-use kube::api::{ListParams, PostParams, Request};
+use kube::api::{ListParams, PostParams, Request, WatchEvent, WatchParams};
 use milvus_refresh_operator::api::{ExternalCollectionRefresh, FIELD_MANAGER};
 use milvus_refresh_operator::milvus::Milvus;
 use milvus_refresh_operator::milvus::grpc::GrpcMilvus;
@@ -71,6 +71,24 @@ pub async fn write_statuses(stage: &Stage<'_>, writes: usize, workers: usize) ->
     });
     stream::iter(work).buffer_unordered(workers).try_for_each(async |()| Ok(())).await?;
     Ok(count as f64 / began.elapsed().as_secs_f64())
+}
+
+/// The bare list: streams all refreshes of the stage, decodes them and keeps none. Gives how many there are.
+///
+/// # Errors
+/// The API server does not stream them.
+pub async fn stream_list(stage: &Stage<'_>) -> Result<usize> {
+    let mut events = stage.refreshes().watch(&WatchParams::default().initial_events(), "").await?.boxed();
+    let mut count = 0;
+    while let Some(event) = events.try_next().await? {
+        match event {
+            WatchEvent::Added(_) => count += 1,
+            WatchEvent::Bookmark(end) if end.metadata.annotations.contains_key("k8s.io/initial-events-end") => break,
+            WatchEvent::Error(refusal) => bail!("the list is not streamed: {refusal:?}"),
+            WatchEvent::Modified(_) | WatchEvent::Deleted(_) | WatchEvent::Bookmark(_) => {}
+        }
+    }
+    Ok(count)
 }
 
 /// What the operator sends: the whole status and no spec. Another status each time, since a write that changes nothing would

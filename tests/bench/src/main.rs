@@ -23,7 +23,7 @@ use clap::{Parser, ValueEnum};
 
 use crate::results::{Findings, Row};
 use crate::scale::Scale;
-use crate::scenario::{active, growth, large, neighbour, polls, rest, short, single, start, verified, watched};
+use crate::scenario::{active, burst, growth, large, neighbour, polls, rest, short, single, start, verified, watched};
 use crate::world::Bench;
 
 /// Measures the operator.
@@ -52,6 +52,8 @@ enum Scenario {
     Neighbour,
     /// 1,000 refreshes of 60 s.
     Active,
+    /// 1,000 refreshes whose jobs end within 2 s.
+    Burst,
     /// 1,000 refreshes whose collections are checked.
     Verified,
     /// 1,000 refreshes whose sources are watched.
@@ -135,6 +137,10 @@ async fn run(bench: &Bench, only: &[Scenario]) -> Result<Findings> {
     if wanted(Scenario::Active) {
         say("1,000 refreshes of 60 s at once");
         findings.add(active::run(bench).await.context("scenario active")?);
+    }
+    if wanted(Scenario::Burst) {
+        say("1,000 refreshes whose jobs end within 2 s");
+        findings.add(burst::run(bench).await.context("scenario burst")?);
     }
     if wanted(Scenario::Verified) {
         say("1,000 refreshes at rest that are checked every ten minutes");

@@ -73,6 +73,21 @@ impl Operator {
         .await
     }
 
+    /// Waits until it has listed the refreshes of so many namespaces. What is created before that costs a write more.
+    ///
+    /// # Errors
+    /// It does not in time.
+    pub async fn until_listed(&self, namespaces: usize) -> Result<()> {
+        let began = Instant::now();
+        while fs::read_to_string(self.process.log())?.matches("are listed").count() < namespaces {
+            if began.elapsed() > END_LIMIT {
+                bail!("the operator has not listed what there is\n{}", self.process.log_tail());
+            }
+            sleep(TICK).await;
+        }
+        Ok(())
+    }
+
     /// Waits for the first pass over anything.
     ///
     /// # Errors
@@ -101,6 +116,19 @@ impl Operator {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.pid()))?;
         let line = status.lines().find_map(|line| line.strip_prefix(key)).with_context(|| format!("no {key}"))?;
         Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
+    }
+
+    /// How often its threads have been put on a processor.
+    ///
+    /// # Errors
+    /// It has ended, or this is no Linux.
+    pub fn switches(&self) -> Result<u64> {
+        let mut total = 0;
+        for thread in fs::read_dir(format!("/proc/{}/task", self.process.pid()))? {
+            let Ok(text) = fs::read_to_string(thread?.path().join("schedstat")) else { continue };
+            total += text.split_whitespace().nth(2).and_then(|count| count.parse::<u64>().ok()).unwrap_or_default();
+        }
+        Ok(total)
     }
 
     /// Its metrics page as it is now.

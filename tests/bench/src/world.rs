@@ -100,6 +100,7 @@ impl Bench {
         for stage in stages {
             stage.until_connected().await?;
         }
+        operator.until_listed(stages.len()).await?;
         Ok(operator)
     }
 
@@ -169,6 +170,7 @@ impl Stage<'_> {
     pub async fn operator(&self) -> Result<Operator> {
         let operator = self.spawn()?;
         self.until_connected().await?;
+        operator.until_listed(1).await?;
         Ok(operator)
     }
 

@@ -12,7 +12,7 @@ use crate::results::{Curve, Findings, Row, Series, mib, percentile};
 use crate::scenario::short::distribution;
 use crate::world::{Bench, LONG, names};
 
-/// Rows `writes-many`, `delay-many-*`, `rss-active`, `cpu`.
+/// Rows `writes-many`, `delay-many-*`, `rss-active`, `cpu`, `api-cpu-many`.
 ///
 /// # Errors
 /// Something does not work.
@@ -46,6 +46,7 @@ pub async fn run(bench: &Bench) -> Result<Findings> {
     let writes = stage.writes()?.len() as f64 / names.len() as f64;
     let peak = memory.iter().map(|(_, rss)| *rss).fold(0.0, f64::max);
     let share = used.0.as_secs_f64() / used.1.as_secs_f64();
+    let api = used.1.as_secs_f64() * 1000.0 / names.len() as f64;
     Ok(Findings {
         rows: vec![
             Row::new(
@@ -70,6 +71,13 @@ pub async fn run(bench: &Bench) -> Result<Findings> {
                 "<= 0.1 of the API server's",
                 format!("{share:.3} ({:.1} s to {:.1} s)", used.0.as_secs_f64(), used.1.as_secs_f64()),
                 share <= 0.1,
+            ),
+            Row::new(
+                "api-cpu-many",
+                "API server's CPU for one of these, with its creation",
+                "<= 28 ms",
+                format!("{api:.1} ms"),
+                api <= 28.0,
             ),
         ],
         curves: vec![

@@ -1,6 +1,7 @@
 //! The scenarios. Each starts what it needs, and can be run alone.
 
 pub mod active;
+pub mod burst;
 pub mod growth;
 pub mod large;
 pub mod neighbour;
