@@ -24,21 +24,34 @@ pub async fn run(cluster: &Cluster, flags: &Global, list: &List) -> Result<Exit,
     }
 }
 
+/// Each page as it comes: the API server takes longer for the later ones. They stand under the columns of the first.
 async fn table(cluster: &Cluster, list: &List, wide: bool) -> Result<Exit, Problem> {
     let mut pages = Listing::of(cluster, list.selector.as_deref());
-    let mut rows = Vec::new();
+    let (screen, namespaces) = (Screen::stdout(), cluster.all_namespaces);
+    let (width, bars) = (screen.width(), screen.window.map(|_| screen.bars));
+    let mut layout: Option<Table> = None;
+    let mut trouble = None;
     while let Some(page) = pages.next().await? {
-        rows.extend(page.iter().map(Row::of));
+        let (rows, now): (Vec<Row>, _) = (page.iter().map(Row::of).collect(), Timestamp::now());
+        trouble = trouble.or_else(|| rows.iter().find_map(Row::trouble).map(printable));
+        match &layout {
+            Some(layout) => {
+                let below = |row: &Row| layout.below(&row.cells(namespaces, wide, bars, now), width);
+                lines(&rows.iter().map(below).collect::<Vec<_>>())?;
+            }
+            None if rows.is_empty() => {}
+            None => {
+                let table = tabulate(&rows, namespaces, wide, &screen, now);
+                lines(&table.lines(width))?;
+                layout = Some(table.emptied());
+            }
+        }
     }
-    if rows.is_empty() {
+    if layout.is_none() {
         anstream::eprintln!("{}", nothing(cluster, list.selector.as_deref()));
-        return Ok(Exit::Ok);
     }
-    let screen = Screen::stdout();
-    let table = tabulate(&rows, cluster.all_namespaces, wide, &screen, Timestamp::now());
-    lines(&table.lines(screen.width()))?;
-    if let Some(trouble) = rows.iter().find_map(Row::trouble) {
-        anstream::eprintln!("{}", printable(trouble));
+    if let Some(trouble) = trouble {
+        anstream::eprintln!("{trouble}");
     }
     Ok(Exit::Ok)
 }

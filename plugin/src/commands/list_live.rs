@@ -131,7 +131,7 @@ impl Rows {
 
     /// A row below a table that a pipe has already got.
     fn line(&self, row: &Row, now: Timestamp) -> Line {
-        self.layout.below(&row.cells(self.namespaces, self.wide, None, now))
+        self.layout.below(&row.cells(self.namespaces, self.wide, None, now), None)
     }
 }
 

@@ -85,10 +85,15 @@ impl Table {
         std::iter::once(&titles).chain(&self.rows).map(|row| self.line(row, &widths)).collect()
     }
 
-    /// A line for below the table: its columns are as wide as in it, or as they need.
-    pub fn below(&self, row: &[Span]) -> Line {
-        let widths = self.widths.iter().zip(row).map(|(width, cell)| Some((*width).max(super::width(cell.text()))));
-        self.line(row, &widths.collect::<Vec<_>>())
+    /// A line for below the table in the same window: its columns are as wide as there, or as they need where there is room.
+    pub fn below(&self, row: &[Span], window: Option<usize>) -> Line {
+        let fitted = self.fit(window);
+        let needed = |(width, cell): (&Option<usize>, &Span)| width.map(|width| width.max(super::width(cell.text())));
+        let line = self.line(row, &fitted.iter().zip(row).map(needed).collect::<Vec<_>>());
+        match window {
+            Some(window) if line.width() > window => self.line(row, &fitted),
+            _ => line,
+        }
     }
 
     fn line(&self, row: &[Span], widths: &[Option<usize>]) -> Line {
@@ -199,6 +204,17 @@ mod tests {
         assert_eq!(second(34), "products   Completed   in 5m");
         assert_eq!(second(20), "products   Completed");
         assert_eq!(second(9), "products");
+    }
+
+    #[test]
+    fn a_line_below_the_table_stands_under_its_columns_as_far_as_there_is_room() {
+        let row = ["a-long-name", "Failed", "-", "-", "no files"].map(Span::from);
+        let below = |window| table().emptied().below(&row, window).plain();
+        assert_eq!(below(None), "a-long-name   Failed      -      -       no files");
+        assert_eq!(below(Some(80)), "a-long-name   Failed      -      -       no files");
+        assert_eq!(below(Some(20)), "a-long-name   Failed");
+        let longer = ["a-much-longer-name", "Failed", "-", "-", "no files"].map(Span::from);
+        assert_eq!(table().emptied().below(&longer, Some(20)).plain(), "a-much-…   Failed");
     }
 
     #[test]
