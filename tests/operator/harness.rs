@@ -36,15 +36,23 @@ fn of_repository(path: &str) -> String {
     root.join(path).to_str().unwrap().to_owned()
 }
 
-/// The operator's program. Cargo knows it in the tests of the operator's own package; elsewhere it lies beside the folder of the tests'
-/// programs.
+/// The operator's program. Cargo builds it for the tests of the operator's own package; elsewhere it lies beside the folder of the
+/// tests' programs, and must be as new as what it is made from.
 fn operator() -> PathBuf {
-    let beside = || {
-        let own = std::env::current_exe().unwrap();
-        own.ancestors().nth(2).unwrap().join("milvus-refresh-operator")
-    };
-    let program = option_env!("CARGO_BIN_EXE_milvus-refresh-operator").map_or_else(beside, PathBuf::from);
-    assert!(program.exists(), "{} is missing: cargo build --bin milvus-refresh-operator", program.display());
+    if let Some(program) = option_env!("CARGO_BIN_EXE_milvus-refresh-operator") {
+        return PathBuf::from(program);
+    }
+    let program = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("milvus-refresh-operator");
+    let made = |path: &Path| std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    let sources = std::fs::read_to_string(program.with_extension("d")).unwrap_or_default();
+    let is_newer = |source: &&str| made(Path::new(source)) > made(&program);
+    let newer = sources.split_whitespace().skip(1).find(is_newer);
+    let up_to_date = program.exists() && newer.is_none();
+    assert!(
+        up_to_date,
+        "{} is missing or old ({newer:?}): cargo build --bin milvus-refresh-operator",
+        program.display()
+    );
     program
 }
 
