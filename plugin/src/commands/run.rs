@@ -2,20 +2,16 @@
 
 use jiff::Timestamp;
 use kube::ResourceExt;
-use milvus_refresh_operator::{
-    api::{REQUESTED_AT, SUSPENDED},
-    object::Key,
-};
+use milvus_refresh_operator::{api::REQUESTED_AT, object::Key};
 use serde_json::json;
 
-use super::which::Chosen;
+use super::which::{Chosen, tell};
 use crate::{
-    cli::{Global, Run},
+    cli::{Global, Output, Run},
     cluster::{Cluster, Refresh},
     exit::Exit,
-    follow::{Awaited, Party, Request, follow, holds},
+    follow::{Awaited, Party, Request, follow},
     problem::Problem,
-    screen::lines,
 };
 
 /// Asks, and waits if that is wanted.
@@ -23,39 +19,47 @@ use crate::{
 /// # Errors
 /// None can be had, or the API server refuses one.
 pub async fn run(cluster: &Cluster, flags: &Global, run: &Run) -> Result<Exit, Problem> {
-    flags.output(&[])?;
+    let output = flags.output(if run.wait { &[] } else { &[Output::Name] })?;
     let mut chosen = Chosen::find(cluster, &run.which).await?;
     // With its fraction of a second no two commands ask by the same.
     let value = Timestamp::now().to_string();
     let change = json!({ "metadata": { "annotations": { REQUESTED_AT: value } } });
+    if !run.wait {
+        chosen.patch(cluster, &change, |_, after| tell(cluster, output, &after, &asked(&after))).await?;
+        return Ok(chosen.exit);
+    }
     let mut party = Party::new(cluster.all_namespaces);
-    chosen.patch(cluster, &change, |before, after| requested(&mut party, &value, before, &after, run.wait)).await?;
+    let await_one = |before: &Refresh, after: Refresh| {
+        join(&mut party, &value, before, &after);
+        Ok(())
+    };
+    chosen.patch(cluster, &change, await_one).await?;
     party.count(chosen.exit);
     follow(cluster, party, &chosen.scopes(), run.limit()).await
 }
 
-fn requested(party: &mut Party, value: &str, before: &Refresh, after: &Refresh, wait: bool) -> Result<(), Problem> {
-    let name = party.name(&Key::of(after));
-    let object = match after.object() {
-        Ok(object) => object,
-        Err(error) if wait => {
+/// What is said of a refresh that was asked for a run.
+fn asked(refresh: &Refresh) -> String {
+    let held = refresh.object().is_ok_and(|object| object.spec.suspend);
+    let name = refresh.name_any();
+    let held =
+        if held { format!(" It starts once it is resumed: kubectl ecrefresh resume {name}") } else { String::new() };
+    format!("A run is requested.{held}")
+}
+
+/// Waits for the answer to the request `value`, which made `after` of `before`.
+fn join(party: &mut Party, value: &str, before: &Refresh, after: &Refresh) {
+    match after.object() {
+        Ok(object) => {
+            let replaced = before.annotations().get(REQUESTED_AT);
+            party.add(&object, Awaited::Answer(Request::made(value, replaced, &object)));
+        }
+        Err(error) => {
+            let name = party.name(&Key::of(after));
             anstream::eprintln!(
                 "{name}: A run is requested. This version of the plugin cannot read the object: {error}."
             );
             party.count(Exit::Failed);
-            return Ok(());
         }
-        Err(_) => return Ok(lines([&format!("{name}: A run is requested.").into()])?),
-    };
-    if wait {
-        let replaced = before.annotations().get(REQUESTED_AT);
-        party.add(&object, Awaited::Answer(Request::made(value, replaced, &object)));
-        return Ok(());
     }
-    let held = if object.spec.suspend || holds(&object, SUSPENDED) {
-        format!(" It starts once the refresh is resumed: kubectl ecrefresh resume {}", after.name_any())
-    } else {
-        String::new()
-    };
-    Ok(lines([&format!("{name}: A run is requested.{held}").into()])?)
 }

@@ -1,16 +1,15 @@
 //! `suspend` and `resume`.
 
-use milvus_refresh_operator::{api::RECONCILING, object::Key};
+use milvus_refresh_operator::api::RECONCILING;
 use serde_json::json;
 
-use super::which::Chosen;
+use super::which::{Chosen, tell};
 use crate::{
-    cli::{Global, Which},
+    cli::{Global, Output, Which},
     cluster::{Cluster, Refresh},
     exit::Exit,
     follow::holds,
     problem::Problem,
-    screen::lines,
 };
 
 /// Sets `spec.suspend`.
@@ -18,16 +17,10 @@ use crate::{
 /// # Errors
 /// None can be had, or the API server refuses one.
 pub async fn run(cluster: &Cluster, flags: &Global, which: &Which, suspend: bool) -> Result<Exit, Problem> {
-    flags.output(&[])?;
+    let output = flags.output(&[Output::Name])?;
     let mut chosen = Chosen::find(cluster, which).await?;
     let change = json!({ "spec": { "suspend": suspend } });
-    chosen
-        .patch(cluster, &change, |before, after| {
-            let Key { namespace, name } = Key::of(&after);
-            let name = if cluster.all_namespaces { format!("{namespace}/{name}") } else { name };
-            Ok(lines([&format!("{name}: {}", said(before, suspend)).into()])?)
-        })
-        .await?;
+    chosen.patch(cluster, &change, |before, after| tell(cluster, output, &after, said(before, suspend))).await?;
     Ok(chosen.exit)
 }
 

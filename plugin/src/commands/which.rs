@@ -2,14 +2,15 @@
 
 use futures::{StreamExt, stream};
 use kube::Api;
-use milvus_refresh_operator::object::Key;
+use milvus_refresh_operator::{api::GROUP, object::Key};
 
 use crate::{
-    cli::Which,
+    cli::{Output, Which},
     cluster::{Call, Cluster, Listing, REFRESHES, Refresh},
     exit::Exit,
     follow::Scope,
     problem::Problem,
+    screen::lines,
 };
 
 /// Requests that are sent at a time.
@@ -96,6 +97,20 @@ impl Chosen {
         }
         Ok(())
     }
+}
+
+/// Tells what was done to a refresh: in a sentence, or by its name for another program.
+///
+/// # Errors
+/// Nobody reads on, or the disk is full.
+pub fn tell(cluster: &Cluster, output: Option<Output>, refresh: &Refresh, sentence: &str) -> Result<(), Problem> {
+    let Key { namespace, name } = Key::of(refresh);
+    let line = match output {
+        Some(_) => format!("externalcollectionrefresh.{GROUP}/{name}"),
+        None if cluster.all_namespaces => format!("{namespace}/{name}: {sentence}"),
+        None => format!("{name}: {sentence}"),
+    };
+    Ok(lines([&line.into()])?)
 }
 
 async fn patch(cluster: &Cluster, refresh: &Refresh, change: &serde_json::Value) -> Result<Refresh, Problem> {

@@ -98,7 +98,7 @@ impl Holder {
             ))),
             Some(keys) if need.is_met(keys) => None,
             Some(_) => Some(Finding::problem(format!(
-                "{kind} {namespace}/{name} has not the keys that {} needs: {wanted}. Add them.",
+                "{kind} {namespace}/{name} has not what {} needs: {wanted}. Add that.",
                 need.by
             ))),
         }
@@ -111,7 +111,9 @@ impl Need {
     }
 
     fn wanted(&self) -> String {
-        let sets: Vec<String> = self.keys.iter().map(|set| set.join(" and ")).collect();
+        let named =
+            |set: &Vec<String>| format!("the {} {}", if set.len() > 1 { "keys" } else { "key" }, set.join(" and "));
+        let sets: Vec<String> = self.keys.iter().map(named).collect();
         sets.join(", or ")
     }
 }
@@ -229,14 +231,14 @@ mod tests {
         assert_eq!(
             shown,
             [
-                "ConfigMap ca: ca.crt for the CA certificates of connection shop/default",
-                "Secret azure: accountName and accountKey, or accountName and sasToken for source azure://core.windows.net/b of connection shop/default",
-                "Secret catalog: token, or clientID and clientSecret for catalog lake of connection shop/default",
-                "Secret client: tls.crt and tls.key for the client certificate of connection shop/default",
-                "Secret login: token, or username and password for the login of connection shop/default",
-                "Secret reader: accessKeyID and secretAccessKey for source s3://a of connection shop/default",
-                "Secret reader: ca.pem for the CA certificates of source s3://a of connection shop/default",
-                "Secret spec: spec.json for the external spec of refresh shop/products",
+                "ConfigMap ca: the key ca.crt for the CA certificates of connection shop/default",
+                "Secret azure: the keys accountName and accountKey, or the keys accountName and sasToken for source azure://core.windows.net/b of connection shop/default",
+                "Secret catalog: the key token, or the keys clientID and clientSecret for catalog lake of connection shop/default",
+                "Secret client: the keys tls.crt and tls.key for the client certificate of connection shop/default",
+                "Secret login: the key token, or the keys username and password for the login of connection shop/default",
+                "Secret reader: the keys accessKeyID and secretAccessKey for source s3://a of connection shop/default",
+                "Secret reader: the key ca.pem for the CA certificates of source s3://a of connection shop/default",
+                "Secret spec: the key spec.json for the external spec of refresh shop/products",
             ]
         );
     }

@@ -103,10 +103,10 @@ async fn what_is_broken_is_told_with_what_to_do_and_no_value_of_a_secret() {
         format!("Secret {place}/missing, which the login of connection {place}/gone needs, does not exist"),
         format!("Connection {place}/broken: "),
         format!(
-            "Secret {place}/half has not the keys that the login of connection {place}/broken needs: token, or username and"
+            "Secret {place}/half has not what the login of connection {place}/broken needs: the key token, or the keys username and"
         ),
-        format!("source s3://shop of connection {place}/broken needs: accessKeyID and secretAccessKey"),
-        format!("the external spec of refresh {place}/products needs: spec.json"),
+        format!("source s3://shop of connection {place}/broken needs: the keys accessKeyID and secretAccessKey"),
+        format!("the external spec of refresh {place}/products needs: the key spec.json"),
         format!("There is no connection {place}/nowhere, which {place}/products refers to"),
     ] {
         has(&problems, &says);

@@ -121,6 +121,8 @@ async fn a_suspended_refresh_says_so_and_runs_once_it_is_resumed() {
     let held = world.plugin(&["suspend", "-l", "app=shop"]);
     assert_eq!((held.code, held.out.lines().count()), (0, 2), "{held:?}");
     assert_eq!(world.kubectl(&["get", "ecrefresh", "orders", "-o", "jsonpath={.spec.suspend}"]), "true");
+    let names = world.plugin(&["suspend", "orders", "-o", "name"]);
+    assert_eq!(names.out, "externalcollectionrefresh.milvus-refresh.dev/orders\n", "{names:?}");
     let again = world.plugin(&["suspend", "orders"]);
     assert!(again.code == 0 && again.out.contains("suspended already"), "{again:?}");
     world.wait_for("products", "condition=Suspended");
