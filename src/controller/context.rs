@@ -25,7 +25,7 @@ use crate::{
     health::Health,
     leader::Leadership,
     metrics::Metrics,
-    object::{Key, REFRESH},
+    object::Key,
     refresh::{Connection, Desired, Recorded, is_due},
     requeue::{Router, staggered::Spread},
     scout::Scout,
@@ -211,7 +211,7 @@ impl Context {
         let runs = due.len();
         if self.volatile.turns.fence.listed(scope, due) {
             let scope = scope.as_deref().unwrap_or("all namespaces");
-            tracing::info!(controller = REFRESH, due = runs, "the refreshes in {scope} are listed");
+            tracing::info!(due = runs, "the refreshes in {scope} are listed");
         }
     }
 
