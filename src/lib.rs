@@ -28,6 +28,7 @@
 //! * [`leader`]: leader election, so that one of several replicas works.
 //! * [`object`], [`clock`], [`backoff`], [`requeue`]: names of objects, time and randomness, pauses that double, and how a
 //!   reconcile is asked for.
+//! * `complete`: enums that know all their variants.
 //! * [`cli`]: flags and environment, with all defaults.
 //! * [`health`]: whether this process is alive.
 //! * [`http`]: liveness, readiness and the metrics page.
@@ -44,6 +45,7 @@ pub mod catalogs;
 pub mod cli;
 pub mod clock;
 pub mod cluster;
+mod complete;
 pub mod controller;
 pub mod health;
 pub mod http;

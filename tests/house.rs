@@ -10,7 +10,7 @@ use std::{
 /// The modules of `src`, from the ground floor up: each knows those of the floors below, and its neighbours only where the
 /// list of a floor says so by its order, from left to right.
 const FLOORS: [&[&str]; 6] = [
-    &["object", "clock", "backoff", "requeue"],
+    &["complete", "object", "clock", "backoff", "requeue"],
     &["api"],
     &["milvus", "web", "stores", "catalogs", "scout", "refresh", "turns", "metrics"],
     &["cluster", "health", "leader", "shutdown"],

@@ -10,14 +10,14 @@ use std::{
     time::Duration,
 };
 
-use axum::http::{Request, Uri};
+use axum::http::Uri;
 use futures::{
     Stream, StreamExt, TryStreamExt, future,
     stream::{self, BoxStream},
 };
 use kube::{
     Api, Client, Resource,
-    client::Body,
+    core::Status,
     runtime::{
         WatchStreamExt,
         watcher::{self, Config, Error, Event, watcher},
@@ -26,7 +26,7 @@ use kube::{
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-use super::watch::refusal;
+use super::client;
 
 /// Objects a page. A page is held whole, managed fields and all, and an object can have 1.5 MiB: small pages keep a listing
 /// small, whatever is written into the objects.
@@ -152,15 +152,12 @@ where
 /// The same client, whose streams show what exists when they are asked for, as pages do. The library asks for what a cache of
 /// the API server has, which may lack what a predecessor has just written. Must be called within a tokio runtime.
 pub fn newest(client: Client) -> Client {
-    let namespace = client.default_namespace().to_owned();
-    let service = tower::service_fn(move |mut request: Request<Body>| {
-        let client = client.clone();
+    client::intercepted(client, async |client, mut request| {
         if let Some(uri) = unversioned(request.uri()) {
             *request.uri_mut() = uri;
         }
-        async move { client.send(request).await }
-    });
-    Client::new(service, namespace)
+        client.send(request).await
+    })
 }
 
 /// The same list, streamed without a version to be content with.
@@ -173,6 +170,18 @@ fn unversioned(asked: &Uri) -> Option<Uri> {
     let mut parts = asked.clone().into_parts();
     parts.path_and_query = Some(format!("{}?{}", asked.path(), pairs.join("&")).parse().ok()?);
     Uri::from_parts(parts).ok()
+}
+
+/// What the API server answered to a watch that failed; `None` where it did not answer.
+pub fn refusal(error: &Error) -> Option<&Status> {
+    match error {
+        Error::InitialListFailed(kube::Error::Api(status))
+        | Error::WatchStartFailed(kube::Error::Api(status))
+        | Error::WatchError(status) => Some(status),
+        Error::InitialListFailed(_) | Error::WatchStartFailed(_) | Error::WatchFailed(_) | Error::NoResourceVersion => {
+            None
+        }
+    }
 }
 
 /// Whether the API server takes no such request, as one does whose feature WatchList is off.

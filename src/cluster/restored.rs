@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::request::DEADLINE;
+use super::{client, request::DEADLINE};
 
 /// Names this case to [`told_by`]; the API server has no word for it.
 const REASON: &str = "ClusterRestored";
@@ -18,19 +18,14 @@ const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s
 
 /// The same client, whose watches notice it. Must be called within a tokio runtime.
 pub fn noticed(client: Client) -> Client {
-    let namespace = client.default_namespace().to_owned();
-    let service = tower::service_fn(move |request: Request<Body>| {
-        let client = client.clone();
-        async move {
-            if let Some(watch) = Watch::of(&request)
-                && watch.is_ahead(&client).await?
-            {
-                return Ok(list_anew());
-            }
-            client.send(request).await
+    client::intercepted(client, async |client, request| {
+        if let Some(watch) = Watch::of(&request)
+            && watch.is_ahead(&client).await?
+        {
+            return Ok(list_anew());
         }
-    });
-    Client::new(service, namespace)
+        client.send(request).await
+    })
 }
 
 /// Whether `error` is what a watch gets in that case.

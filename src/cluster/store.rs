@@ -39,9 +39,9 @@ impl<K> Store<K> {
         wanted.map(|(_, object)| object.clone()).collect()
     }
 
-    /// The object of this name is now this one. Gives what it was.
-    pub(crate) fn put(&self, key: Key, object: Packed<K>) -> Option<Arc<Packed<K>>> {
-        self.0.write().insert(key, Arc::new(object))
+    /// The object of this name is now this one.
+    pub(crate) fn put(&self, key: Key, object: Packed<K>) {
+        self.0.write().insert(key, Arc::new(object));
     }
 
     /// The object of this name and uid is gone.

@@ -3,7 +3,7 @@
 use std::{fmt::Debug, sync::Arc};
 
 use futures::{Stream, StreamExt, TryStreamExt, stream};
-use kube::{Api, Resource, core::Status, runtime::watcher};
+use kube::{Api, Resource, runtime::watcher};
 use serde::de::DeserializeOwned;
 use tokio::task::coop::consume_budget;
 
@@ -97,14 +97,16 @@ impl<K: Resource<DynamicType = ()>> Watch<K> {
             watcher::Event::Apply(object) => {
                 let (key, object) = (Key::of(&object), object.into_packed());
                 let before = self.store.get(&key);
-                let news = news(&key, &object, before.as_deref());
+                let gone =
+                    before.as_ref().filter(|before| before.uid() != object.uid()).map(|before| before.gone(&key));
+                let seen = object.seen(&key, before.as_deref());
                 self.store.put(key, object);
-                news
+                gone.into_iter().chain([seen]).collect()
             }
             watcher::Event::Delete(object) => {
                 let (key, object) = (Key::of(&object), object.into_packed());
                 self.store.remove(&key, object.uid());
-                vec![News::Gone { uid: object.uid().to_owned(), key }]
+                vec![object.gone(&key)]
             }
         }
     }
@@ -112,35 +114,33 @@ impl<K: Resource<DynamicType = ()>> Watch<K> {
     /// The store swaps in what the listing has shown.
     fn listed(&mut self) -> Vec<News> {
         let before = self.store.replace(std::mem::take(&mut self.listing));
-        let mut all = Vec::new();
         // What was deleted while no watch was open is told by its absence only.
-        for (key, object) in before.iter().filter(|(key, _)| self.store.get(key).is_none()) {
-            all.push(News::Gone { uid: object.uid().to_owned(), key: key.clone() });
-        }
+        let is_gone =
+            |key: &Key, object: &Packed<K>| self.store.get(key).is_none_or(|there| there.uid() != object.uid());
+        let gone = before.iter().filter(|(key, object)| is_gone(key, object));
+        let mut news: Vec<_> = gone.map(|(key, object)| object.gone(key)).collect();
         let restored = std::mem::take(&mut self.restored);
-        let mut there = Vec::new();
+        news.extend(restored.then_some(News::Restored));
         self.store.each(|key, object| {
-            let mut news = news(key, object, before.get(key).map(Arc::as_ref));
-            if let Some(News::Seen { changed, .. }) = news.last_mut() {
-                *changed |= restored;
-            }
-            there.extend(news.pop());
-            all.append(&mut news);
+            let before = before.get(key).filter(|_| !restored);
+            news.push(object.seen(key, before.map(Arc::as_ref)));
         });
-        all.extend(restored.then_some(News::Restored));
-        all.append(&mut there);
-        all.push(News::Listed);
-        all
+        news.push(News::Listed);
+        news
     }
 }
 
-/// What follows from an object that is shown: another of its name is gone, and it is there.
-fn news<K>(key: &Key, object: &Packed<K>, before: Option<&Packed<K>>) -> Vec<News> {
-    let same = before.filter(|before| before.uid() == object.uid());
-    let other = before.filter(|before| before.uid() != object.uid());
-    let gone = other.map(|other| News::Gone { uid: other.uid().to_owned(), key: key.clone() });
-    let changed = same.is_none_or(|before| !before.asks_as(object));
-    gone.into_iter().chain([News::Seen { key: key.clone(), changed }]).collect()
+impl<K> Packed<K> {
+    /// It is not there any more.
+    fn gone(&self, key: &Key) -> News {
+        News::Gone { uid: self.uid().to_owned(), key: key.clone() }
+    }
+
+    /// It is there, where `before` was.
+    fn seen(&self, key: &Key, before: Option<&Self>) -> News {
+        let same = before.filter(|before| before.uid() == self.uid());
+        News::Seen { key: key.clone(), changed: same.is_none_or(|before| !before.asks_as(self)) }
+    }
 }
 
 impl News {
@@ -156,19 +156,6 @@ impl News {
             }
         }
         None
-    }
-}
-
-/// What the API server answered to a watch that failed; `None` where it did not answer.
-pub fn refusal(error: &watcher::Error) -> Option<&Status> {
-    match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(status))
-        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-        | watcher::Error::WatchError(status) => Some(status),
-        watcher::Error::InitialListFailed(_)
-        | watcher::Error::WatchStartFailed(_)
-        | watcher::Error::WatchFailed(_)
-        | watcher::Error::NoResourceVersion => None,
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
     refresh::Volatile,
 };
 use crate::{
-    api::{ConnectionReason, ExternalCollectionRefresh},
+    api::ExternalCollectionRefresh,
     clock::Clock,
     cluster::{
         events::Events,
@@ -160,17 +160,7 @@ impl Context {
             return view;
         }
         let listed = self.scope_of(connection).is_some_and(|scope| scope.connections_listed.load(Ordering::Acquire));
-        let view = if listed {
-            Connection::NotReady {
-                reason: ConnectionReason::NotFound,
-                message: format!(
-                    "MilvusConnection {} does not exist in this namespace. Create it; the refresh continues automatically once it is connected.",
-                    connection.name
-                ),
-            }
-        } else {
-            Connection::Unknown
-        };
+        let view = if listed { Connection::missing(&connection.name) } else { Connection::Unknown };
         (view, None)
     }
 

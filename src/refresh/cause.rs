@@ -1,6 +1,6 @@
 //! Why a run runs.
 
-use super::complete::complete;
+use crate::complete::complete;
 
 complete! {
     /// Why a run runs. Of several that hold at once the first counts, in this order.

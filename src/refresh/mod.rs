@@ -13,7 +13,6 @@
 //! ```
 
 mod cause;
-mod complete;
 mod decide;
 mod desired;
 mod failure;

@@ -57,6 +57,19 @@ pub enum Connection {
     },
 }
 
+impl Connection {
+    /// There is none of this name.
+    pub fn missing(name: &str) -> Self {
+        Self::NotReady {
+            reason: ConnectionReason::NotFound,
+            message: format!(
+                "MilvusConnection {name} does not exist in this namespace. Create it; the refresh continues automatically once it \
+                 is connected."
+            ),
+        }
+    }
+}
+
 /// Whether a process may start or take jobs: only the leader, and only once every run that was due when it took over
 /// carries its name (rule 15 of the start protocol).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

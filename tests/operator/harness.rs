@@ -288,13 +288,7 @@ impl<'a> World<'a> {
     /// Waits until the operator's log has `text`.
     pub async fn until_logged(&self, text: &str) {
         let log = self.operator.lock().unwrap().as_ref().map(|operator| operator.log().to_owned()).unwrap();
-        let logged = async {
-            while !std::fs::read_to_string(&log).unwrap().contains(text) {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        let logged = tokio::time::timeout(LONG, logged).await;
-        assert!(logged.is_ok(), "{text:?} is not logged\noperator: {}", self.log_tail());
+        logged(&log, text).await;
     }
 
     pub fn log_tail(&self) -> String {
@@ -359,6 +353,21 @@ impl<'a> World<'a> {
     pub fn starts(&self, collection: &str) -> usize {
         self.milvus.accepted_starts("default", collection).len()
     }
+}
+
+/// Waits until this log has a line with `text`, and gives it.
+pub async fn logged(log: &Path, text: &str) -> String {
+    let wait = async {
+        loop {
+            let log = std::fs::read_to_string(log).unwrap();
+            if let Some(line) = log.split_inclusive('\n').find(|line| line.contains(text) && line.ends_with('\n')) {
+                return line.trim_end().to_owned();
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let line = tokio::time::timeout(LONG, wait).await;
+    line.unwrap_or_else(|_| panic!("{text:?} is not in {}", log.display()))
 }
 
 pub fn refresh(name: &str, spec: Value) -> Value {

@@ -1,6 +1,6 @@
 //! Several replicas: one works, the others stand by and take over.
 
-use std::{fs, path::Path, process::Command, time::Duration};
+use std::{path::Path, process::Command, time::Duration};
 
 use controlplane::Process;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
@@ -16,7 +16,7 @@ use tokio::{
     sync::{Mutex, MutexGuard},
 };
 
-use crate::harness::{Cluster, LONG, World, status};
+use crate::harness::{Cluster, LONG, World, logged, status};
 
 const SYSTEM: &str = "milvus-refresh-system";
 /// The exit code of a process that has lost the lease.
@@ -78,24 +78,9 @@ impl<'a> Election<'a> {
     }
 }
 
-/// Waits until a replica has logged a line with `text`, and gives it.
-async fn logged(replica: &Process, text: &str) -> String {
-    let wait = async {
-        loop {
-            let log = fs::read_to_string(replica.log()).unwrap();
-            if let Some(line) = log.split_inclusive('\n').find(|line| line.contains(text) && line.ends_with('\n')) {
-                return line.trim_end().to_owned();
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    };
-    let line = tokio::time::timeout(LONG, wait).await;
-    line.unwrap_or_else(|_| panic!("{text:?} is not in {}", replica.log_tail()))
-}
-
 /// The status line of a replica's answer to `GET path`.
 async fn probe(replica: &Process, path: &str) -> String {
-    let line = logged(replica, "serving /livez").await;
+    let line = logged(replica.log(), "serving /livez").await;
     let address = line.rsplit("address=").next().unwrap();
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: operator\r\nConnection: close\r\n\r\n");
@@ -134,7 +119,7 @@ async fn a_standby_is_ready_asks_for_the_lease_alone_and_carries_on_when_the_lea
     let first = election.leader_after("").await;
     let kubeconfig = tokio::task::block_in_place(|| standby_account(world.cluster));
     let standby = election.replica_as("second", &kubeconfig);
-    logged(&standby, &format!("{first} is the leader; this process stands by")).await;
+    logged(standby.log(), &format!("{first} is the leader; this process stands by")).await;
     for path in ["/livez", "/readyz"] {
         assert_eq!(probe(&standby, path).await, "HTTP/1.1 200 OK");
     }
@@ -166,7 +151,7 @@ async fn asked_to_stop_the_leader_hands_over() {
     let mut leader = election.replica("first");
     let first = election.leader_after("").await;
     let standby = election.replica("second");
-    logged(&standby, "stands by").await;
+    logged(standby.log(), "stands by").await;
     let code = tokio::task::block_in_place(|| leader.terminate(LONG)).unwrap().code();
     assert_eq!(code, Some(0));
     assert_ne!(election.leader().await, first, "the lease was released, not left to run out");
@@ -182,7 +167,7 @@ async fn asked_to_stop_a_standby_ends_in_order() {
     let _leader = election.replica("first");
     let first = election.leader_after("").await;
     let mut standby = election.replica("second");
-    logged(&standby, "stands by").await;
+    logged(standby.log(), "stands by").await;
     assert_eq!(tokio::task::block_in_place(|| standby.terminate(LONG)).unwrap().code(), Some(0));
     assert_eq!(election.leader().await, first);
 }
@@ -195,7 +180,7 @@ async fn a_leader_whose_lease_is_taken_away_ends_with_code_3_and_says_why() {
     let patch = json!({ "spec": { "holderIdentity": "somebody-else" } });
     election.leases.patch("milvus-refresh-operator", &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
     assert_eq!(ended(&mut leader), LOST);
-    let line = logged(&leader, "this process no longer holds the lease").await;
+    let line = logged(leader.log(), "this process no longer holds the lease").await;
     assert!(line.contains("somebody-else holds it") && line.contains("starts it again"), "{line}");
     assert_eq!(election.leader().await, "somebody-else");
 }
@@ -208,7 +193,7 @@ async fn a_leader_that_stood_still_for_longer_than_its_lease_ends_and_does_not_a
     let mut leader = election.replica("first");
     let first = election.leader_after("").await;
     let standby = election.replica("second");
-    logged(&standby, "stands by").await;
+    logged(standby.log(), "stands by").await;
     signal(&leader, "-STOP");
     // Due while nobody runs: the new leader starts it, and the old one finds it when it wakes.
     world.create("products", "products").await;
@@ -227,5 +212,5 @@ async fn a_leader_that_cannot_reach_the_api_server_ends_with_code_3() {
     election.leader_after("").await;
     tokio::task::block_in_place(|| cluster.control_plane.stop_api_server().unwrap());
     assert_eq!(ended(&mut leader), LOST);
-    logged(&leader, "the lease could not be renewed for 10 s").await;
+    logged(leader.log(), "the lease could not be renewed for 10 s").await;
 }

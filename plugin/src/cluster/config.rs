@@ -4,6 +4,7 @@ use kube::{
     Config,
     config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
+use milvus_refresh_operator::cluster::client::proxy_of;
 
 use crate::{cli::Global, exit::Exit, problem::Problem};
 
@@ -65,12 +66,7 @@ fn one_of(what: &str, asked: Option<&str>, mut known: Vec<&str>) -> Result<(), P
 
 /// The `proxy-url` of the cluster that is meant.
 fn proxy(file: &Kubeconfig, flags: &Global) -> Option<String> {
-    let context = flags.context.as_ref().or(file.current_context.as_ref());
-    let context = file.contexts.iter().find(|known| Some(&known.name) == context);
-    let of_context = context.and_then(|context| context.context.as_ref()).map(|context| &context.cluster);
-    let name = flags.cluster.as_ref().or(of_context)?;
-    let cluster = file.clusters.iter().find(|cluster| cluster.name == *name)?;
-    cluster.cluster.as_ref()?.proxy_url.clone().filter(|url| !url.is_empty())
+    proxy_of(file, flags.context.as_deref(), flags.cluster.as_deref())
 }
 
 fn unreadable(error: &KubeconfigError) -> Problem {

@@ -8,10 +8,9 @@ use futures::{
 };
 use kube::{
     Api,
-    core::Status,
     runtime::watcher::{self, watcher},
 };
-use milvus_refresh_operator::backoff::doubled;
+use milvus_refresh_operator::{backoff::doubled, cluster::lists::refusal};
 use serde::de::DeserializeOwned;
 use tokio::time::sleep;
 
@@ -104,7 +103,7 @@ impl Cluster {
                         }
                         Err(error) => {
                             watching.open = None;
-                            if told(&error).1.is_some_and(|status| status.code == EXPIRED) && watching.failures == 0 {
+                            if refusal(&error).is_some_and(|status| status.code == EXPIRED) && watching.failures == 0 {
                                 continue;
                             }
                             watching.failures = watching.failures.saturating_add(1);
@@ -118,9 +117,8 @@ impl Cluster {
 
     /// What it means that a watch has failed.
     fn failed<K>(&self, resource: &'static str, error: watcher::Error, listed: bool) -> News<K> {
-        let (verb, status) = told(&error);
-        let refused = status.is_some_and(|status| matches!(status.code, 401 | 403 | 404));
-        let call = Call { verb, resource, namespace: self.scope(), name: None };
+        let refused = refusal(&error).is_some_and(|status| matches!(status.code, 401 | 403 | 404));
+        let call = Call { verb: verb(&error), resource, namespace: self.scope(), name: None };
         let problem = match error {
             watcher::Error::InitialListFailed(error)
             | watcher::Error::WatchStartFailed(error)
@@ -134,16 +132,13 @@ impl Cluster {
     }
 }
 
-/// What was asked, and what the API server answered.
-fn told(error: &watcher::Error) -> (&'static str, Option<&Status>) {
+/// What was asked.
+fn verb(error: &watcher::Error) -> &'static str {
     match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(status)) => ("list", Some(status)),
-        watcher::Error::WatchStartFailed(kube::Error::Api(status)) | watcher::Error::WatchError(status) => {
-            ("watch", Some(status))
-        }
-        watcher::Error::InitialListFailed(_) => ("list", None),
-        watcher::Error::WatchStartFailed(_) | watcher::Error::WatchFailed(_) | watcher::Error::NoResourceVersion => {
-            ("watch", None)
-        }
+        watcher::Error::InitialListFailed(_) => "list",
+        watcher::Error::WatchStartFailed(_)
+        | watcher::Error::WatchError(_)
+        | watcher::Error::WatchFailed(_)
+        | watcher::Error::NoResourceVersion => "watch",
     }
 }

@@ -2,13 +2,14 @@
 
 use jiff::Timestamp;
 
+use super::tabulate::{nothing, tabulate};
 use crate::{
     cli::{Global, List, Output},
     cluster::{Cluster, Listing},
     exit::Exit,
     problem::Problem,
     screen::{Screen, Table, lines, printable},
-    words::{Row, columns},
+    words::Row,
 };
 
 /// Lists.
@@ -54,29 +55,4 @@ async fn table(cluster: &Cluster, list: &List, wide: bool) -> Result<Exit, Probl
         anstream::eprintln!("{trouble}");
     }
     Ok(Exit::Ok)
-}
-
-/// The rows as a table.
-pub fn tabulate<'a>(
-    rows: impl IntoIterator<Item = &'a Row>,
-    namespaces: bool,
-    wide: bool,
-    screen: &Screen,
-    now: Timestamp,
-) -> Table {
-    let mut table = Table::new(columns(namespaces, wide));
-    let bars = screen.window.map(|_| screen.bars);
-    for row in rows {
-        table.push(row.cells(namespaces, wide, bars, now));
-    }
-    table
-}
-
-/// What is said where there is none.
-pub fn nothing(cluster: &Cluster, selector: Option<&str>) -> String {
-    let labels = selector.map(|labels| format!(" with the labels {labels}")).unwrap_or_default();
-    match cluster.scope() {
-        Some(namespace) => format!("No refreshes{labels} in namespace {namespace}. All namespaces: -A"),
-        None => format!("No refreshes{labels} in this cluster."),
-    }
 }

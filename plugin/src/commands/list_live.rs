@@ -6,13 +6,13 @@ use jiff::Timestamp;
 use kube::runtime::watcher::Event;
 use milvus_refresh_operator::object::Key;
 
-use super::list::{nothing, tabulate};
+use super::tabulate::{nothing, tabulate};
 use crate::{
     cli::List,
     cluster::{Cluster, News, REFRESHES, Refresh, Selection},
     exit::Exit,
     problem::Problem,
-    screen::{Heard, Line, Screen, Span, Table, Tone, View, follow, wrapped},
+    screen::{Heard, Line, Screen, Span, Table, Tone, View, follow, stale},
     words::Row,
 };
 
@@ -99,11 +99,7 @@ impl View for Rows {
     }
 
     fn shown(&self, screen: &Screen, now: Timestamp) -> Vec<Line> {
-        let trouble = self.trouble.iter().flat_map(|trouble| {
-            let text = format!("{trouble} What is shown may be old; trying again.");
-            wrapped(Line::new(), Tone::Bad, &text, screen.width())
-        });
-        let trouble: Vec<Line> = trouble.collect();
+        let trouble: Vec<Line> = self.trouble.iter().flat_map(|trouble| stale(trouble, screen.width())).collect();
         let mut lines = match (self.rows.is_empty(), &self.listing) {
             (true, Some(_)) => Vec::new(),
             (true, None) => vec![Line::from(&self.nothing)],

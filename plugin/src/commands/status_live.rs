@@ -12,12 +12,12 @@ use milvus_refresh_operator::{
     object::Key,
 };
 
-use super::status::Page;
+use super::page::Page;
 use crate::{
     cluster::{CONNECTIONS, Cluster, News, Operator, REFRESHES, Refresh, Selection, about, read},
     exit::Exit,
     problem::Problem,
-    screen::{Heard, Line, Screen, Tone, View, follow, wrapped},
+    screen::{Heard, Line, Screen, View, follow, stale},
     words::change,
 };
 
@@ -90,8 +90,7 @@ impl View for Live {
         }
         let mut lines = self.page.lines(screen, now);
         if let Some(trouble) = &self.trouble {
-            let text = format!("{trouble} What is shown may be old; trying again.");
-            lines.extend(wrapped(Line::new(), Tone::Bad, &text, screen.width()));
+            lines.extend(stale(trouble, screen.width()));
         }
         lines
     }

@@ -12,7 +12,7 @@ use crate::{
     cluster::{Cluster, News, REFRESHES, Refresh, Selection},
     exit::Exit,
     problem::Problem,
-    screen::{self, Heard, Line, Screen, Tone, View, wrapped},
+    screen::{self, Heard, Line, Screen, View, stale},
 };
 
 /// What one watch is about. Roles may allow that of one object alone.
@@ -110,8 +110,7 @@ impl<'a> View for Follow<'a> {
     fn shown(&self, screen: &Screen, now: Timestamp) -> Vec<Line> {
         let mut lines = self.party.shown(screen, now);
         if let Some((_, trouble)) = &self.trouble {
-            let text = format!("{trouble} What is shown may be old; trying again.");
-            lines.extend(wrapped(Line::new(), Tone::Bad, &text, screen.width()));
+            lines.extend(stale(trouble, screen.width()));
         }
         lines
     }

@@ -14,4 +14,4 @@ pub use line::{Line, Span, Tone, printable, width};
 pub use live::{Heard, View, follow};
 pub use print::{Screen, lines};
 pub use table::{Column, Table};
-pub use wrap::wrapped;
+pub use wrap::{stale, wrapped};

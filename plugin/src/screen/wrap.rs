@@ -1,5 +1,7 @@
 //! Sentences in a window: broken between words.
 
+use std::fmt::Display;
+
 use super::{Line, Span, Tone, printable, width};
 
 /// `text` in lines of this width, the first behind `label`, the others below its text. Without a window one line, however long.
@@ -24,6 +26,11 @@ pub fn wrapped(label: Line, tone: Tone, text: &str, window: Option<usize>) -> Ve
     let mut label = Some(label);
     let begin = |label: &mut Option<Line>| label.take().unwrap_or_else(|| Line::new().padded(indent));
     rows.into_iter().map(|row| begin(&mut label).with(Span::new(tone, row))).collect()
+}
+
+/// What is said below what is shown while it may be old, for this reason.
+pub fn stale(trouble: impl Display, window: Option<usize>) -> Vec<Line> {
+    wrapped(Line::new(), Tone::Bad, &format!("{trouble} What is shown may be old; trying again."), window)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use milvus_simulator::Plan;
 use tokio::task::block_in_place;
 
 use crate::{
-    harness::World,
+    harness::{Cluster, World},
     world::{PLUGIN, ROOT, ended},
 };
 
@@ -27,8 +27,11 @@ fn with_path(world: &World<'_>, program: &str, path: &str) -> Command {
     command
 }
 
-async fn world() -> World<'static> {
-    let world = World::without_operator().await;
+/// In a namespace of this name, with which no other namespace's name begins.
+async fn world(namespace: &str) -> World<'static> {
+    let shared = tokio::task::spawn_blocking(Cluster::shared).await.unwrap();
+    block_in_place(|| shared.control_plane.kubectl_ok(&["create", "namespace", namespace]).unwrap());
+    let world = World::in_namespace(shared, namespace.to_owned()).await;
     for name in ["products", "prices", "orders"] {
         world.refresh(name, Plan::hangs());
     }
@@ -38,7 +41,7 @@ async fn world() -> World<'static> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kubectl_completes_commands_names_flags_and_values() {
-    let world = world().await;
+    let world = world("completed-by-kubectl").await;
     let path = path(&world);
     let kubectl = world.cluster.control_plane.kubectl_path().to_str().unwrap().to_owned();
     let completes = |typed: &[&str]| -> Vec<String> {
@@ -60,7 +63,7 @@ async fn kubectl_completes_commands_names_flags_and_values() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bash_completes_what_is_typed() {
-    let world = world().await;
+    let world = world("completed-by-bash").await;
     let path = path(&world);
     let completes = |typed: &str| -> Vec<String> {
         let script = format!(

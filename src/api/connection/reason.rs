@@ -1,24 +1,28 @@
 //! How a connection is, in one word.
 
-/// The reason of a connection's `Ready`, and what its metrics and its refreshes say of it: a closed set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ConnectionReason {
-    /// Milvus answers, knows the refresh API and accepts the login.
-    Connected,
-    /// Nothing answers, or not in time.
-    Unreachable,
-    /// Milvus refuses the login.
-    Unauthenticated,
-    /// Milvus does not know the refresh API.
-    UnsupportedServer,
-    /// A Secret or ConfigMap, or a part of it, is missing.
-    SecretNotFound,
-    /// The spec, or what it refers to, cannot be used.
-    InvalidSpec,
-    /// The connection does not exist.
-    NotFound,
-    /// Milvus answers with errors that say nothing else.
-    ServerError,
+use crate::complete::complete;
+
+complete! {
+    /// The reason of a connection's `Ready`, and what its metrics and its refreshes say of it: a closed set.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum ConnectionReason {
+        /// Milvus answers, knows the refresh API and accepts the login.
+        Connected,
+        /// Nothing answers, or not in time.
+        Unreachable,
+        /// Milvus refuses the login.
+        Unauthenticated,
+        /// Milvus does not know the refresh API.
+        UnsupportedServer,
+        /// A Secret or ConfigMap, or a part of it, is missing.
+        SecretNotFound,
+        /// The spec, or what it refers to, cannot be used.
+        InvalidSpec,
+        /// The connection does not exist.
+        NotFound,
+        /// Milvus answers with errors that say nothing else.
+        ServerError,
+    }
 }
 
 impl ConnectionReason {
@@ -38,17 +42,7 @@ impl ConnectionReason {
 
     /// Reads what [`as_str`](Self::as_str) gives; another version may know more of them.
     pub fn parse(text: &str) -> Option<Self> {
-        let all = [
-            Self::Connected,
-            Self::Unreachable,
-            Self::Unauthenticated,
-            Self::UnsupportedServer,
-            Self::SecretNotFound,
-            Self::InvalidSpec,
-            Self::NotFound,
-            Self::ServerError,
-        ];
-        all.into_iter().find(|reason| reason.as_str() == text)
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
     }
 
     /// Whether only a person can change it.

@@ -23,7 +23,6 @@ use hyper_util::{
 use kube::{
     Client, Config,
     client::{Body, ConfigExt},
-    config::Kubeconfig,
 };
 use tower::{BoxError, ServiceBuilder};
 
@@ -44,15 +43,6 @@ pub(super) fn client(mut config: Config, of_kubeconfig: Option<&str>) -> anyhow:
             through(config, &proxy)
         }
     }
-}
-
-/// The `proxy-url` of the kubeconfig's cluster.
-pub(super) fn of_kubeconfig() -> Option<String> {
-    let file = Kubeconfig::read().ok()?;
-    let context = file.contexts.iter().find(|context| Some(&context.name) == file.current_context.as_ref())?;
-    let name = &context.context.as_ref()?.cluster;
-    let cluster = file.clusters.iter().find(|cluster| cluster.name == *name)?;
-    cluster.cluster.as_ref()?.proxy_url.clone().filter(|url| !url.is_empty())
 }
 
 /// The proxy to `server`, if it is to be reached by one.

@@ -6,9 +6,10 @@ use std::convert::Infallible;
 
 use axum::{
     body::{Body as Answer, Bytes},
-    http::Response,
+    http::{Request, Response},
 };
 use k8s_openapi::api::core::v1::ConfigMap;
+use kube::client::Body;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 

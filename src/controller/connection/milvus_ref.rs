@@ -17,7 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     api::ConnectionSpec,
-    cluster::{lists::Lists, watch},
+    cluster::lists::{self, Lists},
     object::Key,
     requeue::Router,
 };
@@ -152,7 +152,7 @@ enum Problem {
 
 impl Problem {
     fn of(error: &watcher::Error) -> Self {
-        match watch::refusal(error).map(|status| status.code) {
+        match lists::refusal(error).map(|status| status.code) {
             Some(404) => Self::UnknownKind,
             Some(403) => Self::Forbidden,
             Some(_) | None => Self::Unanswered,

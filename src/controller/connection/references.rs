@@ -11,7 +11,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::secret_data::Content;
 use crate::{
     backoff::doubled,
-    cluster::{lists::Lists, watch},
+    cluster::lists::{self, Lists},
     object::Key,
     requeue::Router,
 };
@@ -194,7 +194,7 @@ async fn follow<K>(
 
 /// What the API server said, in a form that does not change from try to try.
 fn refusal(error: &watcher::Error) -> View {
-    match watch::refusal(error) {
+    match lists::refusal(error) {
         Some(status) if status.code == 403 => View::Denied,
         Some(status) => View::Unreadable(status.message.clone()),
         None => View::Unreadable("the API server did not answer".to_owned()),

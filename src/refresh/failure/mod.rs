@@ -6,7 +6,7 @@ mod reason;
 mod refusal;
 mod table;
 
-use super::complete::complete;
+use crate::complete::complete;
 
 pub(super) use entry::Words;
 pub use page::{page, section_of};

@@ -10,12 +10,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    complete::complete,
     desired::{drawn, seconds},
     record::Recorded,
 };
 use crate::{
     api::{IndexCheck, LoadCheck, VerifyPolicy, VerifySpec},
+    complete::complete,
     milvus::examiner::Plan,
 };
 

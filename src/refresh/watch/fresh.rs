@@ -2,8 +2,8 @@
 
 use super::{LastLook, Watch, WatchRecord};
 use crate::{
+    complete::complete,
     refresh::{
-        complete::complete,
         decide::Step,
         limits::{MESSAGE_BYTES, bounded, cut},
     },

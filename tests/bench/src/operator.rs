@@ -123,12 +123,7 @@ impl Operator {
     /// # Errors
     /// It has ended, or this is no Linux.
     pub fn switches(&self) -> Result<u64> {
-        let mut total = 0;
-        for thread in fs::read_dir(format!("/proc/{}/task", self.process.pid()))? {
-            let Ok(text) = fs::read_to_string(thread?.path().join("schedstat")) else { continue };
-            total += text.split_whitespace().nth(2).and_then(|count| count.parse::<u64>().ok()).unwrap_or_default();
-        }
-        Ok(total)
+        schedstat(self.process.pid(), 2)
     }
 
     /// Its metrics page as it is now.
@@ -162,11 +157,17 @@ impl Operator {
 /// # Errors
 /// There is no such process, or this is no Linux.
 pub fn cpu(pid: u32) -> Result<Duration> {
-    let mut total = Duration::ZERO;
+    schedstat(pid, 0).map(Duration::from_nanos)
+}
+
+/// The sum of one column of the threads' /proc/pid/task/*/schedstat.
+fn schedstat(pid: u32, column: usize) -> Result<u64> {
+    let mut total = 0;
     for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
         // A thread may end between the listing and the look.
         let Ok(text) = fs::read_to_string(thread?.path().join("schedstat")) else { continue };
-        total += Duration::from_nanos(text.split(' ').next().unwrap_or_default().parse().unwrap_or_default());
+        let value = text.split_whitespace().nth(column).and_then(|value| value.parse::<u64>().ok());
+        total += value.unwrap_or_default();
     }
     Ok(total)
 }

@@ -27,29 +27,27 @@ pub fn facts(whole: &Whole<'_>, bars: Option<Bars>, window: Option<usize>) -> Ve
     let status = object.status.as_ref();
     let name = object.metadata.name.as_deref().unwrap_or_default();
     let mut lines = vec![Line::from(Span::new(Tone::Strong, name))];
-    let mut fact = |label: &str, text: Option<String>| {
-        if let Some(text) = text {
-            lines.extend(wrapped(labelled(label), Tone::Plain, &text, window));
-        }
+    let fact = |lines: &mut Vec<Line>, label: &str, text: Option<String>| {
+        let text = text.into_iter();
+        lines.extend(text.flat_map(|text| wrapped(labelled(label), Tone::Plain, &text, window)));
     };
-    fact("Namespace", object.metadata.namespace.clone());
-    fact("Collection", Some(format!("{}.{}", object.spec.database_name, object.spec.collection_name)));
-    fact("Connection", Some(connection(object, whole.connection)));
+    fact(&mut lines, "Namespace", object.metadata.namespace.clone());
+    fact(&mut lines, "Collection", Some(format!("{}.{}", object.spec.database_name, object.spec.collection_name)));
+    fact(&mut lines, "Connection", Some(connection(object, whole.connection)));
     let (word, tone) = state(status);
     lines.push(labelled("State").with(Span::new(tone, word)));
     lines.extend(status.and_then(|status| progress(status, bars, window, *now)));
-    let mut fact = |label: &str, text: Option<String>| {
-        if let Some(text) = text {
-            lines.extend(wrapped(labelled(label), Tone::Plain, &text, window));
-        }
-    };
-    fact("Why", Some(whole.why.to_owned()));
+    fact(&mut lines, "Why", Some(whole.why.to_owned()));
     let Some(status) = status else { return lines };
-    fact("Run", status.run.as_ref().map(|run| current_run(status, run, *now)));
-    fact("Next", next(object, status, *now));
-    fact("Source", source(status, *now));
-    fact("Rows", status.verification.as_ref().and_then(|checked| rows(checked, *now)));
-    fact("Succeeded", status.last_successful_time.as_ref().map(|time| format!("{} ago", age(time.0, *now))));
+    fact(&mut lines, "Run", status.run.as_ref().map(|run| current_run(status, run, *now)));
+    fact(&mut lines, "Next", next(object, status, *now));
+    fact(&mut lines, "Source", source(status, *now));
+    fact(&mut lines, "Rows", status.verification.as_ref().and_then(|checked| rows(checked, *now)));
+    fact(
+        &mut lines,
+        "Succeeded",
+        status.last_successful_time.as_ref().map(|time| format!("{} ago", age(time.0, *now))),
+    );
     lines
 }
 

@@ -12,10 +12,10 @@ use milvus_refresh_operator::{
     },
 };
 
-use super::{Known, observed::due_since};
+use super::Known;
 
 /// A refresh that may be in the way.
-struct Other<'a> {
+pub struct Other<'a> {
     object: &'a ExternalCollectionRefresh,
     want: Desired,
     record: Recorded,
@@ -41,16 +41,16 @@ fn uid(object: &ExternalCollectionRefresh) -> &str {
     object.metadata.uid.as_deref().unwrap_or_default()
 }
 
-fn others<'a>(known: &Known<'a>) -> Vec<Other<'a>> {
+/// The refreshes that may be in the way, without the one that it is about.
+pub fn others<'a>(known: &Known<'a>) -> Vec<Other<'a>> {
     let own = uid(known.object);
     known.others.iter().filter(|other| uid(other) != own).map(Other::of).collect()
 }
 
 /// Whose turn it is on the collection.
-pub fn turn(known: &Known<'_>, want: &Desired, record: &Recorded) -> (Turn, Option<Ahead>) {
+pub fn turn(known: &Known<'_>, others: &[Other<'_>], want: &Desired, record: &Recorded) -> (Turn, Option<Ahead>) {
     let (queue, now) = (Queue::new(nobody()), known.now);
-    let others = others(known);
-    for other in &others {
+    for other in others {
         queue.seen(other.uid(), &other.key, &other.want, &other.record, now);
     }
     let own = (uid(known.object), Key::of(known.object));
@@ -74,7 +74,7 @@ pub fn turn(known: &Known<'_>, want: &Desired, record: &Recorded) -> (Turn, Opti
 }
 
 /// Whether one of those that may run through the connection at a time is this one.
-pub fn slot(known: &Known<'_>, want: &Desired, record: &Recorded) -> Slot {
+pub fn slot(known: &Known<'_>, others: &[Other<'_>], want: &Desired, record: &Recorded) -> Slot {
     let Ok(Some(connection)) = known.connection else { return Slot::Mine };
     if !is_due(want, record) {
         return Slot::Mine;
@@ -82,7 +82,6 @@ pub fn slot(known: &Known<'_>, want: &Desired, record: &Recorded) -> Slot {
     let slots = Slots::new(nobody());
     let (place, now) = (known.object.connection(), known.now);
     slots.limit(&place, usize::try_from(connection.spec.max_concurrent_refreshes).unwrap_or(usize::MAX));
-    let others = others(known);
     let same: Vec<_> = others.iter().filter(|other| other.object.connection() == place).collect();
     for other in &same {
         slots.seen(other.uid(), &place, &other.record);
@@ -101,6 +100,11 @@ fn is_same_collection(one: &ExternalCollectionRefresh, other: &ExternalCollectio
         (object.connection(), object.spec.database_name.clone(), object.spec.collection_name.clone())
     };
     name(one) == name(other)
+}
+
+/// When a run became due.
+pub fn due_since(record: &Recorded, now: Timestamp) -> Timestamp {
+    record.run.as_ref().and_then(|run| run.queued_time).unwrap_or(now)
 }
 
 /// Whom the bookkeeping wakes: nobody waits here.

@@ -54,9 +54,10 @@ pub fn why(known: &Known<'_>) -> Verdict {
 
 /// What the operator would come to if it looked now and Milvus did not answer yet.
 fn decided(known: &Known<'_>, want: &Desired, mut record: Recorded) -> Decision {
+    let others = line_up::others(known);
     let mut steps = 0;
     loop {
-        let seen = observed::observation(known, want, &record);
+        let seen = observed::observation(known, &others, want, &record);
         let decision = decide(known.now, want, &record, &seen);
         steps += 1;
         let goes_on = decision.effect == Effect::None && decision.wake == Wake::After(std::time::Duration::ZERO);

@@ -2,18 +2,20 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use milvus_refresh_operator::{
     api::{ConnectionReason, MilvusConnection, READY},
     refresh::{Connection, Desired, Fact, Observation, Permission, Recorded, Scouted, elapsed},
 };
 
-use super::{Known, line_up};
+use super::{
+    Known,
+    line_up::{self, Other},
+};
 use crate::cluster::Operator;
 
 /// Looks at sources and at what a collection serves are the operator's; what came of them stands in the record.
-pub fn observation(known: &Known<'_>, want: &Desired, record: &Recorded) -> Observation {
-    let (turn, ahead) = line_up::turn(known, want, record);
+pub fn observation(known: &Known<'_>, others: &[Other<'_>], want: &Desired, record: &Recorded) -> Observation {
+    let (turn, ahead) = line_up::turn(known, others, want, record);
     let run = record.run.as_ref();
     Observation {
         connection: connection(known),
@@ -27,7 +29,7 @@ pub fn observation(known: &Known<'_>, want: &Desired, record: &Recorded) -> Obse
         ahead,
         luck: 0.0,
         nonce: 0,
-        slot: line_up::slot(known, want, record),
+        slot: line_up::slot(known, others, want, record),
         examined: Some(Duration::ZERO),
         scouted: Scouted::default(),
         fact: Fact::Nothing,
@@ -37,16 +39,9 @@ pub fn observation(known: &Known<'_>, want: &Desired, record: &Recorded) -> Obse
 /// The connection as its status has it. One that cannot be had is taken for ready: what is wrong with it then stands in the
 /// refresh's own status.
 fn connection(known: &Known<'_>) -> Connection {
-    let name = &known.object.spec.connection_ref.name;
     match known.connection {
         Ok(Some(connection)) => of_status(connection),
-        Ok(None) => Connection::NotReady {
-            reason: ConnectionReason::NotFound,
-            message: format!(
-                "MilvusConnection {name} does not exist in this namespace. Create it; the refresh continues automatically once it \
-                 is connected."
-            ),
-        },
+        Ok(None) => Connection::missing(&known.object.spec.connection_ref.name),
         Err(_) => Connection::Ready { endpoint: claimed_endpoint(known) },
     }
 }
@@ -77,9 +72,4 @@ fn of_status(connection: &MilvusConnection) -> Connection {
 fn claimed_endpoint(known: &Known<'_>) -> String {
     let run = known.object.status.as_ref().and_then(|status| status.run.as_ref());
     run.and_then(|run| run.endpoint.clone()).unwrap_or_default()
-}
-
-/// When a run became due.
-pub fn due_since(record: &Recorded, now: Timestamp) -> Timestamp {
-    record.run.as_ref().and_then(|run| run.queued_time).unwrap_or(now)
 }

@@ -2,7 +2,7 @@
 
 use milvus_refresh_operator::{milvus::JobId, refresh::Cause};
 
-use super::{Case, Verdict, observed::due_since};
+use super::{Case, Verdict, line_up::due_since};
 use crate::{
     screen::age,
     words::eta::{Eta, eta},

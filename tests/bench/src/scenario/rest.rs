@@ -53,8 +53,9 @@ pub async fn run(stage: &Stage<'_>) -> Result<Findings> {
     let empty = stage.bench.stage(&format!("{}-beside", stage.namespace)).await?;
     let beside = empty.operator().await?;
     let (cpu_before, switches) = (operator.cpu()?, operator.switches()?);
-    sleep(stage.bench.scale.time(REST)).await;
-    let rested = stage.bench.scale.time(REST).as_secs_f64();
+    let rest = stage.bench.scale.time(REST);
+    sleep(rest).await;
+    let rested = rest.as_secs_f64();
     let cpu_at_rest = operator.cpu()?.saturating_sub(cpu_before).as_secs_f64() * 600.0 / rested;
     let wakeups = operator.switches()?.saturating_sub(switches) as f64 / rested;
     let idle = calls(stage)?.saturating_sub(settled);

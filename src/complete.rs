@@ -12,4 +12,4 @@ macro_rules! complete {
         }
     };
 }
-pub(super) use complete;
+pub(crate) use complete;
