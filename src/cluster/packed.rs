@@ -6,6 +6,7 @@ use std::{
     collections::BTreeMap,
     hash::{DefaultHasher, Hash, Hasher},
     marker::PhantomData,
+    ops::Range,
 };
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
@@ -35,12 +36,13 @@ pub struct Shown<K> {
 /// The same as it is kept. How much memory it takes has a bound, whatever is written into it.
 #[derive(Clone, Debug)]
 pub struct Packed<K> {
-    uid: Box<str>,
-    resource_version: Box<str>,
+    /// Its uid, its version, and what `spec.connectionRef` names, so that it is known whose turn a pass takes before anything
+    /// is unpacked; one after the other.
+    names: Box<str>,
+    /// Where the uid ends, and where the version ends.
+    ends: [u32; 2],
     /// Stands for all that a pass depends on but the status, which is our own.
     stamp: u64,
-    /// What `spec.connectionRef` names, so that it is known whose turn a pass takes before anything is unpacked.
-    connection: Option<Box<str>>,
     /// What is read of its metadata, spec and status; absent when they are too long.
     text: Option<Box<[u8]>>,
     kind: PhantomData<fn() -> K>,
@@ -66,12 +68,12 @@ impl<K: DeserializeOwned> Shown<K> {
 impl<K> Packed<K> {
     /// Its uid.
     pub fn uid(&self) -> &str {
-        &self.uid
+        self.name(0..self.ends[0])
     }
 
     /// The version that was shown.
     pub fn resource_version(&self) -> &str {
-        &self.resource_version
+        self.name(self.ends[0]..self.ends[1])
     }
 
     /// Whether all that a pass depends on is as in `other`, but the status, which is our own.
@@ -81,7 +83,12 @@ impl<K> Packed<K> {
 
     /// The name of the connection that it goes through, as far as one is named.
     pub fn connection(&self) -> &str {
-        self.connection.as_deref().unwrap_or_default()
+        self.name(self.ends[1]..u32::MAX)
+    }
+
+    fn name(&self, Range { start, end }: Range<u32>) -> &str {
+        let place = |index: u32| usize::try_from(index).map_or(self.names.len(), |index| index.min(self.names.len()));
+        self.names.get(place(start)..place(end)).unwrap_or_default()
     }
 }
 
@@ -102,7 +109,7 @@ impl<'de, K> Deserialize<'de> for Shown<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Parts { metadata, spec, status } = Parts::deserialize(deserializer)?;
         let connection = spec.as_ref().and_then(|spec| serde_json::from_str::<Spec>(spec.get()).ok());
-        let connection = connection.and_then(|spec| spec.connection_ref.name).map(|name| short(&name).into());
+        let connection = connection.and_then(|spec| spec.connection_ref.name).map(|name| short(&name));
         let [spec, status] = [&spec, &status].map(|part| part.as_deref().map_or("null", RawValue::get));
         let metadata: ObjectMeta = metadata.into();
         let read = serde_json::to_string(&metadata).map_err(D::Error::custom)?;
@@ -110,11 +117,13 @@ impl<'de, K> Deserialize<'de> for Shown<K> {
             let text = format!(r#"{{"metadata":{read},"spec":{spec},"status":{status}}}"#);
             compress_prepend_size_with_dict(text.as_bytes(), USUAL).into()
         });
+        let [uid, version] =
+            [&metadata.uid, &metadata.resource_version].map(|name| name.as_deref().unwrap_or_default());
+        let ends = [uid.len(), uid.len().saturating_add(version.len())];
         let packed = Packed {
-            uid: metadata.uid.as_deref().unwrap_or_default().into(),
-            resource_version: metadata.resource_version.as_deref().unwrap_or_default().into(),
+            names: [uid, version, connection.as_deref().unwrap_or_default()].concat().into(),
+            ends: ends.map(|end| u32::try_from(end).unwrap_or(u32::MAX)),
             stamp: stamp(&metadata),
-            connection,
             text,
             kind: PhantomData,
         };
@@ -310,10 +319,8 @@ mod tests {
 
     /// How many bytes an object takes, roughly.
     fn retained(kept: &Refresh) -> usize {
-        let Packed { uid, resource_version, connection, text, .. } = &kept.packed;
-        let texts = [Some(uid), Some(resource_version), connection.as_ref()];
-        let texts: usize = texts.into_iter().flatten().map(|text| text.len()).sum();
-        size_of::<Packed<ExternalCollectionRefresh>>() + texts + text.as_ref().map_or(0, |text| text.len())
+        let Packed { names, text, .. } = &kept.packed;
+        size_of::<Packed<ExternalCollectionRefresh>>() + names.len() + text.as_ref().map_or(0, |text| text.len())
     }
 
     #[test]

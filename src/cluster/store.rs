@@ -11,8 +11,11 @@ use crate::object::Key;
 #[derive(Debug)]
 pub struct Store<K>(Arc<RwLock<Objects<K>>>);
 
-/// Objects by name.
-pub(super) type Objects<K> = HashMap<Key, Arc<Packed<K>>>;
+/// Objects by namespace and name: thousands share a namespace, which is kept once.
+#[derive(Debug)]
+pub(super) struct Objects<K>(HashMap<Arc<str>, Names<K>>);
+
+type Names<K> = HashMap<Arc<str>, Arc<Packed<K>>>;
 
 impl<K> Clone for Store<K> {
     fn clone(&self) -> Self {
@@ -34,21 +37,25 @@ impl<K> Store<K> {
 
     /// All objects, or those of one namespace.
     pub fn all(&self, namespace: Option<&str>) -> Vec<Arc<Packed<K>>> {
-        let objects = self.0.read();
-        let wanted = objects.iter().filter(|(key, _)| namespace.is_none_or(|namespace| key.namespace == namespace));
-        wanted.map(|(_, object)| object.clone()).collect()
+        let Objects(objects) = &*self.0.read();
+        let wanted = objects.iter().filter(|(name, _)| namespace.is_none_or(|namespace| &***name == namespace));
+        wanted.flat_map(|(_, objects)| objects.values().cloned()).collect()
     }
 
     /// The object of this name is now this one.
-    pub(crate) fn put(&self, key: Key, object: Packed<K>) {
-        self.0.write().insert(key, Arc::new(object));
+    pub(crate) fn put(&self, key: &Key, object: Packed<K>) {
+        self.0.write().put(key, object);
     }
 
     /// The object of this name and uid is gone.
     pub(crate) fn remove(&self, key: &Key, uid: &str) {
-        let mut objects = self.0.write();
-        if objects.get(key).is_some_and(|object| object.uid() == uid) {
-            objects.remove(key);
+        let Objects(objects) = &mut *self.0.write();
+        let Some(names) = objects.get_mut(&*key.namespace) else { return };
+        if names.get(&*key.name).is_some_and(|object| object.uid() == uid) {
+            names.remove(&*key.name);
+        }
+        if names.is_empty() {
+            objects.remove(&*key.namespace);
         }
     }
 
@@ -57,8 +64,48 @@ impl<K> Store<K> {
         std::mem::replace(&mut self.0.write(), objects)
     }
 
-    /// Visits all names and objects, in any order.
-    pub(super) fn each(&self, mut visit: impl FnMut(&Key, &Packed<K>)) {
-        self.0.read().iter().for_each(|(key, object)| visit(key, object));
+    /// The names of all objects, in any order.
+    pub(super) fn names(&self) -> Vec<(Arc<str>, Arc<str>)> {
+        let Objects(objects) = &*self.0.read();
+        let names =
+            objects.iter().flat_map(|(namespace, names)| names.keys().map(|name| (namespace.clone(), name.clone())));
+        names.collect()
+    }
+}
+
+impl<K> Objects<K> {
+    pub(super) fn get(&self, key: &Key) -> Option<&Arc<Packed<K>>> {
+        self.0.get(&*key.namespace)?.get(&*key.name)
+    }
+
+    pub(super) fn put(&mut self, key: &Key, object: Packed<K>) {
+        let names = match self.0.get_mut(&*key.namespace) {
+            Some(names) => names,
+            None => self.0.entry(key.namespace.as_str().into()).or_default(),
+        };
+        names.insert(key.name.as_str().into(), Arc::new(object));
+    }
+
+    /// Those that `there` does not hold, or holds another one of their name of.
+    pub(super) fn missing_in(&self, there: &Store<K>) -> Vec<(Key, Arc<Packed<K>>)> {
+        let Objects(there) = &*there.0.read();
+        let mut missing = Vec::new();
+        for (namespace, names) in &self.0 {
+            let there = there.get(namespace);
+            let is_missing = |name: &Arc<str>, object: &Packed<K>| {
+                there.and_then(|names| names.get(name)).is_none_or(|other| other.uid() != object.uid())
+            };
+            for (name, object) in names.iter().filter(|(name, object)| is_missing(name, object)) {
+                let key = Key { namespace: namespace.to_string(), name: name.to_string() };
+                missing.push((key, object.clone()));
+            }
+        }
+        missing
+    }
+}
+
+impl<K> Default for Objects<K> {
+    fn default() -> Self {
+        Self(HashMap::default())
     }
 }

@@ -1,6 +1,6 @@
 //! The watch of one kind, from the API server to the triggers of its controller.
 
-use std::{fmt::Debug, sync::Arc};
+use std::{fmt::Debug, iter, sync::Arc};
 
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use kube::{Api, Resource, runtime::watcher};
@@ -78,55 +78,52 @@ enum News {
     Listed,
 }
 
-impl<K: Resource<DynamicType = ()>> Watch<K> {
+impl<K: Resource<DynamicType = ()> + 'static> Watch<K> {
     fn new(store: Store<K>) -> Self {
-        Self { store, listing: Objects::new(), restored: false }
+        Self { store, listing: Objects::default(), restored: false }
     }
 
-    fn take(&mut self, event: watcher::Event<Shown<K>>) -> Vec<News> {
+    fn take(&mut self, event: watcher::Event<Shown<K>>) -> Box<dyn Iterator<Item = News> + Send> {
         match event {
             watcher::Event::Init => {
-                self.listing.clear();
-                Vec::new()
+                self.listing = Objects::default();
+                Box::new(iter::empty())
             }
             watcher::Event::InitApply(object) => {
-                self.listing.insert(Key::of(&object), Arc::new(object.into_packed()));
-                Vec::new()
+                self.listing.put(&Key::of(&object), object.into_packed());
+                Box::new(iter::empty())
             }
-            watcher::Event::InitDone => self.listed(),
+            watcher::Event::InitDone => Box::new(self.listed()),
             watcher::Event::Apply(object) => {
                 let (key, object) = (Key::of(&object), object.into_packed());
                 let before = self.store.get(&key);
                 let gone =
                     before.as_ref().filter(|before| before.uid() != object.uid()).map(|before| before.gone(&key));
                 let seen = object.seen(&key, before.as_deref());
-                self.store.put(key, object);
-                gone.into_iter().chain([seen]).collect()
+                self.store.put(&key, object);
+                Box::new(gone.into_iter().chain([seen]))
             }
             watcher::Event::Delete(object) => {
                 let (key, object) = (Key::of(&object), object.into_packed());
                 self.store.remove(&key, object.uid());
-                vec![object.gone(&key)]
+                Box::new(iter::once(object.gone(&key)))
             }
         }
     }
 
-    /// The store swaps in what the listing has shown.
-    fn listed(&mut self) -> Vec<News> {
+    /// The store swaps in what the listing has shown. That can be thousands, so each is told when it is asked for.
+    fn listed(&mut self) -> impl Iterator<Item = News> + Send + use<K> {
         let before = self.store.replace(std::mem::take(&mut self.listing));
         // What was deleted while no watch was open is told by its absence only.
-        let is_gone =
-            |key: &Key, object: &Packed<K>| self.store.get(key).is_none_or(|there| there.uid() != object.uid());
-        let gone = before.iter().filter(|(key, object)| is_gone(key, object));
-        let mut news: Vec<_> = gone.map(|(key, object)| object.gone(key)).collect();
+        let gone: Vec<_> = before.missing_in(&self.store).iter().map(|(key, object)| object.gone(key)).collect();
         let restored = std::mem::take(&mut self.restored);
-        news.extend(restored.then_some(News::Restored));
-        self.store.each(|key, object| {
-            let before = before.get(key).filter(|_| !restored);
-            news.push(object.seen(key, before.map(Arc::as_ref)));
+        let (store, names) = (self.store.clone(), self.store.names());
+        let seen = names.into_iter().filter_map(move |(namespace, name)| {
+            let key = Key { namespace: namespace.to_string(), name: name.to_string() };
+            let before = before.get(&key).filter(|_| !restored);
+            Some(store.get(&key)?.seen(&key, before.map(Arc::as_ref)))
         });
-        news.push(News::Listed);
-        news
+        gone.into_iter().chain(restored.then_some(News::Restored)).chain(seen).chain([News::Listed])
     }
 }
 
@@ -208,7 +205,7 @@ mod tests {
 
         /// Shows it, and gives for what a pass is due and what was heard.
         fn show(&mut self, event: watcher::Event<Shown<ExternalCollectionRefresh>>) -> (Vec<String>, Vec<String>) {
-            let (store, news) = (self.watch.store.clone(), self.watch.take(event).into_iter());
+            let (store, news) = (self.watch.store.clone(), self.watch.take(event));
             let mut due: Vec<_> = news.filter_map(|news| news.tell(&store, &self.heard)).map(|key| key.name).collect();
             due.sort();
             (due, std::mem::take(&mut *self.heard.0.lock().unwrap()))

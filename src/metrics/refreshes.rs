@@ -14,7 +14,7 @@ use prometheus_client::{
 
 use super::own::{Own, OwnSeries};
 use crate::{
-    object::Key,
+    object::{Key, Uid},
     refresh::{Cause, FailureClass, FreshReason, Outcome, PastRun, Reason, Recorded, VerifyReason},
 };
 
@@ -33,7 +33,7 @@ const FAILED: &str = "failed";
 /// The refreshes and their runs.
 #[derive(Debug)]
 pub struct Refreshes {
-    known: Mutex<HashMap<String, Known>>,
+    known: Mutex<HashMap<Uid, Known>>,
     runs: Family<End, Counter>,
     durations: Family<ByResult, Histogram, fn() -> Histogram>,
     adopted: Counter,
@@ -53,19 +53,34 @@ pub struct Refreshes {
 #[derive(Debug)]
 struct Known {
     run: i64,
-    queued: Option<Timestamp>,
     last_ended: i64,
     adopted: bool,
     reason: &'static str,
     /// What its checks came to, if it asks for any.
     verified: Option<&'static str>,
-    /// How fresh it is, if it watches its source.
-    fresh: Option<&'static str>,
-    /// Since when a change waits that may start a run.
-    pending: Option<Timestamp>,
-    phase: Option<(Phase, Option<Timestamp>)>,
+    /// Its run, while that is not over: few of many objects have one.
+    open: Option<Box<Open>>,
+    /// If it watches its source.
+    watched: Option<Box<Watched>>,
     /// Where the object has series of its own.
     own: Option<Box<Own>>,
+}
+
+/// What is known of a run that is not over.
+#[derive(Debug)]
+struct Open {
+    queued: Option<Timestamp>,
+    /// Where it is and since when, unless it is held.
+    phase: Option<(Phase, Option<Timestamp>)>,
+}
+
+/// What is known of an object that watches its source.
+#[derive(Debug)]
+struct Watched {
+    /// How fresh it is.
+    fresh: &'static str,
+    /// Since when a change waits that may start a run.
+    pending: Option<Timestamp>,
 }
 
 /// Where a run is that is not over.
@@ -215,24 +230,26 @@ impl Refreshes {
     pub fn observe(&self, uid: &str, key: &Key, record: &Recorded) {
         self.expect(record.run.as_ref().and_then(|run| run.cause));
         let now = Known::of(record, self.own.as_ref().map(|_| key));
-        let mut known = self.known.lock();
+        let (uid, mut known) = (Uid::of(uid), self.known.lock());
         // What an object was when this process first saw it, an earlier process may have counted.
-        let Some(before) = known.insert(uid.to_owned(), now) else { return };
-        let Some(now) = known.get(uid) else { return };
+        let Some(before) = known.insert(uid, now) else { return };
+        let Some(now) = known.get(&uid) else { return };
         let (same, later) = (now.run == before.run, now.run > before.run);
         if now.adopted && (later || same && !before.adopted) {
             self.adopted.inc();
         }
         // The write that ends a run may open the next one; the history tells either way.
         if let Some(past) = record.history.first().filter(|past| past.number > before.last_ended) {
-            let due = [&before, now].into_iter().find(|known| known.run == past.number).and_then(|known| known.queued);
+            let ended = record.run.as_ref().filter(|run| run.number == past.number).and_then(|run| run.queued_time);
+            let open = before.open.as_ref().filter(|_| before.run == past.number).and_then(|open| open.queued);
+            let due = ended.or(open);
             self.count(past, due);
         }
     }
 
     /// The object is gone.
     pub fn forget(&self, uid: &str) {
-        self.known.lock().remove(uid);
+        self.known.lock().remove(&Uid::of(uid));
     }
 
     /// Counts the end of a run, which was due since then.
@@ -253,7 +270,7 @@ impl Refreshes {
     pub(super) fn sample(&self, now: Timestamp) {
         let known = self.known.lock();
         for (phase, count) in [(Phase::InProgress, &self.in_progress), (Phase::Queued, &self.queue_length)] {
-            let runs = || known.values().filter_map(|known| known.phase).filter(|(at, _)| *at == phase);
+            let runs = || known.values().filter_map(|known| known.open.as_ref()?.phase).filter(|(at, _)| *at == phase);
             count.set(i64::try_from(runs().count()).unwrap_or(i64::MAX));
             let oldest = runs().filter_map(|(_, since)| since).min();
             let age = oldest.map_or(0, |since| now.duration_since(since).as_secs().max(0));
@@ -266,11 +283,12 @@ impl Refreshes {
         for (outcome, count) in counted(outcomes, known.values().filter_map(|known| known.verified)) {
             self.verified.get_or_create(&ByOutcome { outcome }).set(count);
         }
+        let watched = || known.values().filter_map(|known| known.watched.as_ref());
         let reasons = FreshReason::ALL.map(FreshReason::as_str).into_iter().chain([UNSEEN]);
-        for (reason, count) in counted(reasons, known.values().filter_map(|known| known.fresh)) {
+        for (reason, count) in counted(reasons, watched().map(|watched| watched.fresh)) {
             self.fresh.get_or_create(&ByReason { reason }).set(count);
         }
-        let oldest = known.values().filter_map(|known| known.pending).min();
+        let oldest = watched().filter_map(|watched| watched.pending).min();
         self.lag.set(oldest.map_or(0, |since| now.duration_since(since).as_secs().max(0)));
         if let Some(series) = &self.own {
             series.sample(|| known.values().filter_map(|known| known.own.as_deref()));
@@ -305,21 +323,25 @@ impl Known {
             .summary
             .as_ref()
             .is_some_and(|summary| matches!(summary.reason, Reason::Suspended | Reason::Terminating));
-        let phase = run.filter(|_| !record.ended() && !held).map(|run| match run.submit_time {
-            None if record.job.id.is_none() => (Phase::Queued, run.queued_time),
-            submit_time => (Phase::InProgress, submit_time.or(record.job.start_time)),
+        let open = run.filter(|_| !record.ended()).map(|run| {
+            let phase = match run.submit_time {
+                None if record.job.id.is_none() => (Phase::Queued, run.queued_time),
+                submit_time => (Phase::InProgress, submit_time.or(record.job.start_time)),
+            };
+            Box::new(Open { queued: run.queued_time, phase: Some(phase).filter(|_| !held) })
         });
-        let watch = record.watch.as_ref();
+        let watched = record.watch.as_ref().map(|watch| {
+            let fresh = watch.fresh.as_ref().map_or(UNSEEN, |fresh| fresh.reason.as_str());
+            Box::new(Watched { fresh, pending: watch.pending_since.filter(|_| record.suspended.is_none()) })
+        });
         Self {
             run: run.map_or(0, |run| run.number),
-            queued: run.and_then(|run| run.queued_time),
             last_ended: record.history.first().map_or(0, |past| past.number),
             adopted: run.is_some_and(|run| run.adopted),
             reason: record.ready_reason().unwrap_or(NEW),
             verified: record.verification.as_ref().map(|checked| checked.outcome.map_or(VERIFYING, Outcome::as_str)),
-            fresh: watch.map(|watch| watch.fresh.as_ref().map_or(UNSEEN, |fresh| fresh.reason.as_str())),
-            pending: watch.filter(|_| record.suspended.is_none()).and_then(|watch| watch.pending_since),
-            phase,
+            open,
+            watched,
             own: key.map(|key| Box::new(Own::of(record, key))),
         }
     }

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 
 use crate::{
     milvus::{Job, JobId},
-    object::Key,
+    object::{Key, Uid},
     refresh::{
         Ahead, Desired, Reason, Recorded, Turn,
         limits::{LONGEST_CHECK, LONGEST_JOB},
@@ -44,11 +44,10 @@ pub struct Queue {
 
 #[derive(Debug, Default)]
 struct Inner {
-    objects: HashMap<String, Entry>,
-    queues: HashMap<Lock, BTreeMap<Place, String>>,
-    /// By uid.
-    holders: HashMap<Lock, BTreeMap<String, Key>>,
-    owners: HashMap<JobId, String>,
+    objects: HashMap<Uid, Entry>,
+    queues: HashMap<Lock, BTreeMap<Place, Uid>>,
+    holders: HashMap<Lock, BTreeMap<Uid, Key>>,
+    owners: HashMap<JobId, Uid>,
 }
 
 #[derive(Debug, Default)]
@@ -58,7 +57,7 @@ struct Entry {
     queued: Option<Box<(Lock, Place)>>,
     /// While it has the collection, or has had its turn and waits for somebody else's job.
     occupies: Option<Box<Occupied>>,
-    jobs: Vec<JobId>,
+    jobs: Box<[JobId]>,
 }
 
 /// Until when an object keeps those of other namespaces from a collection.
@@ -86,7 +85,7 @@ impl Queue {
     /// The watch shows this record. It may be older than what this process does at the moment, so it frees nothing but
     /// what has ended.
     pub fn seen(&self, uid: &str, key: &Key, want: &Desired, record: &Recorded, now: Timestamp) {
-        let mut inner = self.inner.lock();
+        let (uid, mut inner) = (Uid::of(uid), self.inner.lock());
         inner.own(uid, record);
         let freed = match standing(want, record) {
             Some(lock) => inner.hold(uid, key, lock, Standing::of(record), now),
@@ -99,7 +98,7 @@ impl Queue {
 
     /// A pass has come to its end with this record.
     pub fn settled(&self, uid: &str, key: &Key, want: &Desired, record: &Recorded, now: Timestamp) {
-        let mut inner = self.inner.lock();
+        let (uid, mut inner) = (Uid::of(uid), self.inner.lock());
         inner.own(uid, record);
         let waits = record.summary.as_ref().is_some_and(|summary| keeps_its_place(summary.reason));
         let freed = match standing(want, record) {
@@ -115,38 +114,38 @@ impl Queue {
     /// until it comes back.
     pub fn pass_over(&self, uid: &str, want: &Desired, durable: &Recorded) {
         if standing(want, durable).is_none() {
-            let freed = self.inner.lock().free(uid);
+            let freed = self.inner.lock().free(Uid::of(uid));
             self.wake(freed);
         }
     }
 
     /// The object is gone.
     pub fn gone(&self, uid: &str) {
-        let mut inner = self.inner.lock();
+        let (uid, mut inner) = (Uid::of(uid), self.inner.lock());
         let freed = inner.free(uid);
         inner.disown(uid);
-        inner.objects.remove(uid);
+        inner.objects.remove(&uid);
         drop(inner);
         self.wake(freed);
     }
 
     /// Whose turn it is, as far as is known without a look at the collection, and who goes first or was passed over.
     pub fn turn(&self, uid: &str, now: Timestamp) -> (Turn, Option<Ahead>) {
-        self.inner.lock().turn(uid, now)
+        self.inner.lock().turn(Uid::of(uid), now)
     }
 
     /// The collection that the object has or waits for.
     pub fn lock_of(&self, uid: &str) -> Option<Lock> {
         let inner = self.inner.lock();
-        let entry = inner.objects.get(uid)?;
+        let entry = inner.objects.get(&Uid::of(uid))?;
         entry.held.as_deref().or(entry.queued.as_deref().map(|(lock, _)| lock)).cloned()
     }
 
     /// Gets in line for a collection that was just looked at. [`Turn::Mine`] takes the collection: nobody else gets a turn
     /// until the run is settled.
     pub fn join(&self, uid: &str, key: &Key, lock: Lock, due: Option<Timestamp>, now: Timestamp) -> Turn {
-        let mut inner = self.inner.lock();
-        let freed = if inner.objects.get(uid).is_some_and(|entry| entry.held.as_deref() == Some(&lock)) {
+        let (uid, mut inner) = (Uid::of(uid), self.inner.lock());
+        let freed = if inner.objects.get(&uid).is_some_and(|entry| entry.held.as_deref() == Some(&lock)) {
             Vec::new()
         } else {
             let freed = inner.free_unless(uid, &lock);
@@ -168,8 +167,8 @@ impl Queue {
 
     /// Which of `jobs` other objects than `uid` have recorded as theirs.
     pub fn of_others(&self, uid: &str, jobs: &[Job]) -> BTreeSet<JobId> {
-        let inner = self.inner.lock();
-        let others = |job: &&Job| inner.owners.get(&job.id).is_some_and(|owner| owner != uid);
+        let (uid, inner) = (Uid::of(uid), self.inner.lock());
+        let others = |job: &&Job| inner.owners.get(&job.id).is_some_and(|owner| *owner != uid);
         jobs.iter().filter(others).map(|job| job.id).collect()
     }
 
@@ -237,52 +236,52 @@ fn name(key: &Key) -> String {
 }
 
 impl Inner {
-    fn own(&mut self, uid: &str, record: &Recorded) {
+    fn own(&mut self, uid: Uid, record: &Recorded) {
         self.disown(uid);
-        let jobs: Vec<JobId> = record.jobs().collect();
+        let jobs: Box<[JobId]> = record.jobs().collect();
         for job in &jobs {
-            self.owners.insert(*job, uid.to_owned());
+            self.owners.insert(*job, uid);
         }
-        self.objects.entry(uid.to_owned()).or_default().jobs = jobs;
+        self.objects.entry(uid).or_default().jobs = jobs;
     }
 
-    fn disown(&mut self, uid: &str) {
-        for job in self.objects.get_mut(uid).map(|entry| std::mem::take(&mut entry.jobs)).unwrap_or_default() {
-            if self.owners.get(&job).is_some_and(|owner| owner == uid) {
+    fn disown(&mut self, uid: Uid) {
+        for job in self.objects.get_mut(&uid).map(|entry| std::mem::take(&mut entry.jobs)).unwrap_or_default() {
+            if self.owners.get(&job).is_some_and(|owner| *owner == uid) {
                 self.owners.remove(&job);
             }
         }
     }
 
     /// Takes the collection. Gives whom to wake because another one became free by that.
-    fn hold(&mut self, uid: &str, key: &Key, lock: Lock, by: Standing, now: Timestamp) -> Vec<Key> {
-        let entry = self.objects.entry(uid.to_owned()).or_default();
+    fn hold(&mut self, uid: Uid, key: &Key, lock: Lock, by: Standing, now: Timestamp) -> Vec<Key> {
+        let entry = self.objects.entry(uid).or_default();
         entry.occupy(by, now);
         if entry.held.as_deref() == Some(&lock) {
             return Vec::new();
         }
         let freed = self.free_unless(uid, &lock);
         self.unqueue(uid);
-        self.holders.entry(lock.clone()).or_default().insert(uid.to_owned(), key.clone());
-        let entry = self.objects.entry(uid.to_owned()).or_default();
+        self.holders.entry(lock.clone()).or_default().insert(uid, key.clone());
+        let entry = self.objects.entry(uid).or_default();
         entry.occupy(by, now);
         entry.held = Some(Box::new(lock));
         freed
     }
 
     /// Gives up what `uid` holds and its place in line. Gives whom to wake.
-    fn free(&mut self, uid: &str) -> Vec<Key> {
+    fn free(&mut self, uid: Uid) -> Vec<Key> {
         let queued = self.unqueue(uid);
         let held = self.release(uid);
-        if let Some(entry) = self.objects.get_mut(uid) {
+        if let Some(entry) = self.objects.get_mut(&uid) {
             entry.occupies = None;
         }
         held.into_iter().chain(queued).flat_map(|lock| self.front(&lock)).collect()
     }
 
     /// The same, unless it is `lock` that it is about.
-    fn free_unless(&mut self, uid: &str, lock: &Lock) -> Vec<Key> {
-        let entry = self.objects.entry(uid.to_owned()).or_default();
+    fn free_unless(&mut self, uid: Uid, lock: &Lock) -> Vec<Key> {
+        let entry = self.objects.entry(uid).or_default();
         let other = |known: Option<&Lock>| known.is_some_and(|known| known != lock);
         if other(entry.held.as_deref()) || other(entry.queued.as_deref().map(|(lock, _)| lock)) {
             self.free(uid)
@@ -292,20 +291,20 @@ impl Inner {
     }
 
     /// Gives up the collection but not the turn.
-    fn back_in_line(&mut self, uid: &str, key: &Key, record: &Recorded, now: Timestamp) -> Vec<Key> {
+    fn back_in_line(&mut self, uid: Uid, key: &Key, record: &Recorded, now: Timestamp) -> Vec<Key> {
         let Some(lock) = self.release(uid) else { return Vec::new() };
         let due = record.run.as_ref().and_then(|run| run.queued_time);
         self.queue(uid, lock.clone(), (due, key.clone()));
-        if let Some(entry) = self.objects.get_mut(uid) {
+        if let Some(entry) = self.objects.get_mut(&uid) {
             entry.occupy(Standing::default(), now);
         }
         if self.may_go(uid, now) { Vec::new() } else { self.front(&lock) }
     }
 
-    fn release(&mut self, uid: &str) -> Option<Lock> {
-        let lock = *self.objects.get_mut(uid)?.held.take()?;
+    fn release(&mut self, uid: Uid) -> Option<Lock> {
+        let lock = *self.objects.get_mut(&uid)?.held.take()?;
         if let Some(holders) = self.holders.get_mut(&lock) {
-            holders.remove(uid);
+            holders.remove(&uid);
             if holders.is_empty() {
                 self.holders.remove(&lock);
             }
@@ -313,14 +312,14 @@ impl Inner {
         Some(lock)
     }
 
-    fn queue(&mut self, uid: &str, lock: Lock, place: Place) {
+    fn queue(&mut self, uid: Uid, lock: Lock, place: Place) {
         self.unqueue(uid);
-        self.queues.entry(lock.clone()).or_default().insert(place.clone(), uid.to_owned());
-        self.objects.entry(uid.to_owned()).or_default().queued = Some(Box::new((lock, place)));
+        self.queues.entry(lock.clone()).or_default().insert(place.clone(), uid);
+        self.objects.entry(uid).or_default().queued = Some(Box::new((lock, place)));
     }
 
-    fn unqueue(&mut self, uid: &str) -> Option<Lock> {
-        let (lock, place) = *self.objects.get_mut(uid)?.queued.take()?;
+    fn unqueue(&mut self, uid: Uid) -> Option<Lock> {
+        let (lock, place) = *self.objects.get_mut(&uid)?.queued.take()?;
         if let Some(queue) = self.queues.get_mut(&lock) {
             queue.remove(&place);
             if queue.is_empty() {
@@ -337,12 +336,14 @@ impl Inner {
     }
 
     /// Whether nobody in line, or in the way of those in line, has to be waited for.
-    fn may_go(&self, uid: &str, now: Timestamp) -> bool {
-        let Some((lock, place)) = self.objects.get(uid).and_then(|entry| entry.queued.as_deref()) else { return false };
+    fn may_go(&self, uid: Uid, now: Timestamp) -> bool {
+        let Some((lock, place)) = self.objects.get(&uid).and_then(|entry| entry.queued.as_deref()) else {
+            return false;
+        };
         let (_, own) = place;
         // Whose runs wait themselves for one that this run need not wait for.
         let mut passed_over = BTreeSet::new();
-        let mut may_pass = |other: &str, key: &Key| {
+        let mut may_pass = |other: Uid, key: &Key| {
             let known = passed_over.contains(&key.namespace);
             let passes = known || key.namespace != own.namespace && self.is_overdue(other, now);
             if passes && !known {
@@ -352,17 +353,17 @@ impl Inner {
         };
         let holders = self.holders.get(lock).into_iter().flatten();
         let before = self.queues.get(lock).into_iter().flat_map(|queue| queue.range(..place));
-        holders.chain(before.map(|((_, key), uid)| (uid, key))).all(|(uid, key)| may_pass(uid, key))
+        holders.chain(before.map(|((_, key), uid)| (uid, key))).all(|(uid, key)| may_pass(*uid, key))
     }
 
     /// Whether the object keeps others from its collection for longer than any job can run.
-    fn is_overdue(&self, uid: &str, now: Timestamp) -> bool {
-        let occupied = self.objects.get(uid).and_then(|entry| entry.occupies.as_deref());
+    fn is_overdue(&self, uid: Uid, now: Timestamp) -> bool {
+        let occupied = self.objects.get(&uid).and_then(|entry| entry.occupies.as_deref());
         occupied.is_some_and(|occupied| occupied.until <= now)
     }
 
-    fn turn(&self, uid: &str, now: Timestamp) -> (Turn, Option<Ahead>) {
-        let Some(entry) = self.objects.get(uid) else { return (Turn::Unknown, None) };
+    fn turn(&self, uid: Uid, now: Timestamp) -> (Turn, Option<Ahead>) {
+        let Some(entry) = self.objects.get(&uid) else { return (Turn::Unknown, None) };
         if let Some(lock) = entry.held.as_deref() {
             return (Turn::Mine, self.beside(uid, lock).map(|key| Ahead::PassedOver(name(key))));
         }
@@ -381,9 +382,9 @@ impl Inner {
     }
 
     /// Who of another namespace has the same collection as `uid` has.
-    fn beside(&self, uid: &str, lock: &Lock) -> Option<&Key> {
+    fn beside(&self, uid: Uid, lock: &Lock) -> Option<&Key> {
         let holders = self.holders.get(lock)?;
-        let own = holders.get(uid)?;
+        let own = holders.get(&uid)?;
         holders.values().find(|key| key.namespace != own.namespace)
     }
 }
