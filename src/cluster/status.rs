@@ -8,7 +8,7 @@ use kube::{
     api::{DeleteParams, ObjectMeta, PostParams, Preconditions, Request},
     core::Status,
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::time::timeout;
 
 use super::request::DEADLINE;
@@ -63,15 +63,20 @@ impl<'a> Decided<'a> {
     }
 }
 
-/// Replaces the whole status of the object that it was decided `on`, and gives the object as it is then. Only a process that
-/// still `leads` sends again what had no answer (rule 2 of the start protocol).
+/// Replaces the whole status of the object that it was decided `on`, and gives the version that it has then. Only a process
+/// that still `leads` sends again what had no answer (rule 2 of the start protocol).
 ///
 /// # Errors
 /// See [`WriteError`]. Only a success proves that this process wrote this status.
-pub async fn write<K, S>(api: &Api<K>, on: Decided<'_>, status: &S, leads: impl Fn() -> bool) -> Result<K, WriteError>
+pub async fn write<K, S>(
+    api: &Api<K>,
+    on: Decided<'_>,
+    status: &S,
+    leads: impl Fn() -> bool,
+) -> Result<String, WriteError>
 where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
-    S: Debug + Serialize,
+    K: Resource<DynamicType = ()> + Clone,
+    S: Serialize,
 {
     let body = Body { api_version: K::api_version(&()), kind: K::kind(&()), metadata: on, status };
     let mut outcome = Err(WriteError::Unanswered(String::new()));
@@ -95,8 +100,20 @@ where
     outcome
 }
 
+/// What is read of the answer, which is the whole object.
+#[derive(Deserialize)]
+struct Written {
+    metadata: Version,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Version {
+    resource_version: String,
+}
+
 /// What is sent: no spec, for which the API server keeps its own.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Body<'a, S> {
     api_version: Cow<'a, str>,
@@ -105,15 +122,17 @@ struct Body<'a, S> {
     status: &'a S,
 }
 
-async fn replace<K, S>(api: &Api<K>, name: &str, body: &Body<'_, S>) -> kube::Result<K>
+async fn replace<K, S>(api: &Api<K>, name: &str, body: &Body<'_, S>) -> kube::Result<String>
 where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+    K: Resource + Clone,
     S: Serialize,
 {
     let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
     let body = serde_json::to_vec(body).map_err(kube::Error::SerdeError)?;
     let request = Request::new(api.resource_url()).replace_subresource("status", name, &params, body);
-    api.clone().into_client().request(request.map_err(kube::Error::BuildRequest)?).await
+    let client = api.clone().into_client();
+    let written: Written = client.request(request.map_err(kube::Error::BuildRequest)?).await?;
+    Ok(written.metadata.resource_version)
 }
 
 /// What came of one call that changes something.

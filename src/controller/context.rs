@@ -2,11 +2,10 @@
 
 use std::sync::{
     Arc, OnceLock,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use kube::Client;
-use tokio_util::task::TaskTracker;
 
 use super::{
     connection::{MilvusRefs, Outlook, References, Rules, Server, Servers},
@@ -57,8 +56,6 @@ pub struct Context {
     pub health: Arc<Health>,
     /// Whether this process may claim and submit.
     pub leadership: Leadership,
-    /// The passes under way.
-    pub passes: TaskTracker,
     /// Where notices become Events.
     pub events: Events,
     /// The connections.
@@ -79,6 +76,8 @@ pub struct Context {
     pub refreshes: Router,
     /// Wakes connections.
     pub connections: Router,
+    /// How many refreshes wait for a pass that is due.
+    pub due: Arc<AtomicUsize>,
     spread: Spread,
     scopes: Vec<Scope>,
 }
@@ -117,11 +116,11 @@ impl Context {
             metrics,
             health,
             leadership,
-            passes: TaskTracker::new(),
             servers,
             scout,
             refreshes,
             connections,
+            due: Arc::default(),
             spread: Spread::default(),
             scopes: scopes
                 .iter()

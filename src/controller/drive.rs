@@ -1,6 +1,14 @@
 //! Runs the passes of one kind: takes in what asks for one, and begins each when it is its turn.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use futures::{FutureExt, Stream, StreamExt, stream};
 use kube::runtime::watcher;
@@ -28,6 +36,9 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause, so that statuses are right soon after the API server is back.
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
+/// There is more to do, after what waits already.
+const NOW: Wake = Wake::After(Duration::ZERO);
+
 /// Why a pass could not come to its end; it is tried again after a pause that grows.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -37,6 +48,17 @@ pub enum Error {
     /// A fault in this program.
     #[error("the reconcile panicked: {0}; the operator retries; please report this bug")]
     Panicked(String),
+}
+
+/// A kind whose passes are run.
+pub(super) struct Kind<K> {
+    pub(super) name: &'static str,
+    /// How many passes are under way at a time.
+    pub(super) workers: u16,
+    /// What an object shares with others of its namespace.
+    pub(super) lane: for<'a> fn(&'a Key, &'a Packed<K>) -> &'a str,
+    /// Where it is told how many objects wait for a pass that is due.
+    pub(super) due: Arc<AtomicUsize>,
 }
 
 /// The objects of a kind in one scope, and what asks for passes over them.
@@ -73,15 +95,13 @@ impl<K> Stores<K> {
     }
 }
 
-/// Runs the passes over the objects of a kind until `stop`, then lets those that are under way come to their end. Objects of
-/// one namespace and one `lane` share what they may have under way.
+/// Runs the passes over the objects of a kind until `stop`, then lets those that are under way come to their end, and records
+/// the starts that were sent. Objects of one namespace and one `lane` share what they may have under way.
 ///
 /// Gives `name`.
 pub(super) async fn drive<K, F, Fut>(
-    name: &'static str,
+    Kind { name, workers, lane, due }: Kind<K>,
     watched: Vec<Watched<K>>,
-    workers: u16,
-    lane: for<'a> fn(&'a Key, &'a Packed<K>) -> &'a str,
     reconcile: F,
     context: Arc<Context>,
     stop: CancellationToken,
@@ -98,24 +118,26 @@ where
     let (stores, mut asked) = (Stores(stores), stream::select_all(asked));
     let mut queue = Queue::new(limits(workers));
     let mut passes: JoinSet<(Key, Wake)> = JoinSet::new();
-    loop {
+    let mut unfinished = HashSet::new();
+    while !stop.is_cancelled() {
         // Thousands can be asked for at once; whatever else the process does has its turn in between.
         consume_budget().await;
         while let Some(key) = queue.next(Instant::now()) {
             waiting.taken(name, key.clone());
+            unfinished.remove(&key);
             match stores.get(&key) {
                 Some(object) => {
                     let pass = guarded(name, key.clone(), object, context.clone(), reconcile.clone());
-                    let pass = pass.map(|wake| (key, wake));
-                    passes.spawn(context.passes.track_future(pass));
+                    passes.spawn(pass.map(|wake| (key, wake)));
                 }
                 // It was deleted meanwhile.
                 None => queue.ended(key, None),
             }
         }
+        due.store(queue.waiting(), Ordering::Relaxed);
         let next_time = queue.next_time();
         tokio::select! {
-            () = stop.cancelled() => break,
+            () = stop.cancelled() => {}
             key = asked.next() => {
                 let Some(key) = key.flatten() else { return name };
                 if let Some(object) = stores.get(&key) {
@@ -127,6 +149,9 @@ where
             Some(ended) = passes.join_next() => {
                 // A panic was caught; so it can only have been aborted.
                 let Ok((key, wake)) = ended else { return name };
+                if wake == NOW {
+                    unfinished.insert(key.clone());
+                }
                 queue.ended(key, match wake {
                     Wake::After(pause) => Instant::now().checked_add(pause),
                     Wake::OnChange => None,
@@ -135,7 +160,15 @@ where
             () = sleep_until(next_time.unwrap_or_else(Instant::now)), if next_time.is_some() => {}
         }
     }
-    while passes.join_next().await.is_some() {}
+    while let Some(ended) = passes.join_next().await {
+        if let Ok((key, NOW)) = ended {
+            unfinished.insert(key);
+        }
+    }
+    let left = unfinished.into_iter().filter_map(|key| Some((stores.get(&key)?, key)));
+    let left = left.filter(|(object, _)| context.volatile.memory.has_outcome(object.uid()));
+    let pass = |(object, key)| guarded(name, key, object, context.clone(), reconcile.clone()).map(drop);
+    stream::iter(left).for_each_concurrent(usize::from(workers), pass).await;
     name
 }
 

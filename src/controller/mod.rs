@@ -24,7 +24,7 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 pub use connection::{IdentityTokens, Rules};
 pub use context::{Context, Process};
 pub use drive::Error;
-use drive::{Watched, drive};
+use drive::{Kind, Watched, drive};
 
 use crate::{
     cluster::{client, watch},
@@ -58,9 +58,11 @@ pub async fn run(
         connections.push(Watched::new(scope, store, watch, context.connections.stream(scope)));
     }
     let (all, until) = (context.clone(), stop.clone());
-    tasks.spawn(drive(REFRESH, refreshes, workers, |_, refresh| refresh.connection(), refresh::reconcile, all, until));
+    let kind = Kind { name: REFRESH, workers, lane: |_, refresh| refresh.connection(), due: context.due.clone() };
+    tasks.spawn(drive(kind, refreshes, refresh::reconcile, all, until));
     let (all, until) = (context.clone(), stop.clone());
-    tasks.spawn(drive(CONNECTION, connections, workers, |key, _| &key.name, connection::reconcile, all, until));
+    let kind = Kind { name: CONNECTION, workers, lane: |key, _| &key.name, due: Arc::default() };
+    tasks.spawn(drive(kind, connections, connection::reconcile, all, until));
     tokio::select! {
         () = stop.cancelled() => {}
         ended = tasks.join_next() => {
@@ -71,9 +73,8 @@ pub async fn run(
             }
         }
     }
-    // A controller whose first listing never came would wait for it forever, so what counts is the passes themselves.
-    context.passes.close();
-    if timeout(LAST_PASSES, context.passes.wait()).await.is_err() {
+    let last_passes = async { while tasks.join_next().await.is_some() {} };
+    if timeout(LAST_PASSES, last_passes).await.is_err() {
         tracing::warn!(
             "reconciles under way were stopped after {} s; the next leader continues from their statuses",
             LAST_PASSES.as_secs()

@@ -70,6 +70,11 @@ impl Queue {
         Some(key)
     }
 
+    /// How many wait whose pass is due.
+    pub(super) fn waiting(&self) -> usize {
+        self.fair.waiting("").0
+    }
+
     /// When [`next`](Self::next) may have one although nothing has happened.
     pub(super) fn next_time(&self) -> Option<Instant> {
         let later = self.later.first().map(|(time, _)| *time);

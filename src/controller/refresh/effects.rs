@@ -111,8 +111,7 @@ impl<P: Ports> Pass<'_, P> {
         }
     }
 
-    /// Sends the start of the claim that was just written. Its outcome is kept until it is recorded, whatever happens to
-    /// the write.
+    /// Sends the start of the claim that was just written. Its outcome is kept until it is recorded, in this pass or another.
     pub(super) async fn submit(&self, server: &P::Server, claiming_began: Instant) -> Submission {
         let Some(claim) = self.record.claim() else { return Submission::Withheld };
         let Desired { database, collection, .. } = &self.want;

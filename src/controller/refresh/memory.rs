@@ -94,6 +94,11 @@ impl Memory {
         work(self.objects.lock().entry(uid.to_owned()).or_default())
     }
 
+    /// Whether something was sent to Milvus whose outcome is not recorded yet.
+    pub fn has_outcome(&self, uid: &str) -> bool {
+        self.objects.lock().get(uid).is_some_and(|remembered| remembered.outcome.is_some())
+    }
+
     /// The watch has shown the object at this version: what is older is of no use any more. Says whether that is news: it is
     /// not when this process wrote that version itself, or has something newer.
     pub fn is_news(&self, uid: &str, resource_version: &str) -> bool {

@@ -1,6 +1,9 @@
 //! The controller's own [`Ports`]: the cluster that it runs in and the servers that it knows.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use kube::{Api, Resource};
@@ -30,6 +33,10 @@ use crate::{
     },
     scout,
 };
+
+/// How many others may have their passes before a start is recorded: about a second's worth where Milvus answers, for the id of a
+/// job is not to be known to this process alone for longer.
+const MOST_BEFORE_RECORD: usize = 128;
 
 /// What one pass over `object` reaches.
 pub(super) struct Outside<'a> {
@@ -73,6 +80,10 @@ impl Ports for Outside<'_> {
 
     fn leads(&self) -> bool {
         self.context.leadership.leads()
+    }
+
+    fn lets_others_start(&self) -> bool {
+        (1..=MOST_BEFORE_RECORD).contains(&self.context.due.load(Ordering::Relaxed))
     }
 
     fn connection(&self) -> (Connection, Option<Self::Server>) {
@@ -125,8 +136,7 @@ impl Ports for Outside<'_> {
         let Key { namespace, name } = &self.key;
         let on = Decided { namespace, name, uid: self.uid(), resource_version };
         let _first = self.context.events.give_way();
-        let written = status::write(&self.api, on, status, || self.leads()).await?;
-        Ok(written.meta().resource_version.clone().unwrap_or_default())
+        status::write(&self.api, on, status, || self.leads()).await
     }
 
     async fn read(&self) -> Result<(String, Newest), WriteError> {

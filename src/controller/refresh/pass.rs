@@ -128,7 +128,14 @@ impl<'a, P: Ports> Pass<'a, P> {
             self.fact = match effect {
                 Effect::None | Effect::Delete => return Ok(wake),
                 Effect::Find => Fact::Looked(self.look(&server).await),
-                Effect::Submit => Fact::Submitted(self.submit(&server, began).await),
+                Effect::Submit => {
+                    let outcome = self.submit(&server, began).await;
+                    if self.ports.lets_others_start() {
+                        // It is kept, and the next pass records it.
+                        return Ok(Wake::After(Duration::ZERO));
+                    }
+                    Fact::Submitted(outcome)
+                }
                 Effect::Poll(job) => Fact::Sighted(self.follow(&server, job).await),
                 Effect::Examine => Fact::Examined(self.examine(&server)),
             };

@@ -41,6 +41,9 @@ pub(super) trait Ports {
     /// Whether this process leads, asked anew each time.
     fn leads(&self) -> bool;
 
+    /// Whether other refreshes wait for their passes, so few that this one may go on after them.
+    fn lets_others_start(&self) -> bool;
+
     /// How the refresh's connection looks, with its server where there is one.
     fn connection(&self) -> (Connection, Option<Self::Server>);
 

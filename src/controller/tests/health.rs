@@ -145,7 +145,7 @@ async fn an_object_that_is_gone_before_its_pass_waits_no_longer() {
     let store = Store::default();
     let keys = ["first", "second"].map(|name| key(name, name));
     for key in &keys {
-        store.put(key.clone(), object(&key.name));
+        store.put(key, object(&key.name));
     }
     let [_, second] = keys.clone();
     let wakes = streams::iter(keys).chain(streams::pending());
@@ -155,7 +155,8 @@ async fn an_object_that_is_gone_before_its_pass_waits_no_longer() {
         future::pending().await
     };
     let stop = CancellationToken::new();
-    let driven = drive(REFRESH, vec![watched], 1, |_, refresh| refresh.connection(), never, context.clone(), stop);
+    let kind = Kind { name: REFRESH, workers: 1, lane: |_, refresh| refresh.connection(), due: Arc::default() };
+    let driven = drive(kind, vec![watched], never, context.clone(), stop);
     let mut driven = std::pin::pin!(driven);
     let page = || context.metrics.page(Timestamp::UNIX_EPOCH, true).unwrap();
     let shows = |page: String, line: &str| assert!(page.lines().any(|found| found == line), "{line} is not in\n{page}");

@@ -24,6 +24,7 @@ use std::{
 };
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use tokio_util::sync::CancellationToken;
 
 use crate::api::{ExternalCollectionRefresh, RunStatus};
 use {
@@ -305,6 +306,45 @@ async fn a_finished_object_is_deleted_only_as_it_was_seen() {
     let untouched = finished_long_ago().await;
     untouched.pass_behind("a").await;
     assert_eq!(untouched.api.object("a"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_that_wait_are_started_before_the_first_start_is_recorded() {
+    let world = World::of(5, 5);
+    let (milvus, stop) = (world.milvus.clone(), CancellationToken::new());
+    milvus.let_jobs_run_on();
+    let ends = stop.clone();
+    world.api.on_write(move |status| {
+        if status["jobID"].is_string() {
+            assert_eq!(milvus.starts(), 5, "a start was recorded while others waited for theirs");
+            ends.cancel();
+        }
+        Fate::Taken
+    });
+    world.drive(1, stop).await;
+    assert_eq!(world.milvus.starts(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_started_is_recorded_before_a_process_that_is_asked_to_stop_has_stopped() {
+    let world = World::of(5, 5);
+    let (milvus, stop) = (world.milvus.clone(), CancellationToken::new());
+    milvus.let_jobs_run_on();
+    let ends = stop.clone();
+    world.api.on_claim(move |_| {
+        if milvus.starts() == 3 {
+            ends.cancel();
+        }
+        Fate::Taken
+    });
+    world.drive(1, stop).await;
+    assert_eq!(world.milvus.starts(), 4, "the one that was under way is the last");
+    let recorded = world
+        .api
+        .objects()
+        .into_iter()
+        .filter(|object| object.status.as_ref().is_some_and(|status| status.job_id.is_some()));
+    assert_eq!(recorded.count(), 4);
 }
 
 #[test]

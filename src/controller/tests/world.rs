@@ -6,9 +6,10 @@ use std::{
     time::Duration,
 };
 
-use futures::{FutureExt, StreamExt};
+use futures::{FutureExt, StreamExt, stream};
 use jiff::Timestamp;
 use tokio::{sync::watch, time::Instant};
+use tokio_util::sync::CancellationToken;
 
 use super::{api::Api, milvus::Fake};
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
     controller::{
         Context, Error, Process, Rules,
         connection::{Origin, Server},
-        drive::after_error,
+        drive::{Kind, Watched, after_error, drive},
         refresh::{Lifecycle, pass_over, reconcile, watch_over},
     },
     leader::Leadership,
@@ -164,6 +165,18 @@ impl World {
         after_error(REFRESH, &Key::of(object), uid, error, &self.context)
     }
 
+    /// Lets the driver run the passes over all objects, so many at a time, until `stop`.
+    pub async fn drive(&self, workers: u16, stop: CancellationToken) {
+        self.watch.show(&self.api);
+        let names: Vec<_> = self.api.objects().iter().map(|object| Ok(Key::of(object))).collect();
+        let changed = stream::iter(names).chain(stream::pending());
+        let woken = self.context.refreshes.stream(&None);
+        let watched = Watched::new(&None, self.watch.0.lock().unwrap().store.clone(), changed, woken);
+        let (context, due) = (self.context.clone(), self.context.due.clone());
+        let kind = Kind { name: REFRESH, workers, lane: |_, object| object.connection(), due };
+        drive(kind, vec![watched], reconcile, context, stop).await;
+    }
+
     /// What a pass has the connection looked at for.
     pub fn suspects(&self) -> bool {
         Box::pin(self.context.connections.stream(&None)).next().now_or_never().is_some()
@@ -277,7 +290,7 @@ impl Watch {
         for object in news.flatten().collect::<Vec<_>>() {
             objects.insert(object.metadata.uid.clone().unwrap(), object.clone());
             let (key, object) = (Key::of(&object), packed::Shown::of(&object).into_packed());
-            store.put(key.clone(), object.clone());
+            store.put(&key, object.clone());
             *asked += usize::from(lifecycle.seen(&key, &object));
         }
     }
