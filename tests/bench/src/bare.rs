@@ -3,11 +3,13 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt, future, stream};
 use jiff::Timestamp;
 use kube::ResourceExt;
-use kube::api::{ListParams, PostParams, Request, WatchEvent, WatchParams};
-use milvus_refresh_operator::api::{ExternalCollectionRefresh, FIELD_MANAGER};
+use kube::api::{ListParams, Patch, PatchParams, PostParams, Request, WatchEvent, WatchParams};
+use kube::runtime::{WatchStreamExt as _, watcher};
+use milvus_refresh_operator::api::{ExternalCollectionRefresh, FIELD_MANAGER, RefreshStatus};
 use milvus_refresh_operator::milvus::Milvus;
 use milvus_refresh_operator::milvus::grpc::GrpcMilvus;
 use milvus_refresh_operator::milvus::grpc::connect::ConnectOptions;
@@ -20,6 +22,8 @@ use crate::world::Stage;
 const PAUSE: Duration = Duration::from_secs(2);
 /// The deadline of its calls.
 const DEADLINE: Duration = Duration::from_secs(30);
+/// The operator's workers, by default.
+const WORKERS: usize = 16;
 
 /// A client of the Milvus at `url`.
 ///
@@ -46,30 +50,49 @@ pub async fn follow(milvus: GrpcMilvus, collection: String) -> Result<f64> {
     }
 }
 
-/// The bare API server: `writes` status writes on each refresh of the stage, `workers` objects at a time, each write with the
-/// resourceVersion of the last, and nothing else. Gives the writes per second.
+/// How a whole status is written.
+#[derive(Clone, Copy, Debug)]
+pub enum Way {
+    /// As the operator does: it is replaced where the object is still at the version that it was read at.
+    Put,
+    /// As a server-side apply of the same, which the API server merges by the fields' owners.
+    Apply,
+}
+
+/// The bare API server: `writes` status writes on each refresh of the stage, as many objects at a time as the operator has
+/// workers, each write with the resourceVersion of the last, and nothing else. Gives the writes per second.
 ///
 /// # Errors
 /// The API server refuses a write, or the stage has no finished refresh to take the status from.
-pub async fn write_statuses(stage: &Stage<'_>, writes: usize, workers: usize) -> Result<f64> {
+pub async fn write_statuses(stage: &Stage<'_>, writes: usize, way: Way) -> Result<f64> {
     let api = stage.refreshes();
-    let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
     let objects = api.list(&ListParams::default()).await?.items;
     let count = objects.len() * writes;
     let began = Instant::now();
     let work = objects.into_iter().map(|mut object| {
-        let (api, params) = (&api, &params);
+        let api = &api;
         async move {
             let name = object.name_any();
             for write in 0..writes {
-                let body = serde_json::to_vec(&body(&object, write)?)?;
-                let request = Request::new(api.resource_url()).replace_subresource("status", &name, params, body)?;
+                let body = body(&object, write)?;
+                let request = Request::new(api.resource_url());
+                let request = match way {
+                    Way::Put => {
+                        let params =
+                            PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+                        request.replace_subresource("status", &name, &params, serde_json::to_vec(&body)?)?
+                    }
+                    Way::Apply => {
+                        let params = PatchParams::apply(FIELD_MANAGER).force();
+                        request.patch_subresource("status", &name, &params, &Patch::Apply(body))?
+                    }
+                };
                 object = api.clone().into_client().request(request).await?;
             }
             anyhow::Ok(())
         }
     });
-    stream::iter(work).buffer_unordered(workers).try_for_each(async |()| Ok(())).await?;
+    stream::iter(work).buffer_unordered(WORKERS).try_for_each(async |()| Ok(())).await?;
     Ok(count as f64 / began.elapsed().as_secs_f64())
 }
 
@@ -89,6 +112,50 @@ pub async fn stream_list(stage: &Stage<'_>) -> Result<usize> {
         }
     }
     Ok(count)
+}
+
+/// The peer that claims nothing: it starts the job of each refresh as soon as it sees it, as many at a time as the operator has
+/// workers, and writes its id into the status.
+pub struct Peer<'a> {
+    stage: &'a Stage<'a>,
+    seen: BoxStream<'a, watcher::Result<watcher::Event<ExternalCollectionRefresh>>>,
+}
+
+impl<'a> Peer<'a> {
+    /// Watches the refreshes of the stage.
+    ///
+    /// # Errors
+    /// The API server does not show them.
+    pub async fn of(stage: &'a Stage<'a>) -> Result<Self> {
+        let mut seen = watcher::watcher(stage.refreshes(), watcher::Config::default().streaming_lists()).boxed();
+        while !matches!(seen.try_next().await?, Some(watcher::Event::InitDone)) {}
+        Ok(Self { stage, seen })
+    }
+
+    /// Starts the jobs of the next `count`.
+    ///
+    /// # Errors
+    /// The API server or Milvus refuses something.
+    pub async fn start(self, count: usize) -> Result<()> {
+        let milvus = milvus_client(&self.stage.milvus.url())?;
+        let (api, params) = (self.stage.refreshes(), PostParams::default());
+        let new = self.seen.applied_objects().try_filter(|object| future::ready(is_new(object))).take(count);
+        let (milvus, api, params) = (&milvus, &api, &params);
+        new.map_err(anyhow::Error::from)
+            .try_for_each_concurrent(WORKERS, |mut object| async move {
+                let job = milvus.submit("default", &object.spec.collection_name, None, DEADLINE).await?;
+                let state = Some("RefreshPending".to_owned());
+                object.status =
+                    Some(RefreshStatus { job_id: Some(job.to_string()), state, ..RefreshStatus::default() });
+                api.replace_status(&object.name_any(), params, &object).await?;
+                Ok(())
+            })
+            .await
+    }
+}
+
+fn is_new(object: &ExternalCollectionRefresh) -> bool {
+    object.status.as_ref().is_none_or(|status| status.state.is_none())
 }
 
 /// What the operator sends: the whole status and no spec. Another status each time, since a write that changes nothing would

@@ -10,6 +10,8 @@ mod reasons;
 mod results;
 mod scale;
 mod scenario;
+mod sizing;
+mod stamp;
 mod store;
 mod world;
 
@@ -23,7 +25,10 @@ use clap::{Parser, ValueEnum};
 
 use crate::results::{Findings, Row};
 use crate::scale::Scale;
-use crate::scenario::{active, burst, growth, large, neighbour, polls, rest, short, single, start, verified, watched};
+use crate::scenario::{
+    active, burst, created, crowd, growth, large, neighbour, polls, rest, short, single, start, verified, watched,
+    writes,
+};
 use crate::world::Bench;
 
 /// Measures the operator.
@@ -50,10 +55,16 @@ enum Scenario {
     Polls,
     /// Jobs of a second beside a tenant whose Milvus hangs.
     Neighbour,
+    /// From creation to start, 100 at once.
+    Created,
+    /// Status writes in two ways.
+    Writes,
     /// 1,000 refreshes of 60 s.
     Active,
     /// 1,000 refreshes whose jobs end within 2 s.
     Burst,
+    /// 1 to 10,000 active refreshes.
+    Crowd,
     /// 1,000 refreshes whose collections are checked.
     Verified,
     /// 1,000 refreshes whose sources are watched.
@@ -62,7 +73,7 @@ enum Scenario {
     LargeSource,
     /// Instant refreshes, 100 to 10,000.
     Growth,
-    /// 10,000 finished refreshes.
+    /// 100 to 100,000 finished refreshes.
     Rest,
 }
 
@@ -93,79 +104,63 @@ async fn main() -> Result<ExitCode> {
 }
 
 async fn run(bench: &Bench, only: &[Scenario]) -> Result<Findings> {
-    let wanted = |scenario| only.contains(&scenario);
     let mut findings = Findings::default();
-    if wanted(Scenario::Start) {
-        say("The program, its start, its memory when idle");
-        findings.add(start::run(bench).await.context("scenario start")?);
-    }
-    // These count or measure memory, and what each does at a time is little; together they take as long as the longest.
-    let single = async {
-        if !wanted(Scenario::Single) {
-            return Ok(Findings::default());
-        }
-        say("One refresh of 60 s");
-        single::run(bench).await.context("scenario single")
-    };
-    let few = async {
-        let mut findings = Findings::default();
-        if wanted(Scenario::Short) {
-            say("Refreshes of less than 10 s");
-            findings.add(short::run(bench).await.context("scenario short")?);
-        }
-        if wanted(Scenario::Polls) {
-            say("Milvus calls by active jobs");
-            findings.add(polls::run(bench).await.context("scenario polls")?);
-        }
-        Ok(findings)
-    };
-    let large = async {
-        if !wanted(Scenario::LargeSource) {
-            return Ok(Findings::default());
-        }
-        say("One watched source of 100,000 objects");
-        large::run(bench).await.context("scenario large-source")
-    };
-    let (single, few, large) = tokio::try_join!(single, few, large)?;
-    findings.add(single);
-    findings.add(few);
-    findings.add(large);
-    if wanted(Scenario::Neighbour) {
-        say("Jobs of a second beside a tenant whose Milvus hangs");
-        findings.add(neighbour::run(bench).await.context("scenario neighbour")?);
-    }
-    if wanted(Scenario::Active) {
-        say("1,000 refreshes of 60 s at once");
-        findings.add(active::run(bench).await.context("scenario active")?);
-    }
-    if wanted(Scenario::Burst) {
-        say("1,000 refreshes whose jobs end within 2 s");
-        findings.add(burst::run(bench).await.context("scenario burst")?);
-    }
-    if wanted(Scenario::Verified) {
-        say("1,000 refreshes at rest that are checked every ten minutes");
-        findings.add(verified::run(bench).await.context("scenario verified")?);
-    }
-    if wanted(Scenario::Watched) {
-        say("1,000 refreshes at rest whose sources are looked at every 30 s, then files in some of them");
-        findings.add(watched::run(bench).await.context("scenario watched")?);
-    }
-    let mut finished = None;
-    if wanted(Scenario::Growth) {
-        say("Instant refreshes, 100 to 10,000 at once");
-        let (found, stage) = growth::run(bench).await.context("scenario growth")?;
+    let mut tell = |found: Option<Findings>| {
+        let found = found.unwrap_or_default();
+        // What was found is not lost when something later does not work.
+        say(&page::table(&found.rows));
         findings.add(found);
-        finished = Some(stage);
-    }
-    if wanted(Scenario::Rest) {
-        say("10,000 finished refreshes");
-        let stage = match finished {
-            Some(stage) => stage,
-            None => growth::finished(bench).await.context("the refreshes of scenario rest")?,
-        };
-        findings.add(rest::run(&stage).await.context("scenario rest")?);
-    }
+    };
+    tell(wanted(only, Scenario::Start, || start::run(bench)).await?);
+    let verified = wanted(only, Scenario::Verified, || verified::prepare(bench));
+    let watched = wanted(only, Scenario::Watched, || watched::prepare(bench));
+    let (verified, watched) = tokio::try_join!(verified, watched)?;
+    // What these do at a time is little, or is compared with what happens beside it; together they take as long as the longest.
+    let little = tokio::try_join!(
+        wanted(only, Scenario::Single, || single::run(bench)),
+        wanted(only, Scenario::Short, || short::run(bench)),
+        wanted(only, Scenario::Polls, || polls::run(bench)),
+        wanted(only, Scenario::LargeSource, || large::run(bench)),
+        then(verified, verified::run),
+        then(watched.as_ref(), watched::Watched::rest),
+    )?;
+    [little.0, little.1, little.2, little.3, little.4, little.5].into_iter().for_each(&mut tell);
+    tell(then(watched, watched::Watched::files).await?);
+    tell(wanted(only, Scenario::Neighbour, || neighbour::run(bench)).await?);
+    tell(wanted(only, Scenario::Created, || created::run(bench)).await?);
+    tell(wanted(only, Scenario::Writes, || writes::run(bench)).await?);
+    tell(wanted(only, Scenario::Active, || active::run(bench)).await?);
+    tell(wanted(only, Scenario::Burst, || burst::run(bench)).await?);
+    tell(wanted(only, Scenario::Crowd, || crowd::run(bench)).await?);
+    // What rests disturbs nobody.
+    let resting = wanted(only, Scenario::Rest, || rest::prepare(bench)).await?;
+    tell(wanted(only, Scenario::Growth, || growth::run(bench)).await?);
+    tell(then(resting, rest::Resting::run).await?);
     Ok(findings)
+}
+
+/// What `work` gives, if this is to be measured.
+async fn wanted<T, F>(only: &[Scenario], scenario: Scenario, work: impl FnOnce() -> F) -> Result<Option<T>>
+where
+    F: Future<Output = Result<T>>,
+{
+    if !only.contains(&scenario) {
+        return Ok(None);
+    }
+    let what = scenario.to_possible_value().and_then(|value| value.get_help().map(ToString::to_string));
+    say(&what.unwrap_or_default());
+    work().await.map(Some).with_context(|| format!("scenario {scenario:?}"))
+}
+
+/// What `work` makes of it, if there is any.
+async fn then<T, F>(prepared: Option<T>, work: impl FnOnce(T) -> F) -> Result<Option<Findings>>
+where
+    F: Future<Output = Result<Findings>>,
+{
+    match prepared {
+        Some(prepared) => work(prepared).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 /// docs/performance.md for the whole bench at full size; else a page below target/ that is thrown away.

@@ -11,8 +11,12 @@ use anyhow::{Context, Result, bail};
 use controlplane::Process;
 use tokio::time::sleep;
 
+use crate::world::LONG;
+
 /// How often a page is asked for while something is waited for.
 const TICK: Duration = Duration::from_millis(2);
+/// The same where the time that it took does not matter.
+const PAUSE: Duration = Duration::from_millis(200);
 /// An operator that is asked to end gets this long.
 const END_LIMIT: Duration = Duration::from_secs(30);
 
@@ -71,6 +75,22 @@ impl Operator {
                 && metrics.sum("controller_runtime_active_workers", refresh) == 0.0
         })
         .await
+    }
+
+    /// Waits until so many refreshes are completed. The API server is not asked: finding the last one would cost it more than
+    /// their statuses.
+    ///
+    /// # Errors
+    /// They are not in time, or the operator does not answer.
+    pub async fn until_completed(&self, count: usize) -> Result<()> {
+        let began = Instant::now();
+        while self.metrics()?.sum("milvus_refresh_objects", r#"reason="RefreshCompleted""#) < count as f64 {
+            if began.elapsed() > LONG {
+                bail!("not all of {count} refreshes are completed\n{}", self.process.log_tail());
+            }
+            sleep(PAUSE).await;
+        }
+        Ok(())
     }
 
     /// Waits until it has listed the refreshes of so many namespaces. What is created before that costs a write more.

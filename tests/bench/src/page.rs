@@ -12,6 +12,7 @@ use crate::plot;
 use crate::reasons::reason;
 use crate::results::{Findings, Row};
 use crate::scale::Scale;
+use crate::sizing;
 
 const METHOD: &str = include_str!("method.md");
 
@@ -55,6 +56,7 @@ fn page(findings: &Findings, pictures: &str, scale: Scale, took: Duration) -> St
             let _ = writeln!(page, "- **{}**: {}", row.what, reason(row.id).unwrap_or("not explained yet."));
         }
     }
+    page += &sizing::section(findings);
     page += "\n## Curves\n";
     for curve in &findings.curves {
         let _ = writeln!(page, "\n![{}]({pictures}/{}.svg)", curve.title, curve.id);

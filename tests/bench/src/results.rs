@@ -41,23 +41,29 @@ pub const ORDER: &[&str] = &[
     "writes-short",
     "writes-single",
     "writes-many",
-    "idle-calls",
     "polls-flat",
     "polls-lists",
     "polls-ratio",
+    "crowd-polls",
     "delay-short",
     "delay-many-median",
     "delay-many-p99",
     "burst-median",
     "burst-p99",
     "burst-bare",
+    "crowd-median",
+    "crowd-p99",
+    "created-median",
+    "created-p99",
     "neighbour",
     "rate",
+    "put",
     "cold-start",
     "cold-start-calls",
     "cold-start-api-cpu",
     "cold-start-writes",
     "cold-start-scheduled",
+    "idle-calls",
     "idle-calls-scheduled",
     "idle-wakeups",
     "idle-cpu",
@@ -72,13 +78,16 @@ pub const ORDER: &[&str] = &[
     "watch-neighbour",
     "rss-idle",
     "rss-finished",
-    "rss-history",
+    "rss-most",
     "rss-object",
+    "rss-history",
     "rss-active",
+    "rss-crowd",
     "watch-memory",
     "large-memory",
     "large-time",
     "cpu",
+    "crowd-cpu",
     "api-cpu-short",
     "api-cpu-many",
     "cost-calls",
@@ -112,6 +121,27 @@ pub struct Curve {
     pub series: Vec<Series>,
 }
 
+/// What the sizing table is computed from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// The memory of an operator without refreshes, in MiB.
+    IdleMemory,
+    /// That of a finished refresh, in KiB.
+    ObjectMemory,
+    /// That of an active one, in KiB.
+    ActiveMemory,
+    /// The CPU for a run of 60 s, in milliseconds.
+    RunCpu,
+    /// The API server's CPU for it, in milliseconds.
+    RunApiServerCpu,
+    /// The requests to the API server for it.
+    RunRequests,
+    /// The Milvus calls for it, but those that follow its job.
+    RunMilvusCalls,
+    /// The Milvus calls a second that follow jobs, however many.
+    FollowingCalls,
+}
+
 /// What one scenario has found.
 #[derive(Debug, Default)]
 pub struct Findings {
@@ -119,6 +149,8 @@ pub struct Findings {
     pub rows: Vec<Row>,
     /// Its pictures.
     pub curves: Vec<Curve>,
+    /// What it gives to the sizing table.
+    pub facts: Vec<(Fact, f64)>,
 }
 
 impl Findings {
@@ -126,6 +158,12 @@ impl Findings {
     pub fn add(&mut self, other: Self) {
         self.rows.extend(other.rows);
         self.curves.extend(other.curves);
+        self.facts.extend(other.facts);
+    }
+
+    /// What was measured of it.
+    pub fn fact(&self, fact: Fact) -> Option<f64> {
+        self.facts.iter().find(|(known, _)| *known == fact).map(|(_, value)| *value)
     }
 
     /// Brings the rows into the order of the table.

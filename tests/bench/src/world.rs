@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::runtime::wait::await_condition;
 use kube::{Api, Client, Config, ResourceExt};
-use milvus_refresh_operator::api::{ExternalCollectionRefresh, MilvusConnection};
+use milvus_refresh_operator::api::{ExternalCollectionRefresh, MilvusConnection, RefreshStatus};
 use milvus_refresh_operator::milvus::Milvus as _;
 use milvus_simulator::{CollectionSpec, Plan, Settings, Simulator};
 use serde_json::{Value, json};
@@ -28,7 +29,7 @@ use crate::store::{self, Store};
 /// Far more than any single wait takes.
 pub const LONG: Duration = Duration::from_secs(300);
 /// Creations at the same time.
-const CREATORS: usize = 64;
+pub const CREATORS: usize = 64;
 /// Other writes of the bench at the same time.
 pub const WRITERS: usize = 32;
 /// How many objects are listed at a time.
@@ -47,6 +48,8 @@ pub struct Bench {
     kubeconfig: PathBuf,
     /// What has been read of the audit log, and up to where.
     audit: Mutex<(Vec<AuditLine>, u64)>,
+    /// How many uids were given.
+    uids: AtomicU32,
 }
 
 impl Bench {
@@ -69,7 +72,15 @@ impl Bench {
         let file = Kubeconfig::read_from(control_plane.kubeconfig())?;
         let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?;
         let client = Client::try_from(config)?;
-        Ok(Self { control_plane, client, scale, program, kubeconfig, audit: Mutex::default() })
+        Ok(Self {
+            control_plane,
+            client,
+            scale,
+            program,
+            kubeconfig,
+            audit: Mutex::default(),
+            uids: AtomicU32::default(),
+        })
     }
 
     /// A namespace of this name with a simulator and a connection to it.
@@ -108,6 +119,11 @@ impl Bench {
         Operator::start(&self.program, &self.kubeconfig, namespaces, self.control_plane.folder())
     }
 
+    /// A uid that no object has.
+    pub fn uid(&self) -> String {
+        format!("be9c4000-0000-4000-8000-{:012x}", self.uids.fetch_add(1, Ordering::Relaxed))
+    }
+
     /// What operators have asked in `namespace` so far, in the order of the requests' ends.
     ///
     /// # Errors
@@ -133,6 +149,16 @@ pub async fn simulator() -> Result<Simulator> {
 /// The names of `count` objects, and of their collections.
 pub fn names(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("c{number:05}")).collect()
+}
+
+fn refreshes(names: &[String], spec: impl Fn(&str) -> Value) -> Result<Vec<ExternalCollectionRefresh>> {
+    let objects = names.iter().map(|name| {
+        Ok(serde_json::from_value(json!({
+            "apiVersion": "milvus-refresh.dev/v1alpha1", "kind": "ExternalCollectionRefresh",
+            "metadata": { "name": name }, "spec": spec(name),
+        }))?)
+    });
+    objects.collect()
 }
 
 /// Where a scenario plays.
@@ -199,10 +225,18 @@ impl Stage<'_> {
     /// # Errors
     /// The API server refuses one.
     pub async fn create(&self, names: &[String], plan: &Plan) -> Result<()> {
+        self.create_all(&self.objects(names, plan)?).await
+    }
+
+    /// A collection of each name, and the refreshes of them, which are not created.
+    ///
+    /// # Errors
+    /// None of itself.
+    pub fn objects(&self, names: &[String], plan: &Plan) -> Result<Vec<ExternalCollectionRefresh>> {
         for name in names {
             self.milvus.create_collection(name, plan.clone());
         }
-        self.create_refreshes(names, |name| json!({ "collectionName": name })).await
+        refreshes(names, |name| json!({ "collectionName": name }))
     }
 
     /// The same over sources of so many `objects` each, which are watched so, with jobs that take no time.
@@ -214,24 +248,41 @@ impl Stage<'_> {
             let collection = CollectionSpec::external(name, Plan::completes_in(Duration::ZERO));
             self.milvus.create(CollectionSpec { source: store::source(objects, name), ..collection });
         }
-        self.create_refreshes(names, |name| json!({ "collectionName": name, "watch": watch })).await
+        self.create_all(&refreshes(names, |name| json!({ "collectionName": name, "watch": watch }))?).await
     }
 
-    async fn create_refreshes(&self, names: &[String], spec: impl Fn(&str) -> Value) -> Result<()> {
-        let objects = names.iter().map(|name| {
-            serde_json::from_value(json!({
-                "apiVersion": "milvus-refresh.dev/v1alpha1", "kind": "ExternalCollectionRefresh",
-                "metadata": { "name": name }, "spec": spec(name),
-            }))
-        });
-        let objects: Vec<ExternalCollectionRefresh> = objects.collect::<Result<_, _>>()?;
+    async fn create_all(&self, objects: &[ExternalCollectionRefresh]) -> Result<()> {
         let (api, params) = (self.refreshes(), PostParams::default());
         let creations = objects.iter().map(|object| api.create(&params, object));
         stream::iter(creations).buffer_unordered(CREATORS).try_for_each(async |_| Ok(())).await?;
         Ok(())
     }
 
-    /// Waits until all refreshes are completed.
+    /// A refresh of this name with these `fields` in its spec, once an operator has brought its status to where `is_there`
+    /// holds and has ended.
+    ///
+    /// # Errors
+    /// It does not get there in time.
+    pub async fn bring(
+        &self,
+        name: &str,
+        fields: Value,
+        plan: &Plan,
+        is_there: impl Fn(&RefreshStatus) -> bool,
+    ) -> Result<ExternalCollectionRefresh> {
+        let operator = self.operator().await?;
+        self.milvus.create_collection(name, plan.clone());
+        let mut spec = json!({ "collectionName": name });
+        if let (Some(spec), Value::Object(fields)) = (spec.as_object_mut(), fields) {
+            spec.extend(fields);
+        }
+        self.create_all(&refreshes(&[name.to_owned()], |_| spec.clone())?).await?;
+        self.until_all("brought there", |object| object.status.as_ref().is_some_and(&is_there)).await?;
+        operator.end()?;
+        Ok(self.refreshes().get(name).await?)
+    }
+
+    /// Waits until all refreshes are completed, of which there are few.
     ///
     /// # Errors
     /// They are not within `limit`.
@@ -307,6 +358,14 @@ impl Stage<'_> {
         self.until_all("fresh", is_fresh).await
     }
 
+    /// How many requests of operators `of` holds for.
+    ///
+    /// # Errors
+    /// The audit log cannot be read.
+    pub fn requests(&self, of: impl Fn(&AuditLine) -> bool) -> Result<usize> {
+        Ok(self.bench.asked(&self.namespace)?.iter().filter(|line| of(line)).count())
+    }
+
     /// The status writes that the API server has taken for refreshes.
     ///
     /// # Errors
@@ -318,15 +377,21 @@ impl Stage<'_> {
         Ok(lines)
     }
 
+    /// When the last status write of each refresh was taken.
+    ///
+    /// # Errors
+    /// The audit log cannot be read.
+    pub fn told(&self) -> Result<HashMap<String, Timestamp>> {
+        let told = self.writes()?.into_iter().map(|line| Ok((line.name, line.ended.parse()?)));
+        told.collect()
+    }
+
     /// For each refresh the time from the end of its job in Milvus to its last status write, in seconds, sorted.
     ///
     /// # Errors
     /// Milvus or the audit log cannot be asked.
     pub async fn delays(&self) -> Result<Vec<f64>> {
-        let mut told = HashMap::new();
-        for line in self.writes()? {
-            told.insert(line.name, line.ended.parse::<Timestamp>()?);
-        }
+        let told = self.told()?;
         let jobs = milvus_client(&self.milvus.url())?.list_all(&|_| true).await?;
         let delays = jobs.iter().filter_map(|job| {
             let ended = job.end_time?;

@@ -234,6 +234,11 @@ impl Simulator {
         self.0.lock().journal.calls()
     }
 
+    /// What Milvus' clock says at this moment of the journal, in milliseconds since 1970, as in its answers.
+    pub fn unix_ms(&self, at: Duration) -> i64 {
+        self.0.clock.unix_ms(at)
+    }
+
     /// How often a method was called, with whatever outcome.
     pub fn calls(&self, method: Method) -> usize {
         self.0.lock().journal.count(method)

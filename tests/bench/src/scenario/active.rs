@@ -3,14 +3,13 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use futures::FutureExt;
 use milvus_simulator::Plan;
 use tokio::time::sleep;
 
-use crate::operator::cpu;
-use crate::results::{Curve, Findings, Row, Series, mib, percentile};
+use crate::operator;
+use crate::results::{Curve, Fact, Findings, Row, Series, mib, percentile};
 use crate::scenario::short::distribution;
-use crate::world::{Bench, LONG, names};
+use crate::world::{Bench, names};
 
 /// Rows `writes-many`, `delay-many-*`, `rss-active`, `cpu`, `api-cpu-many`.
 ///
@@ -21,7 +20,7 @@ pub async fn run(bench: &Bench) -> Result<Findings> {
     let operator = stage.operator().await?;
     let names = names(bench.scale.count(1000));
     let api_server = bench.control_plane.api_server_pid().context("the API server has ended")?;
-    let before = (operator.cpu()?, cpu(api_server)?);
+    let before = (operator.cpu()?, operator::cpu(api_server)?);
     let began = Instant::now();
     let longest = bench.scale.time(Duration::from_secs(70));
     let mut memory = Vec::new();
@@ -29,16 +28,18 @@ pub async fn run(bench: &Bench) -> Result<Findings> {
     let work = async {
         stage.create(&names, &Plan::completes_in(longest.mul_f64(6.0 / 7.0)).jittered(1.0 / 6.0)).await?;
         sleep(longest).await;
-        stage.until_completed(LONG).await
+        operator.until_completed(names.len()).await
     };
-    let mut work = Box::pin(work.fuse());
-    loop {
-        tokio::select! {
-            done = &mut work => break done?,
-            () = sleep(Duration::from_secs(1)) => memory.push((began.elapsed().as_secs_f64(), mib(operator.rss()?))),
+    {
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => break done?,
+                () = sleep(Duration::from_secs(1)) => memory.push((began.elapsed().as_secs_f64(), mib(operator.rss()?))),
+            }
         }
     }
-    let used = (operator.cpu()?.saturating_sub(before.0), cpu(api_server)?.saturating_sub(before.1));
+    let used = (operator.cpu()?.saturating_sub(before.0), operator::cpu(api_server)?.saturating_sub(before.1));
     operator.end()?;
 
     let delays = stage.delays().await?;
@@ -47,7 +48,10 @@ pub async fn run(bench: &Bench) -> Result<Findings> {
     let peak = memory.iter().map(|(_, rss)| *rss).fold(0.0, f64::max);
     let share = used.0.as_secs_f64() / used.1.as_secs_f64();
     let api = used.1.as_secs_f64() * 1000.0 / names.len() as f64;
+    let requests = stage.requests(|line| line.verb != "watch")? as f64 / names.len() as f64;
+    let cpu = used.0.as_secs_f64() * 1000.0 / names.len() as f64;
     Ok(Findings {
+        facts: vec![(Fact::RunCpu, cpu), (Fact::RunApiServerCpu, api), (Fact::RunRequests, requests)],
         rows: vec![
             Row::new(
                 "writes-many",

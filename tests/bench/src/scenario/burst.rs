@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use milvus_simulator::{Outcome, Plan};
 use tokio::time::{sleep, sleep_until, timeout};
 
-use crate::bare;
+use crate::bare::{self, Way};
 use crate::operator::cpu;
 use crate::results::{Findings, Row, percentile};
 use crate::world::{Bench, LONG, names};
@@ -15,8 +15,6 @@ use crate::world::{Bench, LONG, names};
 const RUNS: Duration = Duration::from_secs(20);
 /// From the end of the first job to that of the last.
 const BURST: Duration = Duration::from_secs(2);
-/// As many writes at a time as the operator has workers.
-const WORKERS: usize = 16;
 
 /// Rows `burst-*` and `api-cpu-short`.
 ///
@@ -38,13 +36,13 @@ pub async fn run(bench: &Bench) -> Result<Findings> {
         sleep_until(ends + BURST.mul_f64(number as f64 / jobs.len() as f64)).await;
         stage.milvus.finish_job(*job, Outcome::Complete);
     }
-    stage.until_completed(LONG).await?;
+    operator.until_completed(names.len()).await?;
     let used = cpu(api_server)?.saturating_sub(before).as_secs_f64() * 1000.0 / names.len() as f64;
     operator.end()?;
 
     let delays = stage.delays().await?;
     let (median, p99) = (percentile(&delays, 0.5), percentile(&delays, 0.99));
-    let bare = names.len() as f64 / bare::write_statuses(&stage, 1, WORKERS).await?;
+    let bare = names.len() as f64 / bare::write_statuses(&stage, 1, Way::Put).await?;
     Ok(Findings {
         rows: vec![
             Row::new(
@@ -70,6 +68,6 @@ pub async fn run(bench: &Bench) -> Result<Findings> {
                 used <= 16.0,
             ),
         ],
-        curves: Vec::new(),
+        ..Findings::default()
     })
 }

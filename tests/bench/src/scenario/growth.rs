@@ -6,14 +6,12 @@ use anyhow::{Context, Result};
 use jiff::Timestamp;
 use milvus_simulator::{Fault, Method, Plan};
 
-use crate::bare;
-use crate::results::{Curve, Findings, Row, Series};
-use crate::world::{Bench, LONG, Stage, names};
+use crate::bare::{self, Way};
+use crate::results::{Curve, Fact, Findings, Row, Series};
+use crate::world::{Bench, Stage, names};
 
 /// How many refreshes, at full size.
 const SIZES: [usize; 3] = [100, 1000, 10_000];
-/// The operator's default, and so also the bare writer's.
-const WORKERS: usize = 16;
 /// The status writes of an instant refresh: claim, job, result.
 const WRITES: usize = 3;
 
@@ -29,22 +27,21 @@ struct Cost {
     rate: f64,
 }
 
-/// Rows `rate` and `cost-*`. Leaves the stage of the largest size, with all its finished refreshes.
+/// Rows `rate` and `cost-*`.
 ///
 /// # Errors
 /// Something does not work.
-pub async fn run(bench: &Bench) -> Result<(Findings, Stage<'_>)> {
+pub async fn run(bench: &Bench) -> Result<Findings> {
     let sizes = SIZES.map(|size| bench.scale.count(size));
     let mut costs = Vec::new();
     let mut bare_rate = 0.0;
     for size in sizes.into_iter().take(2) {
         let (stage, cost) = instant(bench, size).await?;
-        bare_rate = bare::write_statuses(&stage, WRITES, WORKERS).await?;
+        bare_rate = bare::write_statuses(&stage, WRITES, Way::Put).await?;
         costs.push(cost);
     }
     let rate = costs.last().context("nothing was measured")?.rate;
-    let (stage, cost) = instant(bench, sizes.into_iter().max().unwrap_or_default()).await?;
-    costs.push(cost);
+    costs.push(instant(bench, sizes.into_iter().max().unwrap_or_default()).await?.1);
     let mut findings = findings(&costs);
     let ratio = rate / bare_rate;
     findings.rows.push(Row::new(
@@ -54,16 +51,7 @@ pub async fn run(bench: &Bench) -> Result<(Findings, Stage<'_>)> {
         format!("{ratio:.2} ({rate:.0} to {bare_rate:.0})"),
         ratio >= 0.7,
     ));
-    Ok((findings, stage))
-}
-
-/// Finished refreshes of the largest size, for who needs nothing else.
-///
-/// # Errors
-/// Something does not work.
-pub async fn finished(bench: &Bench) -> Result<Stage<'_>> {
-    let largest = SIZES.into_iter().max().unwrap_or_default();
-    Ok(instant(bench, bench.scale.count(largest)).await?.0)
+    Ok(findings)
 }
 
 /// Creates `count` refreshes while Milvus holds its answers, so that the operator meets all of them at once.
@@ -75,7 +63,7 @@ async fn instant(bench: &Bench, count: usize) -> Result<(Stage<'_>, Cost)> {
     stage.create(&names(count), &Plan::completes_in(Duration::ZERO)).await?;
     stage.milvus.clear_faults();
     stage.milvus.release();
-    stage.until_completed(LONG).await?;
+    operator.until_completed(count).await?;
     let cpu = operator.cpu()?.saturating_sub(before);
     operator.end()?;
 
@@ -107,7 +95,9 @@ fn findings(costs: &[Cost]) -> Findings {
     };
     let curve =
         |name, cost: fn(&Cost) -> f64| Series { name, points: costs.iter().map(|it| (it.objects, cost(it))).collect() };
+    let calls = costs.last().map_or(0.0, |cost| cost.milvus);
     Findings {
+        facts: vec![(Fact::RunMilvusCalls, calls)],
         rows: vec![
             row("cost-calls", "API calls per refresh by the number of refreshes", |cost| cost.api),
             row("cost-milvus", "Milvus calls per refresh", |cost| cost.milvus),

@@ -40,7 +40,7 @@ pub async fn run(bench: &Bench) -> Result<Findings> {
                 format!("{:.2} s to {:.3} s", large.1, small.1),
             ),
         ],
-        curves: Vec::new(),
+        ..Findings::default()
     })
 }
 

@@ -2,6 +2,8 @@
 
 pub mod active;
 pub mod burst;
+pub mod created;
+pub mod crowd;
 pub mod growth;
 pub mod large;
 pub mod neighbour;
@@ -12,3 +14,4 @@ pub mod single;
 pub mod start;
 pub mod verified;
 pub mod watched;
+pub mod writes;

@@ -41,7 +41,7 @@ pub async fn run(bench: &Bench) -> Result<Findings> {
             format!("{ratio:.2} ({disturbed:.2} s to {undisturbed:.2} s)"),
             ratio <= 2.0,
         )],
-        curves: Vec::new(),
+        ..Findings::default()
     })
 }
 

@@ -110,6 +110,7 @@ fn findings(steps: &[Step]) -> Findings {
             y: ("calls a second", true),
             series: vec![curve("operator", |step| step.operator), curve("bare client", |step| step.bare)],
         }],
+        ..Findings::default()
     }
 }
 

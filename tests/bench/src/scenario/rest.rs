@@ -1,123 +1,264 @@
-//! Ten thousand finished refreshes, then with a schedule each: starting with them, resting with them, keeping them.
+//! A hundred to a hundred thousand finished refreshes, and others with schedules or full histories: starting with them, resting
+//! with them, keeping them.
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use controlplane::AuditLine;
-use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use kube::ResourceExt;
-use kube::api::PostParams;
 use milvus_refresh_operator::api::{ExternalCollectionRefresh, PastRun};
-use serde_json::json;
+use milvus_simulator::Plan;
+use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::bare;
 use crate::operator::{Operator, cpu};
-use crate::results::{Findings, Row, mib, percentile};
-use crate::world::{LONG, Stage, WRITERS};
+use crate::results::{Curve, Fact, Findings, Row, Series, mib, percentile};
+use crate::stamp::Stamp;
+use crate::world::{Bench, LONG, Stage, names};
 
-/// Starts that are measured; the median counts.
+/// Finished refreshes that rest.
+const SIZES: [usize; 3] = [100, 1000, LARGE];
+const LARGE: usize = 10_000;
+/// So many are kept at last: with them the API server is slow in whatever else it does.
+const MOST: usize = 100_000;
+/// Starts and lists that are measured; the median counts. With the most there is one.
 const STARTS: usize = 3;
 /// How long nothing must happen.
 const REST: Duration = Duration::from_secs(60);
 /// The most runs that a status remembers.
 const HISTORY: i64 = 10;
 
-/// Rows `cold-start*`, `idle-*`, `rss-finished`, `rss-history`, `rss-object`.
+/// Refreshes at rest, and the operator that was the last to start with them.
+struct Held<'a> {
+    stage: Stage<'a>,
+    operator: Operator,
+    count: usize,
+    /// Bare streamed lists.
+    lists: Times,
+    /// Starts until settled.
+    starts: Times,
+    /// Requests of a start.
+    requests: f64,
+}
+
+/// How long the same took, several times.
+struct Times {
+    /// Seconds, from the shortest to the longest.
+    seconds: Vec<f64>,
+    /// Seconds of the API server's CPU, on average.
+    api_server: f64,
+}
+
+/// What an operator has used.
+struct Used {
+    cpu: Duration,
+    wakeups: u64,
+    calls: usize,
+}
+
+/// All of them, from the time on when nothing must happen any more.
+pub struct Resting<'a> {
+    bench: &'a Bench,
+    held: Vec<Held<'a>>,
+    scheduled: Held<'a>,
+    told: Held<'a>,
+    /// How many are to be kept at last.
+    most: (Stamp, usize),
+    /// The memory of an operator without any, in bytes.
+    none: u64,
+    since: Instant,
+    /// Of `held` and of `scheduled`.
+    before: Vec<Used>,
+}
+
+/// Starts operators with them.
 ///
 /// # Errors
 /// Something does not work.
-pub async fn run(stage: &Stage<'_>) -> Result<Findings> {
-    let api_server = stage.bench.control_plane.api_server_pid().context("the API server has ended")?;
-    let mut count = 0;
-    let mut lists = Vec::new();
-    let listing = cpu(api_server)?;
-    for _ in 0..STARTS {
-        let began = Instant::now();
-        count = bare::stream_list(stage).await?;
-        lists.push(began.elapsed().as_secs_f64());
+pub async fn prepare(bench: &Bench) -> Result<Resting<'_>> {
+    let empty = bench.stage("rest-empty").await?;
+    let idle = empty.operator().await?;
+    let plain = finished(bench, "finished", json!({})).await?;
+    let stamp = Stamp::of(plain.clone())?;
+    let mut held = Vec::new();
+    for size in SIZES.map(|size| bench.scale.count(size)) {
+        held.push(hold(bench, &format!("rest-{size}"), &stamp, size, STARTS).await?);
     }
-    lists.sort_by(f64::total_cmp);
-    let listing = cpu(api_server)?.saturating_sub(listing).as_secs_f64();
+    let month = Timestamp::now().to_zoned(TimeZone::UTC).month();
+    let in_months = json!({ "schedule": { "cron": format!("0 0 1 {} *", (month + 5) % 12 + 1) } });
+    let noted = Stamp::of(finished(bench, "noted", in_months).await?)?;
+    let size = bench.scale.count(LARGE);
+    let scheduled = hold(bench, "rest-scheduled", &noted, size, STARTS).await?;
+    let told = hold(bench, "rest-told", &Stamp::of(with_history(plain))?, size, 1).await?;
+    let most = (stamp, bench.scale.count(MOST));
+    let none = idle.rss()?;
+    idle.end()?;
+    let since = Instant::now();
+    let before = held.iter().chain([&scheduled]).map(Held::used).collect::<Result<_>>()?;
+    Ok(Resting { bench, held, scheduled, told, most, none, since, before })
+}
 
-    let (writes, before) = (count_calls(stage, is_write)?, count_calls(stage, |_| true)?);
-    let starting = cpu(api_server)?;
-    let (operator, starts) = measured_starts(stage, count).await?;
-    let starting = cpu(api_server)?.saturating_sub(starting).as_secs_f64();
+impl Resting<'_> {
+    /// Rows `cold-start*`, `idle-*`, `rss-idle`, `rss-finished`, `rss-most`, `rss-history`, `rss-object`. Others can be
+    /// measured between the preparation and this; it waits until they have rested for a minute.
+    ///
+    /// # Errors
+    /// Something does not work.
+    pub async fn run(self) -> Result<Findings> {
+        let Self { bench, mut held, scheduled, told, most, none, since, before } = self;
+        sleep(bench.scale.time(REST).saturating_sub(since.elapsed())).await;
+        let rested = since.elapsed();
+        let after: Vec<_> = held.iter().chain([&scheduled]).map(Held::used).collect::<Result<_>>()?;
+        let used: Vec<_> = before.into_iter().zip(after).map(|(before, after)| after.since(&before)).collect();
+        let written = (large(&held)?.stage.requests(is_write)?, scheduled.stage.requests(is_write)?);
+        let mut findings = at_rest(&used, written, rested)?;
+        held.push(hold(bench, "rest-most", &most.0, most.1, 1).await?);
+        findings.add(memory(&held, &told, none)?);
+        findings.add(cold_starts(&held, &scheduled)?);
+        for held in held.into_iter().chain([scheduled, told]) {
+            held.operator.end()?;
+        }
+        Ok(findings)
+    }
+}
+
+/// A finished refresh with these fields in its spec, which an operator has taken note of.
+///
+/// # Errors
+/// Something does not work.
+pub async fn finished(bench: &Bench, stage: &str, fields: Value) -> Result<ExternalCollectionRefresh> {
+    let is_scheduled = fields.get("schedule").is_some();
+    let stage = bench.stage(stage).await?;
+    stage
+        .bring("pattern", fields, &Plan::completes_in(Duration::ZERO), |status| {
+            let noted = status.schedule.as_ref().is_some_and(|schedule| schedule.next_schedule_time.is_some());
+            status.state.as_deref() == Some("RefreshCompleted") && noted == is_scheduled
+        })
+        .await
+}
+
+/// The same with as many past runs as a status can hold.
+fn with_history(mut object: ExternalCollectionRefresh) -> ExternalCollectionRefresh {
+    if let Some(status) = &mut object.status {
+        let past = status.history.first().cloned().unwrap_or_default();
+        status.history = (1..=HISTORY).rev().map(|number| PastRun { number, ..past.clone() }).collect();
+    }
+    object
+}
+
+/// Puts `count` copies there, lists them and starts operators with them, one after the other.
+async fn hold<'a>(bench: &'a Bench, name: &str, stamp: &Stamp, count: usize, starts: usize) -> Result<Held<'a>> {
+    let stage = bench.stage(name).await?;
+    stamp.put(&stage, &names(count), |_| Vec::new()).await?;
+    let lists = times(bench, starts, async || {
+        let began = Instant::now();
+        let listed = bare::stream_list(&stage).await?;
+        if listed != count {
+            bail!("the API server shows {listed} of {count} refreshes in {name}");
+        }
+        Ok(began.elapsed())
+    });
+    let lists = lists.await?;
+    let mut running = None;
+    let starting = times(bench, starts, async || {
+        if let Some(last) = running.take() {
+            Operator::end(last)?;
+        }
+        let mut operator = stage.spawn()?;
+        let took = operator.until_settled(count, LONG).await?;
+        running = Some(operator);
+        Ok(took)
+    });
+    let starting = starting.await?;
     // The last one's watches are not told before they end.
-    let ended = count_calls(stage, |_| true)?.saturating_sub(before);
-    let a_start = ended as f64 / (STARTS - 1) as f64;
-    let settled = calls(stage)?;
-    let empty = stage.bench.stage(&format!("{}-beside", stage.namespace)).await?;
-    let beside = empty.operator().await?;
-    let (cpu_before, switches) = (operator.cpu()?, operator.switches()?);
-    let rest = stage.bench.scale.time(REST);
-    sleep(rest).await;
-    let rested = rest.as_secs_f64();
-    let cpu_at_rest = operator.cpu()?.saturating_sub(cpu_before).as_secs_f64() * 600.0 / rested;
-    let wakeups = operator.switches()?.saturating_sub(switches) as f64 / rested;
-    let idle = calls(stage)?.saturating_sub(settled);
-    let writes = count_calls(stage, is_write)?.saturating_sub(writes);
-    let (finished, none) = (operator.rss()?, beside.rss()?);
-    operator.end()?;
-    beside.end()?;
+    let requests = stage.requests(|_| true)? as f64 / starts.saturating_sub(1).max(1) as f64;
+    let operator = running.context("no operator was started")?;
+    Ok(Held { stage, operator, count, lists, starts: starting, requests })
+}
 
-    schedule(stage, count).await?;
-    let written = count_calls(stage, is_write)?;
-    let (operator, scheduled) = measured_starts(stage, count).await?;
-    let settled = calls(stage)?;
-    sleep(stage.bench.scale.time(REST)).await;
-    let idle_scheduled = calls(stage)?.saturating_sub(settled);
-    let written = count_calls(stage, is_write)?.saturating_sub(written);
-    operator.end()?;
+/// How long so many of these take.
+async fn times(bench: &Bench, count: usize, mut work: impl AsyncFnMut() -> Result<Duration>) -> Result<Times> {
+    let api_server = bench.control_plane.api_server_pid().context("the API server has ended")?;
+    let before = cpu(api_server)?;
+    let mut seconds = Vec::new();
+    for _ in 0..count {
+        seconds.push(work().await?.as_secs_f64());
+    }
+    seconds.sort_by(f64::total_cmp);
+    let used = cpu(api_server)?.saturating_sub(before).as_secs_f64();
+    Ok(Times { seconds, api_server: used / count as f64 })
+}
 
-    fill_histories(stage, stage.list().await?).await?;
-    let (operator, _) = start(stage, count).await?;
-    sleep(Duration::from_secs(5)).await;
-    let full = operator.rss()?;
-    operator.end()?;
+impl Held<'_> {
+    fn used(&self) -> Result<Used> {
+        // Before a watch is opened, which is every five minutes, the cluster is asked for its version.
+        let calls = self.stage.requests(|line| line.verb != "watch" && !line.uri.ends_with("?limit=1"))?;
+        Ok(Used { cpu: self.operator.cpu()?, wakeups: self.operator.switches()?, calls })
+    }
 
-    let beyond = percentile(&starts, 0.5) - percentile(&lists, 0.5);
-    let beyond_scheduled = percentile(&scheduled, 0.5) - percentile(&lists, 0.5);
-    let each = |rss: u64| rss.saturating_sub(none) as f64 / count as f64 / 1024.0;
+    fn start(&self) -> f64 {
+        percentile(&self.starts.seconds, 0.5)
+    }
+
+    fn list(&self) -> f64 {
+        percentile(&self.lists.seconds, 0.5)
+    }
+}
+
+impl Used {
+    fn since(&self, before: &Self) -> Self {
+        Self {
+            cpu: self.cpu.saturating_sub(before.cpu),
+            wakeups: self.wakeups.saturating_sub(before.wakeups),
+            calls: self.calls.saturating_sub(before.calls),
+        }
+    }
+}
+
+/// Whether it is a write of a refresh or of its status.
+fn is_write(line: &AuditLine) -> bool {
+    line.resource == "externalcollectionrefreshes" && !["get", "list", "watch"].contains(&line.verb.as_str())
+}
+
+/// The one with ten thousand of all sizes, or of what belongs to them.
+fn large<T>(of: &[T]) -> Result<&T> {
+    let index = SIZES.iter().position(|size| *size == LARGE);
+    index.and_then(|index| of.get(index)).context("there is none of ten thousand")
+}
+
+fn cold_starts(held: &[Held<'_>], scheduled: &Held<'_>) -> Result<Findings> {
+    let of = large(held)?;
+    let beyond = of.start() - of.list();
+    let beyond_scheduled = scheduled.start() - of.list();
+    let part = of.starts.api_server / of.lists.api_server;
+    let curve = |name, value: fn(&Held<'_>) -> f64| Series {
+        name,
+        points: held.iter().map(|held| (held.count as f64, value(held))).collect(),
+    };
     Ok(Findings {
         rows: vec![
-            Row::new(
-                "idle-calls",
-                "API calls but watches while 10,000 finished objects rest for 60 s",
-                "0",
-                idle.to_string(),
-                idle == 0,
-            ),
             Row::new(
                 "cold-start",
                 "start with 10,000 finished objects until settled",
                 "<= 0.3 s beyond a bare streamed list",
-                format!("{beyond:.2} s beyond ({:.2} s to {:.2} s)", percentile(&starts, 0.5), percentile(&lists, 0.5)),
+                format!("{beyond:.2} s beyond ({:.2} s to {:.2} s)", of.start(), of.list()),
                 beyond <= 0.3,
             ),
             Row::new(
                 "cold-start-calls",
                 "requests of such a start for what is in its namespace, but the lease",
                 "<= 4",
-                format!("{a_start:.1}"),
-                a_start <= 4.0,
+                format!("{:.1}", of.requests),
+                of.requests <= 4.0,
             ),
             Row::new(
                 "cold-start-api-cpu",
                 "API server's CPU for such a start",
                 "<= 1.1 of the bare list's",
-                format!("{:.2} ({starting:.2} s to {listing:.2} s for {STARTS})", starting / listing),
-                starting <= 1.1 * listing,
-            ),
-            Row::new(
-                "cold-start-writes",
-                "writes of such a start and the rest after it",
-                "0",
-                writes.to_string(),
-                writes == 0,
+                format!("{part:.2} ({:.2} s to {:.2} s)", of.starts.api_server, of.lists.api_server),
+                part <= 1.1,
             ),
             Row::new(
                 "cold-start-scheduled",
@@ -126,19 +267,58 @@ pub async fn run(stage: &Stage<'_>) -> Result<Findings> {
                 format!("{beyond_scheduled:.2} s beyond"),
                 beyond_scheduled <= 0.5,
             ),
+        ],
+        curves: vec![
+            Curve {
+                id: "cold-start",
+                title: "A start by finished objects: until settled, and a bare streamed list of them",
+                x: ("objects", true),
+                y: ("seconds", true),
+                series: vec![curve("operator", |held| held.start()), curve("bare list", |held| held.list())],
+            },
+            Curve {
+                id: "cold-start-api-cpu",
+                title: "The API server's CPU for a start by finished objects",
+                x: ("objects", true),
+                y: ("seconds", true),
+                series: vec![
+                    curve("operator", |held| held.starts.api_server),
+                    curve("bare list", |held| held.lists.api_server),
+                ],
+            },
+        ],
+        ..Findings::default()
+    })
+}
+
+/// What was used by those of each size and then by the scheduled ones, and what ten thousand of either have written.
+fn at_rest(used: &[Used], (written, scheduled): (usize, usize), rest: Duration) -> Result<Findings> {
+    let of = large(used)?;
+    let calls_scheduled = used.last().map_or(0, |used| used.calls);
+    let wakeups = of.wakeups as f64 / rest.as_secs_f64();
+    let cpu = of.cpu.as_secs_f64() * 600.0 / rest.as_secs_f64();
+    Ok(Findings {
+        rows: vec![
             Row::new(
-                "idle-calls-scheduled",
-                "API calls but watches while these rest for 60 s, and writes from their start on",
-                "0; 0",
-                format!("{idle_scheduled}; {written}"),
-                idle_scheduled == 0 && written == 0,
+                "idle-calls",
+                "API calls but watches while 10,000 finished objects rest for a minute or longer",
+                "0",
+                of.calls.to_string(),
+                of.calls == 0,
             ),
             Row::new(
-                "rss-finished",
-                "memory with 10,000 finished objects",
-                "<= 25 MiB",
-                format!("{:.1} MiB", mib(finished)),
-                mib(finished) <= 25.0,
+                "idle-calls-scheduled",
+                "the same with a schedule each, and writes from their start on",
+                "0; 0",
+                format!("{calls_scheduled}; {scheduled}"),
+                calls_scheduled == 0 && scheduled == 0,
+            ),
+            Row::new(
+                "cold-start-writes",
+                "writes of such a start and the rest after it",
+                "0",
+                written.to_string(),
+                written == 0,
             ),
             Row::new(
                 "idle-wakeups",
@@ -147,93 +327,55 @@ pub async fn run(stage: &Stage<'_>) -> Result<Findings> {
                 format!("{wakeups:.2}"),
                 wakeups <= 1.0,
             ),
-            Row::new(
-                "idle-cpu",
-                "its CPU over 10 minutes of that",
-                "<= 0.05 s",
-                format!("{cpu_at_rest:.3} s"),
-                cpu_at_rest <= 0.05,
-            ),
-            Row::beside("rss-history", "the same with full histories (10)", format!("{:.1} MiB", mib(full))),
-            Row::beside(
-                "rss-object",
-                "memory of one finished object; with a full history",
-                format!("{:.1} KiB; {:.1} KiB", each(finished), each(full)),
-            ),
+            Row::new("idle-cpu", "its CPU over 10 minutes of that", "<= 0.05 s", format!("{cpu:.3} s"), cpu <= 0.05),
         ],
-        curves: Vec::new(),
+        ..Findings::default()
     })
 }
 
-/// Starts operators one after the other. Gives the last, and the times that they took, from the shortest to the longest.
-async fn measured_starts(stage: &Stage<'_>, count: usize) -> Result<(Operator, Vec<f64>)> {
-    let mut times = Vec::new();
-    for _ in 1..STARTS {
-        let (operator, time) = start(stage, count).await?;
-        times.push(time);
-        operator.end()?;
-    }
-    let (operator, time) = start(stage, count).await?;
-    times.push(time);
-    times.sort_by(f64::total_cmp);
-    Ok((operator, times))
-}
-
-/// Gives each refresh a schedule that is not due for months, and waits until an operator has taken note of all.
-async fn schedule(stage: &Stage<'_>, count: usize) -> Result<()> {
-    let month = Timestamp::now().to_zoned(TimeZone::UTC).month();
-    let cron = format!("0 0 1 {} *", (month + 5) % 12 + 1);
-    stage.edit_all(json!({ "spec": { "schedule": { "cron": cron } } })).await?;
-    let (operator, _) = start(stage, count).await?;
-    let is_noted = |object: &ExternalCollectionRefresh| {
-        let kept = object.status.as_ref().and_then(|status| status.schedule.as_ref());
-        kept.is_some_and(|kept| kept.next_schedule_time.is_some())
-    };
-    stage.until_all("taken note of", is_noted).await?;
-    operator.end()
-}
-
-/// The requests of operators but watches. Before a watch is opened, which is every five minutes, the cluster is asked for its
-/// version.
-fn calls(stage: &Stage<'_>) -> Result<usize> {
-    count_calls(stage, |line| line.verb != "watch" && !line.uri.ends_with("?limit=1"))
-}
-
-/// Starts an operator and says after how many seconds it has settled.
-async fn start(stage: &Stage<'_>, count: usize) -> Result<(Operator, f64)> {
-    let mut operator = stage.spawn()?;
-    let time = operator.until_settled(count, LONG).await?;
-    Ok((operator, time.as_secs_f64()))
-}
-
-/// The requests of operators that `of` holds for.
-fn count_calls(stage: &Stage<'_>, of: impl Fn(&AuditLine) -> bool) -> Result<usize> {
-    Ok(stage.bench.asked(&stage.namespace)?.iter().filter(|line| of(line)).count())
-}
-
-fn is_write(line: &AuditLine) -> bool {
-    !["get", "list", "watch"].contains(&line.verb.as_str())
-}
-
-/// Gives each refresh as many past runs as a status can hold.
-async fn fill_histories(stage: &Stage<'_>, objects: Vec<ExternalCollectionRefresh>) -> Result<()> {
-    let (api, params) = (stage.refreshes(), PostParams::default());
-    let work = objects.into_iter().map(|mut object| {
-        let (api, params) = (&api, &params);
-        async move {
-            if let Some(status) = &mut object.status {
-                let past = PastRun {
-                    job_id: status.job_id.clone(),
-                    state: "RefreshCompleted".to_owned(),
-                    start_time: status.start_time.clone(),
-                    completion_time: status.completion_time.clone(),
-                    ..PastRun::default()
-                };
-                status.history = (1..=HISTORY).rev().map(|number| PastRun { number, ..past.clone() }).collect();
-            }
-            api.replace_status(&object.name_any(), params, &object).await
-        }
-    });
-    stream::iter(work).buffer_unordered(WRITERS).try_for_each(async |_| Ok(())).await?;
-    Ok(())
+/// What they take, those with full histories, and an operator with `none`, in bytes.
+fn memory(held: &[Held<'_>], told: &Held<'_>, none: u64) -> Result<Findings> {
+    let sizes: Vec<(usize, u64)> =
+        held.iter().map(|held| Ok((held.count, held.operator.rss()?))).collect::<Result<_>>()?;
+    let (count, finished) = *large(&sizes)?;
+    let (most, of_most) = sizes.last().copied().unwrap_or_default();
+    let full = told.operator.rss()?;
+    let kib = |bytes: u64, objects: usize| bytes as f64 / objects.max(1) as f64 / 1024.0;
+    let one = kib(of_most.saturating_sub(finished), most.saturating_sub(count));
+    Ok(Findings {
+        rows: vec![
+            Row::new("rss-idle", "memory (RSS), idle", "<= 15 MiB", format!("{:.1} MiB", mib(none)), mib(none) <= 15.0),
+            Row::new(
+                "rss-finished",
+                "memory with 10,000 finished objects",
+                "<= 25 MiB",
+                format!("{:.1} MiB", mib(finished)),
+                mib(finished) <= 25.0,
+            ),
+            Row::new(
+                "rss-most",
+                "memory with 100,000 finished objects",
+                "<= 130 MiB",
+                format!("{:.1} MiB", mib(of_most)),
+                mib(of_most) <= 130.0,
+            ),
+            Row::new("rss-object", "memory of one more of them", "<= 1.2 KiB", format!("{one:.2} KiB"), one <= 1.2),
+            Row::beside(
+                "rss-history",
+                "memory with 10,000 with full histories (10); of one of them",
+                format!("{:.1} MiB; {:.1} KiB", mib(full), kib(full.saturating_sub(none), count)),
+            ),
+        ],
+        curves: vec![Curve {
+            id: "memory-objects",
+            title: "The operator's memory by finished objects",
+            x: ("objects", true),
+            y: ("MiB", true),
+            series: vec![Series {
+                name: "operator",
+                points: sizes.iter().map(|(count, rss)| (*count as f64, mib(*rss))).collect(),
+            }],
+        }],
+        facts: vec![(Fact::IdleMemory, mib(none)), (Fact::ObjectMemory, one)],
+    })
 }

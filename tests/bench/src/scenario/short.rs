@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use crate::bare;
 use crate::results::{Curve, Findings, Row, Series, percentile};
-use crate::world::{Bench, LONG, names, simulator};
+use crate::world::{Bench, names, simulator};
 
 /// Between two refreshes.
 const APART: Duration = Duration::from_millis(800);
@@ -30,7 +30,7 @@ pub async fn run(bench: &Bench) -> Result<Findings> {
             stage.create(std::slice::from_ref(name), &plan).await?;
             sleep(APART).await;
         }
-        stage.until_completed(LONG).await
+        operator.until_completed(names.len()).await
     };
     let theirs = async {
         let milvus = simulator().await?;
@@ -80,6 +80,7 @@ pub async fn run(bench: &Bench) -> Result<Findings> {
             y: ("seconds", false),
             series: vec![distribution("operator", &delays), distribution("bare client", &bare)],
         }],
+        ..Findings::default()
     })
 }
 

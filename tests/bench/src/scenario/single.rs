@@ -6,7 +6,7 @@ use anyhow::Result;
 use milvus_simulator::Plan;
 
 use crate::results::{Findings, Row};
-use crate::world::{Bench, LONG, names};
+use crate::world::{Bench, names};
 
 /// Row `writes-single`.
 ///
@@ -16,7 +16,7 @@ pub async fn run(bench: &Bench) -> Result<Findings> {
     let stage = bench.stage("single").await?;
     let operator = stage.operator().await?;
     stage.create(&names(1), &Plan::completes_in(bench.scale.time(Duration::from_secs(60)))).await?;
-    stage.until_completed(LONG).await?;
+    operator.until_completed(1).await?;
     operator.end()?;
     let writes = stage.writes()?.len();
     let row = Row::new(
@@ -26,5 +26,5 @@ pub async fn run(bench: &Bench) -> Result<Findings> {
         writes.to_string(),
         writes <= 15,
     );
-    Ok(Findings { rows: vec![row], curves: Vec::new() })
+    Ok(Findings { rows: vec![row], ..Findings::default() })
 }

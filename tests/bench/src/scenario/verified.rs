@@ -8,9 +8,12 @@ use milvus_simulator::{Method, Plan};
 use serde_json::json;
 use tokio::time::sleep;
 
+use crate::operator::Operator;
 use crate::results::{Findings, Row};
-use crate::world::{Bench, LONG, Stage, names};
+use crate::world::{Bench, Stage, names};
 
+/// How many refreshes there are.
+const OBJECTS: usize = 1000;
 /// How often each is checked, in seconds.
 const INTERVAL: u64 = 600;
 /// The pieces of the time in which checks are counted.
@@ -20,18 +23,25 @@ const PIECES: usize = 9;
 const CHECK: [Method; 5] =
     [Method::Describe, Method::LoadState, Method::MappedSegments, Method::ServedSegments, Method::Count];
 
-/// Rows `verify-*`.
+/// Refreshes at rest that were checked once.
 ///
 /// # Errors
 /// Something does not work.
-pub async fn run(bench: &Bench) -> Result<Findings> {
+pub async fn prepare(bench: &Bench) -> Result<(Stage<'_>, Operator)> {
     let stage = bench.stage("verified").await?;
     let operator = stage.operator().await?;
-    let names = names(bench.scale.count(1000));
-    stage.create(&names, &Plan::completes_in(Duration::ZERO)).await?;
-    stage.until_completed(LONG).await?;
+    stage.create(&names(bench.scale.count(OBJECTS)), &Plan::completes_in(Duration::ZERO)).await?;
+    operator.until_completed(bench.scale.count(OBJECTS)).await?;
     ask_for_checks(&stage).await?;
+    Ok((stage, operator))
+}
 
+/// Rows `verify-*`. It takes little of anything, so others can be measured at the same time.
+///
+/// # Errors
+/// Something does not work.
+pub async fn run((stage, operator): (Stage<'_>, Operator)) -> Result<Findings> {
+    let bench = stage.bench;
     let (cpu, writes) = (operator.cpu()?, stage.writes()?.len());
     let mut counts = Vec::new();
     let mut before = calls(&stage);
@@ -47,7 +57,7 @@ pub async fn run(bench: &Bench) -> Result<Findings> {
     operator.end()?;
     let all: f64 = counts.iter().sum();
     let a_second = all / seconds;
-    let most = names.len() as f64 * CHECK.len() as f64 / INTERVAL as f64 * 1.25;
+    let most = bench.scale.count(OBJECTS) as f64 * CHECK.len() as f64 / INTERVAL as f64 * 1.25;
     let busiest = counts.iter().fold(0.0, |most: f64, count| most.max(*count)) / (all / counts.len() as f64);
     Ok(Findings {
         rows: vec![
@@ -68,7 +78,7 @@ pub async fn run(bench: &Bench) -> Result<Findings> {
             Row::new("verify-cpu", "CPU of these checks", "<= 2 % of a core", format!("{cpu:.2} %"), cpu <= 2.0),
             Row::new("verify-writes", "status writes of these checks", "0", writes.to_string(), writes == 0),
         ],
-        curves: Vec::new(),
+        ..Findings::default()
     })
 }
 

@@ -11,6 +11,7 @@ use serde_json::json;
 use tokio::time::{sleep, timeout};
 
 use crate::bare::milvus_client;
+use crate::operator::Operator;
 use crate::results::{Findings, Row, mib, percentile};
 use crate::scenario::neighbour::delay;
 use crate::store::Store;
@@ -33,84 +34,120 @@ const OTHERS: usize = 100;
 /// How long looks are counted: two rounds.
 const WINDOW: Duration = Duration::from_secs(2 * INTERVAL);
 
-/// Rows `watch-*`.
+/// Refreshes whose sources were looked at once.
+pub struct Watched<'a> {
+    bench: &'a Bench,
+    stage: Stage<'a>,
+    /// Where the jobs of others run while files are added.
+    busy: Stage<'a>,
+    store: Store,
+    operator: Operator,
+    names: Vec<String>,
+    /// The delay of the jobs of others before anything was watched, in seconds.
+    undisturbed: f64,
+}
+
+/// Starts an operator with them.
 ///
 /// # Errors
 /// Something does not work.
-pub async fn run(bench: &Bench) -> Result<Findings> {
+pub async fn prepare(bench: &Bench) -> Result<Watched<'_>> {
     let stages = [bench.stage("calm").await?, bench.stage("busy").await?, bench.stage("watched").await?];
-    let [calm, busy, stage] = &stages;
     let store = Store::start().await?;
-    stage.may_watch(&store).await?;
     let operator = bench.operator(&stages).await?;
+    let [calm, busy, stage] = stages;
+    stage.may_watch(&store).await?;
     let others = others(bench);
-    let undisturbed = delay(calm, others.0, &others.1).await?;
-
+    let undisturbed = delay(&calm, others.0, &others.1).await?;
     let names = names(bench.scale.count(1000));
     let watch = json!({ "objects": {}, "intervalSeconds": INTERVAL, "quietSeconds": QUIET });
     stage.create_watched(&names, OBJECTS, &watch).await?;
     stage.until_fresh().await?;
-    let before = operator.rss()?;
+    Ok(Watched { bench, stage, busy, store, operator, names, undisturbed })
+}
 
-    let (cpu, requests, writes) = (operator.cpu()?, store.requests(), stage.writes()?.len());
-    // A whole round at least: the times of the looks are not evenly spread.
-    let window = bench.scale.time(WINDOW).max(Duration::from_secs(INTERVAL));
-    sleep(window).await;
-    let cpu = operator.cpu()?.saturating_sub(cpu).as_secs_f64() / window.as_secs_f64() * 100.0 / SCALED;
-    let a_second = (store.requests() - requests) as f64 / window.as_secs_f64() / SCALED;
-    let writes = stage.writes()?.len().saturating_sub(writes);
-    let after = operator.rss()?;
+impl Watched<'_> {
+    /// Rows `watch-requests`, `watch-cpu`, `watch-writes` and `watch-memory`. It takes little of anything, so others can be
+    /// measured at the same time.
+    ///
+    /// # Errors
+    /// Something does not work.
+    pub async fn rest(&self) -> Result<Findings> {
+        let Self { bench, stage, store, operator, names, .. } = self;
+        let before = operator.rss()?;
+        let (cpu, requests, writes) = (operator.cpu()?, store.requests(), stage.writes()?.len());
+        // A whole round at least: the times of the looks are not evenly spread.
+        let window = bench.scale.time(WINDOW).max(Duration::from_secs(INTERVAL));
+        sleep(window).await;
+        let cpu = operator.cpu()?.saturating_sub(cpu).as_secs_f64() / window.as_secs_f64() * 100.0 / SCALED;
+        let a_second = (store.requests() - requests) as f64 / window.as_secs_f64() / SCALED;
+        let writes = stage.writes()?.len().saturating_sub(writes);
+        let after = operator.rss()?;
+        let expected = names.len() as f64 / INTERVAL as f64 / SCALED;
+        let growth = mib(after) - mib(before);
+        Ok(Findings {
+            rows: vec![
+                Row::new(
+                    "watch-requests",
+                    "requests a second for 1,000 watched sources of 1,000 objects at rest, looked at every 5 minutes",
+                    "<= 1.1 of one a look",
+                    format!("{a_second:.2} ({:.2} looks)", expected),
+                    a_second <= 1.1 * expected,
+                ),
+                Row::new("watch-cpu", "CPU of these looks", "<= 2 % of a core", format!("{cpu:.2} %"), cpu <= 2.0),
+                Row::new("watch-writes", "status writes of these looks", "0", writes.to_string(), writes == 0),
+                Row::new(
+                    "watch-memory",
+                    "memory after the third look at each, by that after the first",
+                    "grows by no more than 2 MiB",
+                    format!("{growth:.1} MiB ({:.1} MiB to {:.1} MiB)", mib(before), mib(after)),
+                    growth <= 2.0,
+                ),
+            ],
+            ..Findings::default()
+        })
+    }
 
-    let changed = names.get(..bench.scale.count(CHANGES)).unwrap_or_default();
-    let detection = async {
-        let added = add_files(&store, changed).await;
-        until_started(stage, names.len() + changed.len()).await?;
-        delays(stage, &added).await
-    };
-    let (delays, disturbed) = tokio::try_join!(detection, delay(busy, others.0, &others.1))?;
-    stage.until_fresh().await?;
-    let runs = stage.milvus.calls(Method::Refresh) - names.len();
-    operator.end()?;
-
-    let expected = names.len() as f64 / INTERVAL as f64 / SCALED;
-    let median = percentile(&delays, 0.5);
-    let most = INTERVAL as f64 / 2.0 + QUIET as f64 + SLACK;
-    let (growth, ratio) = (mib(after) - mib(before), disturbed / undisturbed);
-    Ok(Findings {
-        rows: vec![
-            Row::new(
-                "watch-requests",
-                "requests a second for 1,000 watched sources of 1,000 objects at rest, looked at every 5 minutes",
-                "<= 1.1 of one a look",
-                format!("{a_second:.2} ({:.2} looks)", expected),
-                a_second <= 1.1 * expected,
-            ),
-            Row::new("watch-cpu", "CPU of these looks", "<= 2 % of a core", format!("{cpu:.2} %"), cpu <= 2.0),
-            Row::new("watch-writes", "status writes of these looks", "0", writes.to_string(), writes == 0),
-            Row::new(
-                "watch-memory",
-                "memory after the third look at each, by that after the first",
-                "grows by no more than 2 MiB",
-                format!("{growth:.1} MiB ({:.1} MiB to {:.1} MiB)", mib(before), mib(after)),
-                growth <= 2.0,
-            ),
-            Row::new(
-                "watch-neighbour",
-                "end of a job of 10 s to its status beside such looks every 30 s, median of 100",
-                "<= 1.2 of that without",
-                format!("{ratio:.2} ({disturbed:.2} s to {undisturbed:.2} s)"),
-                ratio <= 1.2,
-            ),
-            Row::new(
-                "watch-delay",
-                "a new file in each of 100 of them, looked at every 30 s and quiet for 5 s, to the run that reads it, median",
-                "<= 25 s; one run a file",
-                format!("{median:.1} s; {runs} runs for {} files", changed.len()),
-                median <= most && runs == changed.len() && delays.len() == runs,
-            ),
-        ],
-        curves: Vec::new(),
-    })
+    /// Rows `watch-neighbour` and `watch-delay`: files are added to some of the sources.
+    ///
+    /// # Errors
+    /// Something does not work.
+    pub async fn files(self) -> Result<Findings> {
+        let Self { bench, stage, busy, store, operator, names, undisturbed } = self;
+        let others = others(bench);
+        let changed = names.get(..bench.scale.count(CHANGES)).unwrap_or_default();
+        let detection = async {
+            let added = add_files(&store, changed).await;
+            until_started(&stage, names.len() + changed.len()).await?;
+            delays(&stage, &added).await
+        };
+        let (delays, disturbed) = tokio::try_join!(detection, delay(&busy, others.0, &others.1))?;
+        stage.until_fresh().await?;
+        let runs = stage.milvus.calls(Method::Refresh) - names.len();
+        operator.end()?;
+        let (median, ratio) = (percentile(&delays, 0.5), disturbed / undisturbed);
+        let most = INTERVAL as f64 / 2.0 + QUIET as f64 + SLACK;
+        Ok(Findings {
+            rows: vec![
+                Row::new(
+                    "watch-neighbour",
+                    "end of a job of 10 s to its status beside such looks every 30 s, median of 100",
+                    "<= 1.2 of that without",
+                    format!("{ratio:.2} ({disturbed:.2} s to {undisturbed:.2} s)"),
+                    ratio <= 1.2,
+                ),
+                Row::new(
+                    "watch-delay",
+                    "a new file in each of 100 of them, looked at every 30 s and quiet for 5 s, to the run that reads it, \
+                     median",
+                    "<= 25 s; one run a file",
+                    format!("{median:.1} s; {runs} runs for {} files", changed.len()),
+                    median <= most && runs == changed.len() && delays.len() == runs,
+                ),
+            ],
+            ..Findings::default()
+        })
+    }
 }
 
 /// How many jobs of others there are, and how they go.
