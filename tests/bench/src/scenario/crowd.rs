@@ -196,7 +196,7 @@ fn findings(costs: &[Cost]) -> Findings {
     let active = ("active refreshes", true);
     let kib = (most.memory - costs.first().map_or(0.0, |one| one.memory)) * 1024.0 / most.active;
     Findings {
-        facts: vec![(Fact::ActiveMemory, kib), (Fact::FollowingCalls, most.calls)],
+        facts: vec![(Fact::ActiveMemory, kib)],
         rows: vec![
             Row::new(
                 "crowd-polls",

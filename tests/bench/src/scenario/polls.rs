@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::bare;
-use crate::results::{Curve, Findings, Row, Series};
+use crate::results::{Curve, Fact, Findings, Row, Series};
 use crate::world::{Bench, LONG, names, simulator};
 
 /// Active jobs.
@@ -110,7 +110,7 @@ fn findings(steps: &[Step]) -> Findings {
             y: ("calls a second", true),
             series: vec![curve("operator", |step| step.operator), curve("bare client", |step| step.bare)],
         }],
-        ..Findings::default()
+        facts: steps.last().map(|step| (Fact::FollowingCalls, step.operator / seconds)).into_iter().collect(),
     }
 }
 
