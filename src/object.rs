@@ -41,15 +41,15 @@ impl Uid {
 
 /// The number that a UUID in its usual form stands for.
 fn uuid(text: &str) -> Option<u128> {
-    let parts: [&str; 5] = text.split('-').collect::<Vec<_>>().try_into().ok()?;
-    let usual = parts.map(str::len) == [8, 4, 4, 4, 12];
-    let digits = parts.iter().flat_map(|part| part.bytes()).all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    if !usual || !digits {
-        return None;
+    let mut number = 0;
+    for (index, byte) in text.bytes().enumerate() {
+        match (matches!(index, 8 | 13 | 18 | 23), byte) {
+            (true, b'-') => {}
+            (false, b'0'..=b'9' | b'a'..=b'f') => number = number << 4 | u128::from(char::from(byte).to_digit(16)?),
+            _ => return None,
+        }
     }
-    parts
-        .iter()
-        .try_fold(0, |number: u128, part| Some(number << (4 * part.len()) | u128::from_str_radix(part, 16).ok()?))
+    (text.len() == 36).then_some(number)
 }
 
 #[cfg(test)]

@@ -64,12 +64,9 @@ impl<K> Store<K> {
         std::mem::replace(&mut self.0.write(), objects)
     }
 
-    /// The names of all objects, in any order.
-    pub(super) fn names(&self) -> Vec<(Arc<str>, Arc<str>)> {
-        let Objects(objects) = &*self.0.read();
-        let names =
-            objects.iter().flat_map(|(namespace, names)| names.keys().map(|name| (namespace.clone(), name.clone())));
-        names.collect()
+    /// The keys of all objects, in any order. They can be thousands, so each is made when it is asked for.
+    pub(super) fn keys(&self) -> impl Iterator<Item = Key> + Send + use<K> {
+        self.0.read().keys()
     }
 }
 
@@ -86,21 +83,12 @@ impl<K> Objects<K> {
         names.insert(key.name.as_str().into(), Arc::new(object));
     }
 
-    /// Those that `there` does not hold, or holds another one of their name of.
-    pub(super) fn missing_in(&self, there: &Store<K>) -> Vec<(Key, Arc<Packed<K>>)> {
-        let Objects(there) = &*there.0.read();
-        let mut missing = Vec::new();
-        for (namespace, names) in &self.0 {
-            let there = there.get(namespace);
-            let is_missing = |name: &Arc<str>, object: &Packed<K>| {
-                there.and_then(|names| names.get(name)).is_none_or(|other| other.uid() != object.uid())
-            };
-            for (name, object) in names.iter().filter(|(name, object)| is_missing(name, object)) {
-                let key = Key { namespace: namespace.to_string(), name: name.to_string() };
-                missing.push((key, object.clone()));
-            }
-        }
-        missing
+    /// As [`Store::keys`].
+    pub(super) fn keys(&self) -> impl Iterator<Item = Key> + Send + use<K> {
+        let names =
+            self.0.iter().flat_map(|(namespace, names)| names.keys().map(|name| (namespace.clone(), name.clone())));
+        let names: Vec<_> = names.collect();
+        names.into_iter().map(|(namespace, name)| Key { namespace: namespace.to_string(), name: name.to_string() })
     }
 }
 

@@ -111,15 +111,18 @@ impl<K: Resource<DynamicType = ()> + 'static> Watch<K> {
         }
     }
 
-    /// The store swaps in what the listing has shown. That can be thousands, so each is told when it is asked for.
+    /// The store swaps in what the listing has shown. Each is told when it is asked for.
     fn listed(&mut self) -> impl Iterator<Item = News> + Send + use<K> {
         let before = self.store.replace(std::mem::take(&mut self.listing));
         // What was deleted while no watch was open is told by its absence only.
-        let gone: Vec<_> = before.missing_in(&self.store).iter().map(|(key, object)| object.gone(key)).collect();
+        let is_gone =
+            |key: &Key, object: &Packed<K>| self.store.get(key).is_none_or(|there| there.uid() != object.uid());
+        let known = before.keys().filter_map(|key| Some((before.get(&key)?, key)));
+        let gone = known.filter(|(object, key)| is_gone(key, object)).map(|(object, key)| object.gone(&key));
+        let gone: Vec<_> = gone.collect();
         let restored = std::mem::take(&mut self.restored);
-        let (store, names) = (self.store.clone(), self.store.names());
-        let seen = names.into_iter().filter_map(move |(namespace, name)| {
-            let key = Key { namespace: namespace.to_string(), name: name.to_string() };
+        let (store, keys) = (self.store.clone(), self.store.keys());
+        let seen = keys.filter_map(move |key| {
             let before = before.get(&key).filter(|_| !restored);
             Some(store.get(&key)?.seen(&key, before.map(Arc::as_ref)))
         });

@@ -21,7 +21,7 @@ pub async fn read(flags: &Global) -> Result<(Config, Option<String>), Problem> {
         },
     };
     named(&file, flags)?;
-    let proxy = proxy(&file, flags);
+    let proxy = proxy_of(&file, flags.context.as_deref(), flags.cluster.as_deref());
     let options =
         KubeConfigOptions { context: flags.context.clone(), cluster: flags.cluster.clone(), user: flags.user.clone() };
     let mut config =
@@ -62,11 +62,6 @@ fn one_of(what: &str, asked: Option<&str>, mut known: Vec<&str>) -> Result<(), P
     known.sort_unstable();
     let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
     Err(Problem::usage(format!("The kubeconfig has no {what} {asked}. It has: {known}.")))
-}
-
-/// The `proxy-url` of the cluster that is meant.
-fn proxy(file: &Kubeconfig, flags: &Global) -> Option<String> {
-    proxy_of(file, flags.context.as_deref(), flags.cluster.as_deref())
 }
 
 fn unreadable(error: &KubeconfigError) -> Problem {
@@ -127,10 +122,7 @@ users:
 
     #[test]
     fn the_proxy_is_that_of_the_cluster_that_is_meant() {
-        let of = |context: Option<&str>, cluster: Option<&str>| {
-            let [context, cluster] = [context, cluster].map(|name| name.map(str::to_owned));
-            proxy(&file(), &Global { context, cluster, ..Global::default() })
-        };
+        let of = |context, cluster| proxy_of(&file(), context, cluster);
         assert_eq!(of(None, None), None);
         assert_eq!(of(Some("prod"), None).as_deref(), Some("http://proxy:3128"));
         assert_eq!(of(None, Some("far")).as_deref(), Some("http://proxy:3128"));
