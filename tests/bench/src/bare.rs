@@ -16,7 +16,7 @@ use milvus_refresh_operator::milvus::grpc::connect::ConnectOptions;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::world::Stage;
+use crate::stage::Stage;
 
 /// Between two questions of the bare client, as in the examples of Milvus' own SDK.
 const PAUSE: Duration = Duration::from_secs(2);

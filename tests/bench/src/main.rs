@@ -11,6 +11,7 @@ mod results;
 mod scale;
 mod scenario;
 mod sizing;
+mod stage;
 mod stamp;
 mod store;
 mod world;
@@ -106,7 +107,7 @@ async fn main() -> Result<ExitCode> {
 async fn run(bench: &Bench, only: &[Scenario]) -> Result<Findings> {
     let mut findings = Findings::default();
     let mut tell = |found: Option<Findings>| {
-        let found = found.unwrap_or_default();
+        let Some(found) = found else { return };
         // What was found is not lost when something later does not work.
         say(&page::table(&found.rows));
         findings.add(found);
@@ -124,7 +125,7 @@ async fn run(bench: &Bench, only: &[Scenario]) -> Result<Findings> {
         then(verified, verified::run),
         then(watched.as_ref(), watched::Watched::rest),
     )?;
-    [little.0, little.1, little.2, little.3, little.4, little.5].into_iter().for_each(&mut tell);
+    <[_; 6]>::from(little).into_iter().for_each(&mut tell);
     tell(then(watched, watched::Watched::files).await?);
     tell(wanted(only, Scenario::Neighbour, || neighbour::run(bench)).await?);
     tell(wanted(only, Scenario::Created, || created::run(bench)).await?);

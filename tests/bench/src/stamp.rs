@@ -10,7 +10,7 @@ use kube::{Api, Client, Config};
 use milvus_refresh_operator::api::ExternalCollectionRefresh;
 use serde_json::{Value, json};
 
-use crate::world::Stage;
+use crate::stage::Stage;
 
 /// Where the API server keeps the refreshes.
 const FOLDER: &str = "/registry/milvus-refresh.dev/externalcollectionrefreshes";
@@ -19,7 +19,7 @@ const TOGETHER: usize = 100;
 const WRITERS: usize = 4;
 
 /// A refresh as the API server keeps it, for many of its kind.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Stamp {
     text: String,
     namespace: String,

@@ -2,11 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use milvus_simulator::Plan;
 use tokio::time::sleep;
 
-use crate::operator;
 use crate::results::{Curve, Fact, Findings, Row, Series, mib, percentile};
 use crate::scenario::short::distribution;
 use crate::world::{Bench, names};
@@ -19,8 +18,7 @@ pub async fn run(bench: &Bench) -> Result<Findings> {
     let stage = bench.stage("active").await?;
     let operator = stage.operator().await?;
     let names = names(bench.scale.count(1000));
-    let api_server = bench.control_plane.api_server_pid().context("the API server has ended")?;
-    let before = (operator.cpu()?, operator::cpu(api_server)?);
+    let before = (operator.cpu()?, bench.api_server_cpu()?);
     let began = Instant::now();
     let longest = bench.scale.time(Duration::from_secs(70));
     let mut memory = Vec::new();
@@ -39,7 +37,7 @@ pub async fn run(bench: &Bench) -> Result<Findings> {
             }
         }
     }
-    let used = (operator.cpu()?.saturating_sub(before.0), operator::cpu(api_server)?.saturating_sub(before.1));
+    let used = (operator.cpu()?.saturating_sub(before.0), bench.api_server_cpu()?.saturating_sub(before.1));
     operator.end()?;
 
     let delays = stage.delays().await?;

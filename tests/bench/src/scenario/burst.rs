@@ -7,7 +7,6 @@ use milvus_simulator::{Outcome, Plan};
 use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::bare::{self, Way};
-use crate::operator::cpu;
 use crate::results::{Findings, Row, percentile};
 use crate::world::{Bench, LONG, names};
 
@@ -24,8 +23,7 @@ pub async fn run(bench: &Bench) -> Result<Findings> {
     let stage = bench.stage("burst").await?;
     let operator = stage.operator().await?;
     let names = names(bench.scale.count(1000));
-    let api_server = bench.control_plane.api_server_pid().context("the API server has ended")?;
-    let (before, began) = (cpu(api_server)?, Instant::now());
+    let (before, began) = (bench.api_server_cpu()?, Instant::now());
     stage.create(&names, &Plan::hangs()).await?;
     let started = stage.milvus.wait_until(|milvus| milvus.jobs_by_start().len() >= names.len());
     timeout(LONG, started).await.context("not every job was started")?;
@@ -37,7 +35,7 @@ pub async fn run(bench: &Bench) -> Result<Findings> {
         stage.milvus.finish_job(*job, Outcome::Complete);
     }
     operator.until_completed(names.len()).await?;
-    let used = cpu(api_server)?.saturating_sub(before).as_secs_f64() * 1000.0 / names.len() as f64;
+    let used = bench.api_server_cpu()?.saturating_sub(before).as_secs_f64() * 1000.0 / names.len() as f64;
     operator.end()?;
 
     let delays = stage.delays().await?;

@@ -1,18 +1,12 @@
 //! From the creation of a refresh to the start of its job, a hundred at once: by the operator, and by a peer that claims nothing.
 
-use std::collections::HashMap;
+use anyhow::Result;
+use milvus_simulator::Plan;
 
-use anyhow::{Context, Result};
-use futures::{StreamExt, TryStreamExt, stream};
-use jiff::Timestamp;
-use kube::api::PostParams;
-use milvus_refresh_operator::milvus::Milvus as _;
-use milvus_simulator::{Method, Plan};
-use tokio::time::timeout;
-
-use crate::bare::{Peer, milvus_client};
+use crate::bare::Peer;
 use crate::results::{Findings, Row, percentile};
-use crate::world::{Bench, CREATORS, LONG, Stage, names};
+use crate::stage::Stage;
+use crate::world::{Bench, names};
 
 /// How often each does it, in turns.
 const ROUNDS: usize = 5;
@@ -60,22 +54,8 @@ pub async fn run(bench: &Bench) -> Result<Findings> {
 /// Creates the refreshes, waits until their jobs have started, and gives the time from the answer to each creation to the
 /// start, in seconds.
 async fn delays(stage: &Stage<'_>, names: &[String]) -> Result<Vec<f64>> {
-    let objects = stage.objects(names, &Plan::hangs())?;
-    let (api, params) = (stage.refreshes(), PostParams::default());
-    let creations = objects.iter().zip(names).map(|(object, name)| {
-        let (api, params) = (&api, &params);
-        async move {
-            api.create(params, object).await?;
-            anyhow::Ok((name.clone(), Timestamp::now()))
-        }
-    });
-    let created: HashMap<_, _> = stream::iter(creations).buffer_unordered(CREATORS).try_collect().await?;
-    let started = stage.milvus.wait_until(|milvus| milvus.calls(Method::Refresh) >= names.len());
-    timeout(LONG, started).await.context("not all jobs have started")?;
-    let jobs = milvus_client(&stage.milvus.url())?.list_all(&|_| true).await?;
-    let delays = jobs.iter().filter_map(|job| {
-        // The watch may be sooner than the answer.
-        Some(job.start_time?.duration_since(*created.get(&job.collection)?).as_secs_f64().max(0.0))
-    });
-    Ok(delays.collect())
+    let created = stage.create(names, &Plan::hangs()).await?;
+    stage.until_started(names.len()).await?;
+    // The watch may be sooner than the answer.
+    Ok(stage.starts_after(&created).await?.into_iter().map(|delay| delay.max(0.0)).collect())
 }

@@ -16,8 +16,9 @@ use tokio::time::{sleep, sleep_until, timeout};
 use crate::bare::milvus_client;
 use crate::operator::Operator;
 use crate::results::{Curve, Fact, Findings, Row, Series, mib, percentile};
+use crate::stage::Stage;
 use crate::stamp::Stamp;
-use crate::world::{Bench, LONG, Stage, names};
+use crate::world::{Bench, LONG, names};
 
 /// Active refreshes.
 const SIZES: [usize; 5] = [1, 10, 100, 1000, 10_000];
@@ -26,6 +27,8 @@ const WINDOW: Duration = Duration::from_secs(20);
 /// So many jobs of each number end, evenly within that time.
 const ENDED: usize = 2000;
 const ENDS: Duration = Duration::from_secs(40);
+/// What follows jobs.
+const FOLLOWING: [Method; 2] = [Method::Progress, Method::List];
 /// How many collections are asked for at a time.
 const QUESTIONS: usize = 32;
 
@@ -133,19 +136,15 @@ async fn start_jobs(stage: &Stage<'_>, names: &[String], running: &Running) -> R
 async fn follow(stage: &Stage<'_>, size: usize) -> Result<Operator> {
     let mut operator = stage.operator().await?;
     operator.until_settled(size, LONG).await?;
-    let calls = calls(stage);
-    let asked = stage.milvus.wait_until(|_| self::calls(stage) > calls + 2);
+    let calls = stage.calls(&FOLLOWING);
+    let asked = stage.milvus.wait_until(|_| stage.calls(&FOLLOWING) > calls + 2);
     timeout(LONG, asked).await.context("Milvus is not asked for the jobs")?;
     Ok(operator)
 }
 
 /// Milvus calls and CPU so far.
 fn taken((stage, operator): (&Stage<'_>, &Operator)) -> Result<(usize, Duration)> {
-    Ok((calls(stage), operator.cpu()?))
-}
-
-fn calls(stage: &Stage<'_>) -> usize {
-    stage.milvus.calls(Method::Progress) + stage.milvus.calls(Method::List)
+    Ok((stage.calls(&FOLLOWING), operator.cpu()?))
 }
 
 /// Ends jobs one after the other.

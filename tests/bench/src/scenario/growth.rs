@@ -8,7 +8,8 @@ use milvus_simulator::{Fault, Method, Plan};
 
 use crate::bare::{self, Way};
 use crate::results::{Curve, Fact, Findings, Row, Series};
-use crate::world::{Bench, Stage, names};
+use crate::stage::Stage;
+use crate::world::{Bench, names};
 
 /// How many refreshes, at full size.
 const SIZES: [usize; 3] = [100, 1000, 10_000];
@@ -73,8 +74,7 @@ async fn instant(bench: &Bench, count: usize) -> Result<(Stage<'_>, Cost)> {
     };
     let took = time(writes.last())?.duration_since(time(writes.first())?).as_secs_f64();
     let api = bench.asked(&stage.namespace)?.iter().filter(|line| line.verb != "watch").count();
-    let milvus = [Method::Describe, Method::Refresh, Method::Progress, Method::List];
-    let milvus: usize = milvus.into_iter().map(|method| stage.milvus.calls(method)).sum();
+    let milvus = stage.calls(&[Method::Describe, Method::Refresh, Method::Progress, Method::List]);
     let objects = count as f64;
     let cost = Cost {
         objects,

@@ -4,8 +4,9 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::results::{Findings, Row, mib};
+use crate::stage::Stage;
 use crate::store::Store;
-use crate::world::{Bench, LONG, Stage, names};
+use crate::world::{Bench, LONG, names};
 
 const LARGE: usize = 100_000;
 const SMALL: usize = 1000;

@@ -7,7 +7,8 @@ use milvus_simulator::{Fault, Method, Plan};
 use tokio::time::timeout;
 
 use crate::results::{Findings, Row, percentile};
-use crate::world::{Bench, LONG, Stage, names};
+use crate::stage::Stage;
+use crate::world::{Bench, LONG, names};
 
 /// As many as look at a Milvus that hangs at the same time.
 const HANG: usize = 16;

@@ -13,10 +13,11 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::bare;
-use crate::operator::{Operator, cpu};
+use crate::operator::Operator;
 use crate::results::{Curve, Fact, Findings, Row, Series, mib, percentile};
+use crate::stage::Stage;
 use crate::stamp::Stamp;
-use crate::world::{Bench, LONG, Stage, names};
+use crate::world::{Bench, LONG, names};
 
 /// Finished refreshes that rest.
 const SIZES: [usize; 3] = [100, 1000, LARGE];
@@ -45,8 +46,8 @@ struct Held<'a> {
 
 /// How long the same took, several times.
 struct Times {
-    /// Seconds, from the shortest to the longest.
-    seconds: Vec<f64>,
+    /// Seconds.
+    median: f64,
     /// Seconds of the API server's CPU, on average.
     api_server: f64,
 }
@@ -64,8 +65,8 @@ pub struct Resting<'a> {
     held: Vec<Held<'a>>,
     scheduled: Held<'a>,
     told: Held<'a>,
-    /// How many are to be kept at last.
-    most: (Stamp, usize),
+    /// What is to be kept at last, in the largest number.
+    stamp: Stamp,
     /// The memory of an operator without any, in bytes.
     none: u64,
     since: Instant,
@@ -92,12 +93,11 @@ pub async fn prepare(bench: &Bench) -> Result<Resting<'_>> {
     let size = bench.scale.count(LARGE);
     let scheduled = hold(bench, "rest-scheduled", &noted, size, STARTS).await?;
     let told = hold(bench, "rest-told", &Stamp::of(with_history(plain))?, size, 1).await?;
-    let most = (stamp, bench.scale.count(MOST));
     let none = idle.rss()?;
     idle.end()?;
     let since = Instant::now();
     let before = held.iter().chain([&scheduled]).map(Held::used).collect::<Result<_>>()?;
-    Ok(Resting { bench, held, scheduled, told, most, none, since, before })
+    Ok(Resting { bench, held, scheduled, told, stamp, none, since, before })
 }
 
 impl Resting<'_> {
@@ -107,14 +107,14 @@ impl Resting<'_> {
     /// # Errors
     /// Something does not work.
     pub async fn run(self) -> Result<Findings> {
-        let Self { bench, mut held, scheduled, told, most, none, since, before } = self;
+        let Self { bench, mut held, scheduled, told, stamp, none, since, before } = self;
         sleep(bench.scale.time(REST).saturating_sub(since.elapsed())).await;
         let rested = since.elapsed();
         let after: Vec<_> = held.iter().chain([&scheduled]).map(Held::used).collect::<Result<_>>()?;
         let used: Vec<_> = before.into_iter().zip(after).map(|(before, after)| after.since(&before)).collect();
         let written = (large(&held)?.stage.requests(is_write)?, scheduled.stage.requests(is_write)?);
         let mut findings = at_rest(&used, written, rested)?;
-        held.push(hold(bench, "rest-most", &most.0, most.1, 1).await?);
+        held.push(hold(bench, "rest-most", &stamp, bench.scale.count(MOST), 1).await?);
         findings.add(memory(&held, &told, none)?);
         findings.add(cold_starts(&held, &scheduled)?);
         for held in held.into_iter().chain([scheduled, told]) {
@@ -180,15 +180,14 @@ async fn hold<'a>(bench: &'a Bench, name: &str, stamp: &Stamp, count: usize, sta
 
 /// How long so many of these take.
 async fn times(bench: &Bench, count: usize, mut work: impl AsyncFnMut() -> Result<Duration>) -> Result<Times> {
-    let api_server = bench.control_plane.api_server_pid().context("the API server has ended")?;
-    let before = cpu(api_server)?;
+    let before = bench.api_server_cpu()?;
     let mut seconds = Vec::new();
     for _ in 0..count {
         seconds.push(work().await?.as_secs_f64());
     }
     seconds.sort_by(f64::total_cmp);
-    let used = cpu(api_server)?.saturating_sub(before).as_secs_f64();
-    Ok(Times { seconds, api_server: used / count as f64 })
+    let used = bench.api_server_cpu()?.saturating_sub(before).as_secs_f64();
+    Ok(Times { median: percentile(&seconds, 0.5), api_server: used / count as f64 })
 }
 
 impl Held<'_> {
@@ -196,14 +195,6 @@ impl Held<'_> {
         // Before a watch is opened, which is every five minutes, the cluster is asked for its version.
         let calls = self.stage.requests(|line| line.verb != "watch" && !line.uri.ends_with("?limit=1"))?;
         Ok(Used { cpu: self.operator.cpu()?, wakeups: self.operator.switches()?, calls })
-    }
-
-    fn start(&self) -> f64 {
-        percentile(&self.starts.seconds, 0.5)
-    }
-
-    fn list(&self) -> f64 {
-        percentile(&self.lists.seconds, 0.5)
     }
 }
 
@@ -230,8 +221,8 @@ fn large<T>(of: &[T]) -> Result<&T> {
 
 fn cold_starts(held: &[Held<'_>], scheduled: &Held<'_>) -> Result<Findings> {
     let of = large(held)?;
-    let beyond = of.start() - of.list();
-    let beyond_scheduled = scheduled.start() - of.list();
+    let (start, list) = (of.starts.median, of.lists.median);
+    let (beyond, beyond_scheduled) = (start - list, scheduled.starts.median - list);
     let part = of.starts.api_server / of.lists.api_server;
     let curve = |name, value: fn(&Held<'_>) -> f64| Series {
         name,
@@ -243,7 +234,7 @@ fn cold_starts(held: &[Held<'_>], scheduled: &Held<'_>) -> Result<Findings> {
                 "cold-start",
                 "start with 10,000 finished objects until settled",
                 "<= 0.3 s beyond a bare streamed list",
-                format!("{beyond:.2} s beyond ({:.2} s to {:.2} s)", of.start(), of.list()),
+                format!("{beyond:.2} s beyond ({start:.2} s to {list:.2} s)"),
                 beyond <= 0.3,
             ),
             Row::new(
@@ -274,7 +265,10 @@ fn cold_starts(held: &[Held<'_>], scheduled: &Held<'_>) -> Result<Findings> {
                 title: "A start by finished objects: until settled, and a bare streamed list of them",
                 x: ("objects", true),
                 y: ("seconds", true),
-                series: vec![curve("operator", |held| held.start()), curve("bare list", |held| held.list())],
+                series: vec![
+                    curve("operator", |held| held.starts.median),
+                    curve("bare list", |held| held.lists.median),
+                ],
             },
             Curve {
                 id: "cold-start-api-cpu",

@@ -10,7 +10,8 @@ use tokio::time::sleep;
 
 use crate::operator::Operator;
 use crate::results::{Findings, Row};
-use crate::world::{Bench, Stage, names};
+use crate::stage::Stage;
+use crate::world::{Bench, names};
 
 /// How many refreshes there are.
 const OBJECTS: usize = 1000;
@@ -44,10 +45,10 @@ pub async fn run((stage, operator): (Stage<'_>, Operator)) -> Result<Findings> {
     let bench = stage.bench;
     let (cpu, writes) = (operator.cpu()?, stage.writes()?.len());
     let mut counts = Vec::new();
-    let mut before = calls(&stage);
+    let mut before = stage.calls(&CHECK);
     for _ in 0..PIECES {
         sleep(bench.scale.time(PIECE)).await;
-        let now = calls(&stage);
+        let now = stage.calls(&CHECK);
         counts.push((now - before) as f64);
         before = now;
     }
@@ -80,10 +81,6 @@ pub async fn run((stage, operator): (Stage<'_>, Operator)) -> Result<Findings> {
         ],
         ..Findings::default()
     })
-}
-
-fn calls(stage: &Stage<'_>) -> usize {
-    CHECK.into_iter().map(|method| stage.milvus.calls(method)).sum()
 }
 
 /// Has each refresh checked from now on, and waits until each was.

@@ -3,19 +3,18 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use jiff::Timestamp;
-use milvus_refresh_operator::milvus::Milvus as _;
 use milvus_simulator::{Method, Plan};
 use serde_json::json;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
-use crate::bare::milvus_client;
 use crate::operator::Operator;
 use crate::results::{Findings, Row, mib, percentile};
 use crate::scenario::neighbour::delay;
+use crate::stage::Stage;
 use crate::store::Store;
-use crate::world::{Bench, LONG, Stage, names};
+use crate::world::{Bench, names};
 
 /// Of each source.
 const OBJECTS: usize = 1000;
@@ -118,7 +117,7 @@ impl Watched<'_> {
         let changed = names.get(..bench.scale.count(CHANGES)).unwrap_or_default();
         let detection = async {
             let added = add_files(&store, changed).await;
-            until_started(&stage, names.len() + changed.len()).await?;
+            stage.until_started(names.len() + changed.len()).await?;
             delays(&stage, &added).await
         };
         let (delays, disturbed) = tokio::try_join!(detection, delay(&busy, others.0, &others.1))?;
@@ -166,19 +165,10 @@ async fn add_files(store: &Store, names: &[String]) -> HashMap<String, Timestamp
     added
 }
 
-async fn until_started(stage: &Stage<'_>, runs: usize) -> Result<()> {
-    let started = stage.milvus.wait_until(|milvus| milvus.calls(Method::Refresh) >= runs);
-    timeout(LONG, started).await.context("not every new file has started a run")
-}
-
 /// For each file the time until the first run after it has started, in seconds, sorted.
 async fn delays(stage: &Stage<'_>, added: &HashMap<String, Timestamp>) -> Result<Vec<f64>> {
-    let jobs = milvus_client(&stage.milvus.url())?.list_all(&|_| true).await?;
-    let delays = jobs.iter().filter_map(|job| {
-        let delay = job.start_time?.duration_since(*added.get(&job.collection)?).as_secs_f64();
-        Some(delay).filter(|delay| *delay >= 0.0)
-    });
-    let mut delays: Vec<f64> = delays.collect();
+    let mut delays = stage.starts_after(added).await?;
+    delays.retain(|delay| *delay >= 0.0);
     delays.sort_by(f64::total_cmp);
     Ok(delays)
 }

@@ -1,10 +1,9 @@
 //! What a status write costs the API server: replaced, as the operator writes it, and applied, as it did once.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::json;
 
 use crate::bare::{self, Way};
-use crate::operator::cpu;
 use crate::results::{Findings, Row};
 use crate::scenario::rest;
 use crate::stamp::Stamp;
@@ -23,15 +22,15 @@ pub async fn run(bench: &Bench) -> Result<Findings> {
     // Else those who apply would have a second owner beside them.
     finished.metadata.managed_fields = None;
     let finished = Stamp::of(finished)?;
-    let api_server = bench.control_plane.api_server_pid().context("the API server has ended")?;
     let names = names(bench.scale.count(OBJECTS));
     let mut figures = Vec::new();
     for (name, way) in [("put", Way::Put), ("apply", Way::Apply)] {
         let stage = bench.stage(name).await?;
         finished.put(&stage, &names, |_| Vec::new()).await?;
-        let before = cpu(api_server)?;
+        let before = bench.api_server_cpu()?;
         let rate = bare::write_statuses(&stage, WRITES, way).await?;
-        let used = cpu(api_server)?.saturating_sub(before).as_secs_f64() * 1000.0 / (names.len() * WRITES) as f64;
+        let used =
+            bench.api_server_cpu()?.saturating_sub(before).as_secs_f64() * 1000.0 / (names.len() * WRITES) as f64;
         figures.push((used, rate));
     }
     let [put, apply] = figures.as_slice() else { return Ok(Findings::default()) };
