@@ -43,7 +43,7 @@ impl<K> Store<K> {
     }
 
     /// The object of this name is now this one.
-    pub(crate) fn put(&self, key: &Key, object: Packed<K>) {
+    pub(crate) fn put(&self, key: &Key, object: Arc<Packed<K>>) {
         self.0.write().put(key, object);
     }
 
@@ -66,7 +66,7 @@ impl<K> Store<K> {
 
     /// The keys of all objects, in any order. They can be thousands, so each is made when it is asked for.
     pub(super) fn keys(&self) -> impl Iterator<Item = Key> + Send + use<K> {
-        self.0.read().keys()
+        self.0.read().all().map(|(key, _)| key)
     }
 }
 
@@ -75,20 +75,23 @@ impl<K> Objects<K> {
         self.0.get(&*key.namespace)?.get(&*key.name)
     }
 
-    pub(super) fn put(&mut self, key: &Key, object: Packed<K>) {
+    pub(super) fn put(&mut self, key: &Key, object: Arc<Packed<K>>) {
         let names = match self.0.get_mut(&*key.namespace) {
             Some(names) => names,
             None => self.0.entry(key.namespace.as_str().into()).or_default(),
         };
-        names.insert(key.name.as_str().into(), Arc::new(object));
+        names.insert(key.name.as_str().into(), object);
     }
 
-    /// As [`Store::keys`].
-    pub(super) fn keys(&self) -> impl Iterator<Item = Key> + Send + use<K> {
-        let names =
-            self.0.iter().flat_map(|(namespace, names)| names.keys().map(|name| (namespace.clone(), name.clone())));
-        let names: Vec<_> = names.collect();
-        names.into_iter().map(|(namespace, name)| Key { namespace: namespace.to_string(), name: name.to_string() })
+    /// All objects, in any order. They can be thousands, so each key is made when it is asked for.
+    pub(super) fn all(&self) -> impl Iterator<Item = (Key, Arc<Packed<K>>)> + use<K> {
+        let of_namespace = |(namespace, names): (&Arc<str>, &Names<K>)| {
+            let of = |(name, object): (&Arc<str>, &Arc<Packed<K>>)| (namespace.clone(), name.clone(), object.clone());
+            names.iter().map(of).collect::<Vec<_>>()
+        };
+        let all: Vec<_> = self.0.iter().flat_map(of_namespace).collect();
+        all.into_iter()
+            .map(|(namespace, name, object)| (Key { namespace: namespace.to_string(), name: name.to_string() }, object))
     }
 }
 

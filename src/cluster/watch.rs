@@ -16,8 +16,9 @@ use super::{
 use crate::object::Key;
 
 /// Hears of every change of the objects, our own status writes among them, once the store shows it; what a listing shows
-/// counts when the listing is complete. Deletions are told here and nowhere else: the objects have no finalizer, so no pass
-/// sees them go.
+/// counts when the listing is complete. Only the first counts as it comes, since nobody knows anything older than it: most of
+/// the work is done by the time that it is complete. Passes are due then. Deletions are told here and nowhere else: the
+/// objects have no finalizer, so no pass sees them go.
 pub trait Lifecycle<K>: Send + Sync + 'static {
     /// The object exists with this content. Gives whether a pass may have anything to do for it.
     fn seen(&self, key: &Key, object: &Packed<K>) -> bool;
@@ -40,7 +41,7 @@ where
 {
     let store = Store::default();
     let (shown, lifecycle) = (store.clone(), Arc::new(lifecycle));
-    let mut watch = Watch::new(store.clone());
+    let mut watch = Watch::new(store.clone(), lifecycle.clone());
     let stream = lists
         .watch(api, watcher::Config::default())
         .inspect_err(|error| tracing::warn!(%error, kind = %K::kind(&()), "the watch failed; reopening it"))
@@ -61,41 +62,83 @@ where
 }
 
 /// What a watch shows.
-struct Watch<K> {
+struct Watch<K, L> {
     store: Store<K>,
-    /// What the listing that is under way has shown.
-    listing: Objects<K>,
-    /// Whether that listing is made because the cluster was restored: generations count anew then, and tell no change.
+    lifecycle: Arc<L>,
+    listing: Listing<K>,
+    /// Of the first listing, until everything is known.
+    due: Vec<Key>,
+    /// Whether the listing that is under way is made because the cluster was restored: generations count anew then, and tell
+    /// no change.
     restored: bool,
+}
+
+/// The last listing that was begun.
+enum Listing<K> {
+    None,
+    /// The store takes in what it shows.
+    First,
+    /// The store shows what there was before, until it is complete.
+    Later(Objects<K>),
 }
 
 /// What follows from an event, once the store has taken it in.
 #[derive(Debug, PartialEq)]
 enum News {
     Restored,
-    Gone { uid: String, key: Key },
-    Seen { key: Key, changed: bool },
+    Gone {
+        uid: String,
+        key: Key,
+    },
+    Seen {
+        key: Key,
+        changed: bool,
+    },
     Listed,
+    /// It was told before, and a pass is due.
+    Due(Key),
 }
 
-impl<K: Resource<DynamicType = ()> + 'static> Watch<K> {
-    fn new(store: Store<K>) -> Self {
-        Self { store, listing: Objects::default(), restored: false }
+impl<K: Resource<DynamicType = ()> + 'static, L: Lifecycle<K>> Watch<K, L> {
+    fn new(store: Store<K>, lifecycle: Arc<L>) -> Self {
+        Self { store, lifecycle, listing: Listing::None, due: Vec::new(), restored: false }
     }
 
     fn take(&mut self, event: watcher::Event<Shown<K>>) -> Box<dyn Iterator<Item = News> + Send> {
         match event {
             watcher::Event::Init => {
-                self.listing = Objects::default();
+                self.listing = match self.listing {
+                    Listing::None => Listing::First,
+                    Listing::First | Listing::Later(_) => Listing::Later(Objects::default()),
+                };
                 Box::new(iter::empty())
             }
             watcher::Event::InitApply(object) => {
-                self.listing.put(&Key::of(&object), object.into_packed());
+                let (key, object) = (Key::of(&object), Arc::new(object.into_packed()));
+                match &mut self.listing {
+                    Listing::Later(listing) => listing.put(&key, object),
+                    Listing::None | Listing::First => {
+                        self.store.put(&key, object.clone());
+                        if self.lifecycle.seen(&key, &object) {
+                            self.due.push(key);
+                        }
+                    }
+                }
                 Box::new(iter::empty())
             }
-            watcher::Event::InitDone => Box::new(self.listed()),
+            watcher::Event::InitDone => {
+                let listing = std::mem::replace(&mut self.listing, Listing::Later(Objects::default()));
+                let due = std::mem::take(&mut self.due).into_iter().map(News::Due);
+                match listing {
+                    Listing::Later(listing) => Box::new(self.listed(listing).chain(due)),
+                    Listing::None | Listing::First => {
+                        let restored = std::mem::take(&mut self.restored).then_some(News::Restored);
+                        Box::new(restored.into_iter().chain([News::Listed]).chain(due))
+                    }
+                }
+            }
             watcher::Event::Apply(object) => {
-                let (key, object) = (Key::of(&object), object.into_packed());
+                let (key, object) = (Key::of(&object), Arc::new(object.into_packed()));
                 let before = self.store.get(&key);
                 let gone =
                     before.as_ref().filter(|before| before.uid() != object.uid()).map(|before| before.gone(&key));
@@ -112,13 +155,12 @@ impl<K: Resource<DynamicType = ()> + 'static> Watch<K> {
     }
 
     /// The store swaps in what the listing has shown. Each is told when it is asked for.
-    fn listed(&mut self) -> impl Iterator<Item = News> + Send + use<K> {
-        let before = self.store.replace(std::mem::take(&mut self.listing));
+    fn listed(&mut self, listing: Objects<K>) -> impl Iterator<Item = News> + Send + use<K, L> {
+        let before = self.store.replace(listing);
         // What was deleted while no watch was open is told by its absence only.
         let is_gone =
             |key: &Key, object: &Packed<K>| self.store.get(key).is_none_or(|there| there.uid() != object.uid());
-        let known = before.keys().filter_map(|key| Some((before.get(&key)?, key)));
-        let gone = known.filter(|(object, key)| is_gone(key, object)).map(|(object, key)| object.gone(&key));
+        let gone = before.all().filter(|(key, object)| is_gone(key, object)).map(|(key, object)| object.gone(&key));
         let gone: Vec<_> = gone.collect();
         let restored = std::mem::take(&mut self.restored);
         let (store, keys) = (self.store.clone(), self.store.keys());
@@ -150,6 +192,7 @@ impl News {
             Self::Restored => lifecycle.restored(),
             Self::Gone { uid, key } => lifecycle.gone(&uid, &key),
             Self::Listed => lifecycle.listed(),
+            Self::Due(key) => return Some(key),
             Self::Seen { key, changed } => {
                 let object = store.get(&key)?;
                 return (lifecycle.seen(&key, &object) && changed).then_some(key);
@@ -197,19 +240,20 @@ mod tests {
 
     /// A watch that is shown one event after the other.
     struct Script {
-        watch: Watch<ExternalCollectionRefresh>,
-        heard: Heard,
+        watch: Watch<ExternalCollectionRefresh, Heard>,
+        heard: Arc<Heard>,
     }
 
     impl Script {
         fn new() -> Self {
-            Self { watch: Watch::new(Store::default()), heard: Heard::default() }
+            let heard = Arc::<Heard>::default();
+            Self { watch: Watch::new(Store::default(), heard.clone()), heard }
         }
 
         /// Shows it, and gives for what a pass is due and what was heard.
         fn show(&mut self, event: watcher::Event<Shown<ExternalCollectionRefresh>>) -> (Vec<String>, Vec<String>) {
             let (store, news) = (self.watch.store.clone(), self.watch.take(event));
-            let mut due: Vec<_> = news.filter_map(|news| news.tell(&store, &self.heard)).map(|key| key.name).collect();
+            let mut due: Vec<_> = news.filter_map(|news| news.tell(&store, &*self.heard)).map(|key| key.name).collect();
             due.sort();
             (due, std::mem::take(&mut *self.heard.0.lock().unwrap()))
         }
@@ -222,7 +266,7 @@ mod tests {
         fn list(&mut self, objects: &[(&str, i64)]) -> (Vec<String>, Vec<String>) {
             let listed = objects.iter().map(|(uid, generation)| watcher::Event::InitApply(object(uid, *generation)));
             for event in std::iter::once(watcher::Event::Init).chain(listed) {
-                assert_eq!(self.show(event), (vec![], vec![]), "the store does not show it yet");
+                assert!(self.show(event).0.is_empty(), "the store does not show it yet");
             }
             let (due, mut heard) = self.show(watcher::Event::InitDone);
             heard.retain(|heard| !heard.starts_with("seen"));
@@ -233,6 +277,10 @@ mod tests {
     /// Each is named as its uid.
     fn object(uid: &str, generation: i64) -> Shown<ExternalCollectionRefresh> {
         edited(uid, generation, json!({}))
+    }
+
+    fn key(name: &str) -> Key {
+        Key { namespace: "shop".to_owned(), name: name.to_owned() }
     }
 
     /// The same with this in its metadata.
@@ -291,6 +339,35 @@ mod tests {
     }
 
     #[test]
+    fn the_first_listing_is_told_as_it_comes_and_asks_for_passes_once_everything_is_known() {
+        let mut script = Script::new();
+        script.show(watcher::Event::Init);
+        for uid in ["1", "rests"] {
+            let told = (vec![], vec![format!("seen {uid}")]);
+            assert_eq!(script.show(watcher::Event::InitApply(object(uid, 1))), told);
+            assert!(script.watch.store.get(&key(uid)).is_some(), "who is woken meanwhile finds it");
+        }
+        assert_eq!(script.show(watcher::Event::InitDone), (vec!["1".into()], vec!["listed".into()]));
+        script.show(watcher::Event::Init);
+        assert_eq!(script.show(watcher::Event::InitApply(object("2", 1))), (vec![], vec![]));
+        assert!(script.watch.store.get(&key("2")).is_none(), "it is not the first");
+    }
+
+    #[test]
+    fn what_a_first_listing_has_shown_that_broke_off_is_known_and_goes_or_has_its_pass_after_the_next() {
+        let mut script = Script::new();
+        script.show(watcher::Event::Init);
+        for uid in ["1", "2"] {
+            script.show(watcher::Event::InitApply(object(uid, 1)));
+        }
+        script.show(watcher::Event::Init);
+        assert_eq!(script.show(watcher::Event::InitApply(object("2", 1))), (vec![], vec![]));
+        let (due, heard) = script.show(watcher::Event::InitDone);
+        assert_eq!(heard, ["gone 1 1", "seen 2", "listed"]);
+        assert!(due.contains(&"2".to_owned()), "{due:?}");
+    }
+
+    #[test]
     fn what_changed_before_a_listing_that_broke_off_is_not_forgotten_with_it() {
         let mut script = Script::new();
         script.list(&[("1", 1), ("2", 1)]);
@@ -303,7 +380,7 @@ mod tests {
     #[test]
     fn an_object_that_was_recreated_while_no_watch_was_open_goes_before_it_comes() {
         let mut script = Script::new();
-        script.show(watcher::Event::Apply(object("1", 1)));
+        script.list(&[("1", 1)]);
         script.show(watcher::Event::Init);
         script.show(watcher::Event::InitApply(edited("1", 1, json!({ "uid": "2" }))));
         let (due, heard) = script.show(watcher::Event::InitDone);

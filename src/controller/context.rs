@@ -25,7 +25,7 @@ use crate::{
     leader::Leadership,
     metrics::Metrics,
     object::Key,
-    refresh::{Connection, Desired, Recorded, is_due},
+    refresh::{Connection, Recorded},
     requeue::{Router, staggered::Spread},
     scout::Scout,
     turns::fence::Due,
@@ -185,23 +185,12 @@ impl Context {
         self.spread.wake(connection, refreshes, &self.refreshes, self.clock.random);
     }
 
-    /// All refreshes of `scope` have been told: those that are due wait until they carry this process' name.
-    pub(super) fn refreshes_listed(&self, scope: &Option<String>) {
-        let Some(known) = self.scope(scope) else { return };
-        let mut due = Vec::new();
-        known.each_refresh(None, |refresh| {
-            let (want, recorded) = (Desired::of(refresh), Recorded::of(refresh.status.as_ref()));
-            if let (Some(uid), Some(version)) = (&refresh.metadata.uid, &refresh.metadata.resource_version)
-                && is_due(&want, &recorded)
-            {
-                due.push(Due::new(uid, Key::of(refresh), version, refresh.connection(), &want, &recorded));
-            }
-        });
+    /// All refreshes of `scope` have been told: those that are `due` wait until they carry this process' name.
+    pub(super) fn refreshes_listed(&self, scope: &Option<String>, due: impl ExactSizeIterator<Item = Due>) {
         let runs = due.len();
-        if self.volatile.turns.fence.listed(scope, due) {
-            let scope = scope.as_deref().unwrap_or("all namespaces");
-            tracing::info!(due = runs, "the refreshes in {scope} are listed");
-        }
+        self.volatile.turns.fence.listed(scope, due);
+        let scope = scope.as_deref().unwrap_or("all namespaces");
+        tracing::info!(due = runs, "the refreshes in {scope} are listed");
     }
 
     fn wake_unless_ended(&self, refresh: &ExternalCollectionRefresh) {

@@ -48,7 +48,7 @@ pub async fn run(
     let mut tasks = JoinSet::new();
     let (mut refreshes, mut connections) = (Vec::new(), Vec::new());
     for scope in scopes {
-        let lifecycle = refresh::Lifecycle { context: context.clone(), scope: scope.clone() };
+        let lifecycle = refresh::Lifecycle::new(context.clone(), scope);
         let (store, watch) = watch::objects(&context.lists, watched(&context, scope), lifecycle);
         context.set_store(scope, store.clone());
         refreshes.push(Watched::new(scope, store, watch, context.refreshes.stream(scope)));

@@ -81,7 +81,7 @@ enum Awaited {
 #[derive(Debug)]
 pub struct Due {
     /// The object's uid.
-    pub uid: String,
+    uid: String,
     key: Key,
     version: String,
     withholds: Withheld,
@@ -125,11 +125,11 @@ impl Fence {
     }
 
     /// The first listing of `scope` has shown these runs to be due. Later listings change nothing: what has come since
-    /// can only have been claimed by a process that leads. Says whether it is the first.
-    pub fn listed(&self, scope: &Option<String>, due: impl IntoIterator<Item = Due>) -> bool {
+    /// can only have been claimed by a process that leads.
+    pub fn listed(&self, scope: &Option<String>, due: impl IntoIterator<Item = Due>) {
         let mut inner = self.inner.lock();
         if !inner.unlisted.remove(scope) {
-            return false;
+            return;
         }
         for Due { uid, key, version, withholds } in due {
             inner.withheld.entry(withholds.clone()).or_default().insert(uid.clone());
@@ -138,7 +138,6 @@ impl Fence {
         }
         let woken = if inner.unlisted.is_empty() { inner.waiting.remove(&Awaited::Listings) } else { None };
         self.wake(inner, woken);
-        true
     }
 
     /// A connection is told, which leads to these addresses.

@@ -60,7 +60,7 @@ fn context(watches: Watches) -> Arc<Context> {
 /// Watches refreshes for an hour.
 async fn an_hour_of(watches: Watches) -> Result<(), String> {
     let context = context(watches);
-    let lifecycle = refresh::Lifecycle { context: context.clone(), scope: None };
+    let lifecycle = refresh::Lifecycle::new(context.clone(), &None);
     let (_store, watch) =
         watch::objects::<ExternalCollectionRefresh>(&context.lists, watched(&context, &None), lifecycle);
     let _ = timeout(Duration::from_secs(3600), watch.for_each(|_| future::ready(()))).await;
@@ -145,7 +145,7 @@ async fn an_object_that_is_gone_before_its_pass_waits_no_longer() {
     let store = Store::default();
     let keys = ["first", "second"].map(|name| key(name, name));
     for key in &keys {
-        store.put(key, object(&key.name));
+        store.put(key, Arc::new(object(&key.name)));
     }
     let [_, second] = keys.clone();
     let wakes = streams::iter(keys).chain(streams::pending());

@@ -117,7 +117,7 @@ impl World {
         let store = Store::default();
         context.set_store(&None, store.clone());
         connect(&context, &milvus);
-        let lifecycle = Lifecycle { context: context.clone(), scope: None };
+        let lifecycle = Lifecycle::new(context.clone(), &None);
         let watch = Watch(Arc::new(Mutex::new(Shown { store, lifecycle, objects: BTreeMap::new(), asked: 0 })));
         watch.show(&api);
         watch.0.lock().unwrap().lifecycle.listed();
@@ -290,7 +290,7 @@ impl Watch {
         for object in news.flatten().collect::<Vec<_>>() {
             objects.insert(object.metadata.uid.clone().unwrap(), object.clone());
             let (key, object) = (Key::of(&object), packed::Shown::of(&object).into_packed());
-            store.put(&key, object.clone());
+            store.put(&key, Arc::new(object.clone()));
             *asked += usize::from(lifecycle.seen(&key, &object));
         }
     }

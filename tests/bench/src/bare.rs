@@ -16,6 +16,7 @@ use milvus_refresh_operator::milvus::grpc::connect::ConnectOptions;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
+use crate::results::Row;
 use crate::stage::Stage;
 
 /// Between two questions of the bare client, as in the examples of Milvus' own SDK.
@@ -59,16 +60,41 @@ pub enum Way {
     Apply,
 }
 
+/// What status writes took.
+#[derive(Clone, Copy, Debug)]
+pub struct Written {
+    /// How many a second.
+    pub rate: f64,
+    /// The API server's CPU for each, in milliseconds.
+    pub cpu: f64,
+}
+
+impl Written {
+    /// Row `id`, beside that of the API server's `cpu` for a refresh with its creation, in milliseconds: by as many of these writes
+    /// as there were requests. That depends on no machine.
+    pub fn compared(self, id: &'static str, cpu: f64, requests: f64) -> Row {
+        let (requests, most) = (requests + 1.0, 1.1);
+        let ratio = cpu / (requests * self.cpu);
+        Row::new(
+            id,
+            "the same, by that of as many bare status writes as it takes requests",
+            &format!("<= {most}"),
+            format!("{ratio:.2} ({cpu:.1} ms to {requests:.1} of {:.1} ms)", self.cpu),
+            ratio <= most,
+        )
+    }
+}
+
 /// The bare API server: `writes` status writes on each refresh of the stage, as many objects at a time as the operator has
-/// workers, each write with the resourceVersion of the last, and nothing else. Gives the writes per second.
+/// workers, each write with the resourceVersion of the last, and nothing else.
 ///
 /// # Errors
 /// The API server refuses a write, or the stage has no finished refresh to take the status from.
-pub async fn write_statuses(stage: &Stage<'_>, writes: usize, way: Way) -> Result<f64> {
+pub async fn write_statuses(stage: &Stage<'_>, writes: usize, way: Way) -> Result<Written> {
     let api = stage.refreshes();
     let objects = api.list(&ListParams::default()).await?.items;
-    let count = objects.len() * writes;
-    let began = Instant::now();
+    let count = (objects.len() * writes) as f64;
+    let (began, before) = (Instant::now(), stage.bench.api_server_cpu()?);
     let work = objects.into_iter().map(|mut object| {
         let api = &api;
         async move {
@@ -93,7 +119,8 @@ pub async fn write_statuses(stage: &Stage<'_>, writes: usize, way: Way) -> Resul
         }
     });
     stream::iter(work).buffer_unordered(WORKERS).try_for_each(async |()| Ok(())).await?;
-    Ok(count as f64 / began.elapsed().as_secs_f64())
+    let used = stage.bench.api_server_cpu()?.saturating_sub(before).as_secs_f64();
+    Ok(Written { rate: count / began.elapsed().as_secs_f64(), cpu: used * 1000.0 / count })
 }
 
 /// The bare list: streams all refreshes of the stage, decodes them and keeps none. Gives how many there are.
@@ -114,22 +141,23 @@ pub async fn stream_list(stage: &Stage<'_>) -> Result<usize> {
     Ok(count)
 }
 
-/// The peer that claims nothing: it starts the job of each refresh as soon as it sees it, as many at a time as the operator has
+/// A peer that looks at nothing: it starts the job of each refresh as soon as it sees it, as many at a time as the operator has
 /// workers, and writes its id into the status.
 pub struct Peer<'a> {
     stage: &'a Stage<'a>,
+    claims: bool,
     seen: BoxStream<'a, watcher::Result<watcher::Event<ExternalCollectionRefresh>>>,
 }
 
 impl<'a> Peer<'a> {
-    /// Watches the refreshes of the stage.
+    /// Watches the refreshes of the stage. One that `claims` writes a status before each start.
     ///
     /// # Errors
     /// The API server does not show them.
-    pub async fn of(stage: &'a Stage<'a>) -> Result<Self> {
+    pub async fn of(stage: &'a Stage<'a>, claims: bool) -> Result<Self> {
         let mut seen = watcher::watcher(stage.refreshes(), watcher::Config::default().streaming_lists()).boxed();
         while !matches!(seen.try_next().await?, Some(watcher::Event::InitDone)) {}
-        Ok(Self { stage, seen })
+        Ok(Self { stage, claims, seen })
     }
 
     /// Starts the jobs of the next `count`.
@@ -143,11 +171,15 @@ impl<'a> Peer<'a> {
         let (milvus, api, params) = (&milvus, &api, &params);
         new.map_err(anyhow::Error::from)
             .try_for_each_concurrent(WORKERS, |mut object| async move {
+                let (name, state) = (object.name_any(), Some("RefreshPending".to_owned()));
+                if self.claims {
+                    object.status = Some(RefreshStatus { state: state.clone(), ..RefreshStatus::default() });
+                    object = api.replace_status(&name, params, &object).await?;
+                }
                 let job = milvus.submit("default", &object.spec.collection_name, None, DEADLINE).await?;
-                let state = Some("RefreshPending".to_owned());
                 object.status =
                     Some(RefreshStatus { job_id: Some(job.to_string()), state, ..RefreshStatus::default() });
-                api.replace_status(&object.name_any(), params, &object).await?;
+                api.replace_status(&name, params, &object).await?;
                 Ok(())
             })
             .await

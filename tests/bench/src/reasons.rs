@@ -17,12 +17,8 @@ const REASONS: &[(&str, &str)] = &[
         "14.6 MiB of it are the idle operator, most of that the pages of its program; and a table for 10,000 \
          has room for 16,384. What one more takes is the row to compare.",
     ),
-    (
-        "cold-start",
-        "Each object is packed as it is read, on the same thread: some 50 microseconds an object, for which \
-         it takes a third of the memory as long as it rests.",
-    ),
-    ("cold-start-scheduled", "As without schedules: each object is packed as it is read, on the same thread."),
+    ("cold-start", START),
+    ("cold-start-scheduled", START),
     (
         "cold-start-api-cpu",
         "A start opens two watches where the bare list opens one, and the figure moves by a tenth from run to \
@@ -43,18 +39,22 @@ const REASONS: &[(&str, &str)] = &[
     ),
 ];
 
+const START: &str = "The objects are read as fast as the API server sends them. What is left is the start of the process, its lease, \
+                     and the noise of a machine on which the bare list alone moves by a third from run to run.";
+
 const BURST: &str = "The jobs end at 500 a second, more than this machine's API server writes a second with nothing else to do: what \
                      is left is its queue. The row of the bare API server compares with just that.";
 
-const API_SERVER: &str = "It is the API server's own price of its writes (see the row of a status write, and compare with it): a \
-                          creation, three or four status writes with their echo to the watch, and two Events. The operator \
-                          asks for nothing else.";
+const API_SERVER: &str = "It is the API server's own price of its requests on this machine, as the row below says: a creation, \
+                          three or four status writes with their echo to the watch, and one or two Events. The operator asks \
+                          for nothing else.";
 
 const TICK: &str = "One List shows all jobs that have ended within a tick, and their statuses are written as fast as the API server \
                     takes them, with an Event each behind them.";
 
 const CLAIM: &str = "The claim, a status write more before each start, is what makes it one start a run whatever crashes; and the \
-                     writes of all hundred compete with their creations for one API server.";
+                     writes of all hundred compete with their creations for one API server. The rows of the peer that claims, \
+                     too, say what is left beyond that.";
 
 /// The reason for a miss of the row `id`.
 pub fn reason(id: &str) -> Option<&'static str> {

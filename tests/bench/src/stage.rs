@@ -173,6 +173,15 @@ impl Stage<'_> {
         stream::iter(creations).buffer_unordered(CREATORS).try_collect().await
     }
 
+    /// A refresh of this name that no operator has seen.
+    ///
+    /// # Errors
+    /// The API server refuses it.
+    pub async fn new_refresh(&self, name: &str) -> Result<ExternalCollectionRefresh> {
+        self.create_refreshes(&[name.to_owned()], |name| json!({ "collectionName": name })).await?;
+        Ok(self.refreshes().get(name).await?)
+    }
+
     /// A refresh of this name with these `fields` in its spec, once an operator has brought its status to where `is_there`
     /// holds and has ended.
     ///

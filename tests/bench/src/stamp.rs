@@ -5,12 +5,14 @@ use anyhow::{Context, Result, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::{StreamExt, TryStreamExt, stream};
-use kube::api::{PostParams, Request, WatchEvent, WatchParams};
-use kube::{Api, Client, Config};
+use kube::api::{ListParams, PostParams, Request, WatchEvent, WatchParams};
+use kube::{Api, Client, Config, ResourceExt};
 use milvus_refresh_operator::api::ExternalCollectionRefresh;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use crate::stage::Stage;
+use crate::world::LONG;
 
 /// Where the API server keeps the refreshes.
 const FOLDER: &str = "/registry/milvus-refresh.dev/externalcollectionrefreshes";
@@ -75,7 +77,11 @@ impl Stamp {
         });
         let put = transactions.buffer_unordered(WRITERS).try_for_each(async |()| Ok(()));
         let api = stage.refreshes();
-        tokio::try_join!(put, until_shown(&api, names.len()))?;
+        let none = api.list(&ListParams::default().limit(1)).await?.metadata.resource_version;
+        let shown = until_shown(&api, none.context("a list has no version")?, names.len());
+        timeout(LONG, async { tokio::try_join!(put, shown) })
+            .await
+            .context("the API server does not show all copies")??;
         Ok(())
     }
 
@@ -87,15 +93,24 @@ impl Stamp {
     }
 }
 
-/// Waits until the API server, which hears from etcd, has shown `count` refreshes.
-async fn until_shown(api: &Api<ExternalCollectionRefresh>, count: usize) -> Result<()> {
-    let mut events = api.watch(&WatchParams::default(), "0").await?.boxed();
+/// Waits until the API server, which hears from etcd, has shown `count` refreshes from `version` on, where there was none.
+async fn until_shown(api: &Api<ExternalCollectionRefresh>, mut version: String, count: usize) -> Result<()> {
     let mut shown = 0;
+    // The API server ends watches that do not follow as fast as it hears.
     while shown < count {
-        match events.try_next().await? {
-            Some(WatchEvent::Added(_)) => shown += 1,
-            Some(_) => {}
-            None => bail!("the API server has shown {shown} of {count} copies"),
+        let mut events = api.watch(&WatchParams::default(), &version).await?.boxed();
+        while let Some(event) = events.try_next().await? {
+            match event {
+                WatchEvent::Added(object) => {
+                    shown += 1;
+                    version = object.resource_version().context("a copy has no version")?;
+                }
+                WatchEvent::Error(refusal) => bail!("the API server does not show the copies: {refusal:?}"),
+                WatchEvent::Modified(_) | WatchEvent::Deleted(_) | WatchEvent::Bookmark(_) => {}
+            }
+            if shown == count {
+                break;
+            }
         }
     }
     Ok(())

@@ -6,11 +6,12 @@ use anyhow::Result;
 use milvus_simulator::Plan;
 use tokio::time::sleep;
 
+use crate::bare::{self, Way};
 use crate::results::{Curve, Fact, Findings, Row, Series, mib, percentile};
 use crate::scenario::short::distribution;
 use crate::world::{Bench, names};
 
-/// Rows `writes-many`, `delay-many-*`, `rss-active`, `cpu`, `api-cpu-many`.
+/// Rows `writes-many`, `delay-many-*`, `rss-active`, `cpu`, `api-cpu-many*`.
 ///
 /// # Errors
 /// Something does not work.
@@ -46,8 +47,9 @@ pub async fn run(bench: &Bench) -> Result<Findings> {
     let peak = memory.iter().map(|(_, rss)| *rss).fold(0.0, f64::max);
     let share = used.0.as_secs_f64() / used.1.as_secs_f64();
     let api = used.1.as_secs_f64() * 1000.0 / names.len() as f64;
-    let requests = stage.requests(|line| line.verb != "watch")? as f64 / names.len() as f64;
     let cpu = used.0.as_secs_f64() * 1000.0 / names.len() as f64;
+    let requests = stage.requests(|line| line.verb != "watch")? as f64 / names.len() as f64;
+    let written = bare::write_statuses(&stage, 1, Way::Put).await?;
     Ok(Findings {
         facts: vec![(Fact::RunCpu, cpu), (Fact::RunApiServerCpu, api), (Fact::RunRequests, requests)],
         rows: vec![
@@ -81,6 +83,7 @@ pub async fn run(bench: &Bench) -> Result<Findings> {
                 format!("{api:.1} ms"),
                 api <= 28.0,
             ),
+            written.compared("api-cpu-many-bare", api, requests),
         ],
         curves: vec![
             Curve {

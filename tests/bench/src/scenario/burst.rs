@@ -15,7 +15,7 @@ const RUNS: Duration = Duration::from_secs(20);
 /// From the end of the first job to that of the last.
 const BURST: Duration = Duration::from_secs(2);
 
-/// Rows `burst-*` and `api-cpu-short`.
+/// Rows `burst-*` and `api-cpu-short*`.
 ///
 /// # Errors
 /// Something does not work.
@@ -40,7 +40,9 @@ pub async fn run(bench: &Bench) -> Result<Findings> {
 
     let delays = stage.delays().await?;
     let (median, p99) = (percentile(&delays, 0.5), percentile(&delays, 0.99));
-    let bare = names.len() as f64 / bare::write_statuses(&stage, 1, Way::Put).await?;
+    let requests = stage.requests(|line| line.verb != "watch")? as f64 / names.len() as f64;
+    let written = bare::write_statuses(&stage, 1, Way::Put).await?;
+    let bare = names.len() as f64 / written.rate;
     Ok(Findings {
         rows: vec![
             Row::new(
@@ -65,6 +67,7 @@ pub async fn run(bench: &Bench) -> Result<Findings> {
                 format!("{used:.1} ms"),
                 used <= 16.0,
             ),
+            written.compared("api-cpu-short-bare", used, requests),
         ],
         ..Findings::default()
     })

@@ -9,6 +9,7 @@ use milvus_simulator::{Fault, Method, Plan};
 use crate::bare::{self, Way};
 use crate::results::{Curve, Fact, Findings, Row, Series};
 use crate::stage::Stage;
+use crate::stamp::Stamp;
 use crate::world::{Bench, names};
 
 /// How many refreshes, at full size.
@@ -33,16 +34,17 @@ struct Cost {
 /// # Errors
 /// Something does not work.
 pub async fn run(bench: &Bench) -> Result<Findings> {
+    let new = Stamp::of(bench.stage("new").await?.new_refresh("pattern").await?)?;
     let sizes = SIZES.map(|size| bench.scale.count(size));
     let mut costs = Vec::new();
     let mut bare_rate = 0.0;
     for size in sizes.into_iter().take(2) {
-        let (stage, cost) = instant(bench, size).await?;
-        bare_rate = bare::write_statuses(&stage, WRITES, Way::Put).await?;
+        let (stage, cost) = instant(bench, &new, size).await?;
+        bare_rate = bare::write_statuses(&stage, WRITES, Way::Put).await?.rate;
         costs.push(cost);
     }
     let rate = costs.last().context("nothing was measured")?.rate;
-    costs.push(instant(bench, sizes.into_iter().max().unwrap_or_default()).await?.1);
+    costs.push(instant(bench, &new, sizes.into_iter().max().unwrap_or_default()).await?.1);
     let mut findings = findings(&costs);
     let ratio = rate / bare_rate;
     findings.rows.push(Row::new(
@@ -55,13 +57,17 @@ pub async fn run(bench: &Bench) -> Result<Findings> {
     Ok(findings)
 }
 
-/// Creates `count` refreshes while Milvus holds its answers, so that the operator meets all of them at once.
-async fn instant(bench: &Bench, count: usize) -> Result<(Stage<'_>, Cost)> {
+/// `count` refreshes are there while Milvus holds its answers, so that the operator meets all of them at once.
+async fn instant<'a>(bench: &'a Bench, new: &Stamp, count: usize) -> Result<(Stage<'a>, Cost)> {
     let stage = bench.stage(&format!("instant-{count}")).await?;
     let operator = stage.operator().await?;
     let before = operator.cpu()?;
     stage.milvus.fault(Method::Describe, Fault::HangBeforeEffect.forever());
-    stage.create(&names(count), &Plan::completes_in(Duration::ZERO)).await?;
+    let names = names(count);
+    for name in &names {
+        stage.milvus.create_collection(name, Plan::completes_in(Duration::ZERO));
+    }
+    new.put(&stage, &names, |_| Vec::new()).await?;
     stage.milvus.clear_faults();
     stage.milvus.release();
     operator.until_completed(count).await?;
