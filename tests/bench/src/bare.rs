@@ -6,9 +6,9 @@ use anyhow::{Context, Result, bail};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, future, stream};
 use jiff::Timestamp;
-use kube::ResourceExt;
 use kube::api::{ListParams, Patch, PatchParams, PostParams, Request, WatchEvent, WatchParams};
 use kube::runtime::{WatchStreamExt as _, watcher};
+use kube::{Api, ResourceExt};
 use milvus_refresh_operator::api::{ExternalCollectionRefresh, FIELD_MANAGER, RefreshStatus};
 use milvus_refresh_operator::milvus::Milvus;
 use milvus_refresh_operator::milvus::grpc::GrpcMilvus;
@@ -145,19 +145,21 @@ pub async fn stream_list(stage: &Stage<'_>) -> Result<usize> {
 /// workers, and writes its id into the status.
 pub struct Peer<'a> {
     stage: &'a Stage<'a>,
+    api: Api<ExternalCollectionRefresh>,
     claims: bool,
     seen: BoxStream<'a, watcher::Result<watcher::Event<ExternalCollectionRefresh>>>,
 }
 
 impl<'a> Peer<'a> {
-    /// Watches the refreshes of the stage. One that `claims` writes a status before each start.
+    /// Watches the refreshes of the stage, over connections of its own. One that `claims` writes a status before each start.
     ///
     /// # Errors
     /// The API server does not show them.
     pub async fn of(stage: &'a Stage<'a>, claims: bool) -> Result<Self> {
-        let mut seen = watcher::watcher(stage.refreshes(), watcher::Config::default().streaming_lists()).boxed();
+        let api = Api::namespaced(stage.bench.unconnected()?, &stage.namespace);
+        let mut seen = watcher::watcher(api.clone(), watcher::Config::default().streaming_lists()).boxed();
         while !matches!(seen.try_next().await?, Some(watcher::Event::InitDone)) {}
-        Ok(Self { stage, claims, seen })
+        Ok(Self { stage, api, claims, seen })
     }
 
     /// Starts the jobs of the next `count`.
@@ -166,7 +168,7 @@ impl<'a> Peer<'a> {
     /// The API server or Milvus refuses something.
     pub async fn start(self, count: usize) -> Result<()> {
         let milvus = milvus_client(&self.stage.milvus.url())?;
-        let (api, params) = (self.stage.refreshes(), PostParams::default());
+        let (api, params) = (self.api, PostParams::default());
         let new = self.seen.applied_objects().try_filter(|object| future::ready(is_new(object))).take(count);
         let (milvus, api, params) = (&milvus, &api, &params);
         new.map_err(anyhow::Error::from)

@@ -23,6 +23,7 @@ pub struct Bench {
     pub control_plane: ControlPlane,
     /// The administrator's client.
     pub client: Client,
+    config: Config,
     /// How large everything is.
     pub scale: Scale,
     /// The operator's program.
@@ -53,10 +54,11 @@ impl Bench {
             control_plane.service_account_kubeconfig("milvus-refresh-system", "milvus-refresh-operator")?;
         let file = Kubeconfig::read_from(control_plane.kubeconfig())?;
         let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?;
-        let client = Client::try_from(config)?;
+        let client = Client::try_from(config.clone())?;
         Ok(Self {
             control_plane,
             client,
+            config,
             scale,
             program,
             kubeconfig,
@@ -79,6 +81,14 @@ impl Bench {
     /// It has ended, or this is no Linux.
     pub fn api_server_cpu(&self) -> Result<Duration> {
         cpu(self.control_plane.api_server_pid().context("the API server has ended")?)
+    }
+
+    /// Another client of the administrator, without any connection so far.
+    ///
+    /// # Errors
+    /// None but those of the first.
+    pub fn unconnected(&self) -> Result<Client> {
+        Ok(Client::try_from(self.config.clone())?)
     }
 
     /// A uid that no object has.
