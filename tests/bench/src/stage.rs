@@ -127,10 +127,15 @@ impl Stage<'_> {
     /// # Errors
     /// The API server refuses one.
     pub async fn create(&self, names: &[String], plan: &Plan) -> Result<HashMap<String, Timestamp>> {
+        self.create_collections(names, plan);
+        self.create_refreshes(names, |name| json!({ "collectionName": name })).await
+    }
+
+    /// Creates a collection of each name.
+    pub fn create_collections(&self, names: &[String], plan: &Plan) {
         for name in names {
             self.milvus.create_collection(name, plan.clone());
         }
-        self.create_refreshes(names, |name| json!({ "collectionName": name })).await
     }
 
     /// The same over sources of so many `objects` each, which are watched so, with jobs that take no time.

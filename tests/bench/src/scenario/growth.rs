@@ -64,9 +64,7 @@ async fn instant<'a>(bench: &'a Bench, new: &Stamp, count: usize) -> Result<(Sta
     let before = operator.cpu()?;
     stage.milvus.fault(Method::Describe, Fault::HangBeforeEffect.forever());
     let names = names(count);
-    for name in &names {
-        stage.milvus.create_collection(name, Plan::completes_in(Duration::ZERO));
-    }
+    stage.create_collections(&names, &Plan::completes_in(Duration::ZERO));
     new.put(&stage, &names, |_| Vec::new()).await?;
     stage.milvus.clear_faults();
     stage.milvus.release();
