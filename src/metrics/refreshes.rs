@@ -56,12 +56,19 @@ struct Known {
     last_ended: i64,
     adopted: bool,
     reason: &'static str,
+    /// Few of many objects have any of it.
+    more: Option<Box<More>>,
+}
+
+/// What is known of some objects only.
+#[derive(Debug)]
+struct More {
+    /// Its run, while that is not over.
+    open: Option<Open>,
     /// What its checks came to, if it asks for any.
     verified: Option<&'static str>,
-    /// Its run, while that is not over: few of many objects have one.
-    open: Option<Box<Open>>,
     /// If it watches its source.
-    watched: Option<Box<Watched>>,
+    watched: Option<Watched>,
     /// Where the object has series of its own.
     own: Option<Box<Own>>,
 }
@@ -241,7 +248,7 @@ impl Refreshes {
         // The write that ends a run may open the next one; the history tells either way.
         if let Some(past) = record.history.first().filter(|past| past.number > before.last_ended) {
             let ended = record.run.as_ref().filter(|run| run.number == past.number).and_then(|run| run.queued_time);
-            let open = before.open.as_ref().filter(|_| before.run == past.number).and_then(|open| open.queued);
+            let open = before.open().filter(|_| before.run == past.number).and_then(|open| open.queued);
             let due = ended.or(open);
             self.count(past, due);
         }
@@ -269,8 +276,9 @@ impl Refreshes {
 
     pub(super) fn sample(&self, now: Timestamp) {
         let known = self.known.lock();
+        let more = || known.values().filter_map(|known| known.more.as_deref());
         for (phase, count) in [(Phase::InProgress, &self.in_progress), (Phase::Queued, &self.queue_length)] {
-            let runs = || known.values().filter_map(|known| known.open.as_ref()?.phase).filter(|(at, _)| *at == phase);
+            let runs = || more().filter_map(|more| more.open.as_ref()?.phase).filter(|(at, _)| *at == phase);
             count.set(i64::try_from(runs().count()).unwrap_or(i64::MAX));
             let oldest = runs().filter_map(|(_, since)| since).min();
             let age = oldest.map_or(0, |since| now.duration_since(since).as_secs().max(0));
@@ -280,10 +288,10 @@ impl Refreshes {
             self.objects.get_or_create(&ByReason { reason }).set(count);
         }
         let outcomes = Outcome::ALL.map(Outcome::as_str).into_iter().chain([VERIFYING]);
-        for (outcome, count) in counted(outcomes, known.values().filter_map(|known| known.verified)) {
+        for (outcome, count) in counted(outcomes, more().filter_map(|more| more.verified)) {
             self.verified.get_or_create(&ByOutcome { outcome }).set(count);
         }
-        let watched = || known.values().filter_map(|known| known.watched.as_ref());
+        let watched = || more().filter_map(|more| more.watched.as_ref());
         let reasons = FreshReason::ALL.map(FreshReason::as_str).into_iter().chain([UNSEEN]);
         for (reason, count) in counted(reasons, watched().map(|watched| watched.fresh)) {
             self.fresh.get_or_create(&ByReason { reason }).set(count);
@@ -291,7 +299,7 @@ impl Refreshes {
         let oldest = watched().filter_map(|watched| watched.pending).min();
         self.lag.set(oldest.map_or(0, |since| now.duration_since(since).as_secs().max(0)));
         if let Some(series) = &self.own {
-            series.sample(|| known.values().filter_map(|known| known.own.as_deref()));
+            series.sample(|| more().filter_map(|more| more.own.as_deref()));
         }
     }
 }
@@ -319,31 +327,53 @@ impl Known {
     /// With the key where the object has series of its own.
     fn of(record: &Recorded, key: Option<&Key>) -> Self {
         let run = record.run.as_ref();
-        let held = record
-            .summary
-            .as_ref()
-            .is_some_and(|summary| matches!(summary.reason, Reason::Suspended | Reason::Terminating));
-        let open = run.filter(|_| !record.ended()).map(|run| {
-            let phase = match run.submit_time {
-                None if record.job.id.is_none() => (Phase::Queued, run.queued_time),
-                submit_time => (Phase::InProgress, submit_time.or(record.job.start_time)),
-            };
-            Box::new(Open { queued: run.queued_time, phase: Some(phase).filter(|_| !held) })
-        });
-        let watched = record.watch.as_ref().map(|watch| {
-            let fresh = watch.fresh.as_ref().map_or(UNSEEN, |fresh| fresh.reason.as_str());
-            Box::new(Watched { fresh, pending: watch.pending_since.filter(|_| record.suspended.is_none()) })
-        });
         Self {
             run: run.map_or(0, |run| run.number),
             last_ended: record.history.first().map_or(0, |past| past.number),
             adopted: run.is_some_and(|run| run.adopted),
             reason: record.ready_reason().unwrap_or(NEW),
-            verified: record.verification.as_ref().map(|checked| checked.outcome.map_or(VERIFYING, Outcome::as_str)),
-            open,
-            watched,
-            own: key.map(|key| Box::new(Own::of(record, key))),
+            more: More::of(record, key).map(Box::new),
         }
+    }
+
+    fn open(&self) -> Option<&Open> {
+        self.more.as_ref()?.open.as_ref()
+    }
+}
+
+impl More {
+    fn of(record: &Recorded, key: Option<&Key>) -> Option<Self> {
+        let more = Self {
+            open: Open::of(record),
+            verified: record.verification.as_ref().map(|checked| checked.outcome.map_or(VERIFYING, Outcome::as_str)),
+            watched: Watched::of(record),
+            own: key.map(|key| Box::new(Own::of(record, key))),
+        };
+        let none = more.open.is_none() && more.verified.is_none() && more.watched.is_none() && more.own.is_none();
+        (!none).then_some(more)
+    }
+}
+
+impl Open {
+    fn of(record: &Recorded) -> Option<Self> {
+        let run = record.run.as_ref().filter(|_| !record.ended())?;
+        let held = record
+            .summary
+            .as_ref()
+            .is_some_and(|summary| matches!(summary.reason, Reason::Suspended | Reason::Terminating));
+        let phase = match run.submit_time {
+            None if record.job.id.is_none() => (Phase::Queued, run.queued_time),
+            submit_time => (Phase::InProgress, submit_time.or(record.job.start_time)),
+        };
+        Some(Self { queued: run.queued_time, phase: Some(phase).filter(|_| !held) })
+    }
+}
+
+impl Watched {
+    fn of(record: &Recorded) -> Option<Self> {
+        let watch = record.watch.as_ref()?;
+        let fresh = watch.fresh.as_ref().map_or(UNSEEN, |fresh| fresh.reason.as_str());
+        Some(Self { fresh, pending: watch.pending_since.filter(|_| record.suspended.is_none()) })
     }
 }
 

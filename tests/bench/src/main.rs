@@ -117,25 +117,29 @@ async fn run(bench: &Bench, only: &[Scenario]) -> Result<Findings> {
     let watched = wanted(only, Scenario::Watched, || watched::prepare(bench));
     let (verified, watched) = tokio::try_join!(verified, watched)?;
     // What these do at a time is little, or is compared with what happens beside it; together they take as long as the longest.
-    let little = tokio::try_join!(
+    let (single, short, polls, large, verified, watched) = tokio::try_join!(
         wanted(only, Scenario::Single, || single::run(bench)),
         wanted(only, Scenario::Short, || short::run(bench)),
         wanted(only, Scenario::Polls, || polls::run(bench)),
         wanted(only, Scenario::LargeSource, || large::run(bench)),
         then(verified, verified::run),
-        then(watched.as_ref(), watched::Watched::rest),
+        then(watched, watched::Watched::files),
     )?;
-    <[_; 6]>::from(little).into_iter().for_each(&mut tell);
-    tell(then(watched, watched::Watched::files).await?);
+    let (files, sources) = watched.unzip();
+    [single, short, polls, large, verified, files].into_iter().for_each(&mut tell);
     tell(wanted(only, Scenario::Neighbour, || neighbour::run(bench)).await?);
     tell(wanted(only, Scenario::Created, || created::run(bench)).await?);
     tell(wanted(only, Scenario::Writes, || writes::run(bench)).await?);
     tell(wanted(only, Scenario::Active, || active::run(bench)).await?);
     tell(wanted(only, Scenario::Burst, || burst::run(bench)).await?);
     tell(wanted(only, Scenario::Crowd, || crowd::run(bench)).await?);
-    // What rests disturbs nobody.
     let resting = wanted(only, Scenario::Rest, || rest::prepare(bench)).await?;
-    tell(wanted(only, Scenario::Growth, || growth::run(bench)).await?);
+    // What rests takes little, and of that its own use is counted: it and what is busy do not disturb each other.
+    let (growth, looks) = tokio::try_join!(
+        wanted(only, Scenario::Growth, || growth::run(bench)),
+        then(sources, watched::Sources::rest),
+    )?;
+    [growth, looks].into_iter().for_each(&mut tell);
     tell(then(resting, rest::Resting::run).await?);
     Ok(findings)
 }
@@ -154,9 +158,9 @@ where
 }
 
 /// What `work` makes of it, if there is any.
-async fn then<T, F>(prepared: Option<T>, work: impl FnOnce(T) -> F) -> Result<Option<Findings>>
+async fn then<P, T, F>(prepared: Option<P>, work: impl FnOnce(P) -> F) -> Result<Option<T>>
 where
-    F: Future<Output = Result<Findings>>,
+    F: Future<Output = Result<T>>,
 {
     match prepared {
         Some(prepared) => work(prepared).await.map(Some),

@@ -15,8 +15,8 @@ use crate::world::LONG;
 
 /// How often a page is asked for while something is waited for.
 const TICK: Duration = Duration::from_millis(2);
-/// The same where the time that it took does not matter.
-const PAUSE: Duration = Duration::from_millis(200);
+/// The same where the time that it took does not matter: each page counts the objects, on the operator's CPU.
+const PAUSE: Duration = Duration::from_secs(1);
 /// An operator that is asked to end gets this long.
 const END_LIMIT: Duration = Duration::from_secs(30);
 
@@ -196,6 +196,11 @@ fn schedstat(pid: u32, column: usize) -> Result<u64> {
 pub struct Metrics(String);
 
 impl Metrics {
+    /// How often somebody was asked what is at a source.
+    pub fn looks(&self) -> f64 {
+        self.sum("milvus_refresh_source_check_duration_seconds_count", "")
+    }
+
     /// The sum of all samples of `name` whose labels contain `label`.
     pub fn sum(&self, name: &str, label: &str) -> f64 {
         let samples = self.0.lines().filter_map(|line| line.strip_prefix(name));

@@ -5,8 +5,8 @@ use anyhow::{Context, Result, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::{StreamExt, TryStreamExt, stream};
-use kube::api::{ListParams, PostParams, Request, WatchEvent, WatchParams};
-use kube::{Api, Client, Config, ResourceExt};
+use kube::api::{ListParams, PostParams, Request, VersionMatch};
+use kube::{Api, Client, Config};
 use milvus_refresh_operator::api::ExternalCollectionRefresh;
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -59,30 +59,18 @@ impl Stamp {
     ) -> Result<()> {
         let etcd =
             Client::try_from(Config::new(format!("http://{}", stage.bench.control_plane.etcd_address()).parse()?))?;
-        let puts = names.iter().enumerate().map(|(number, name)| {
+        let mut puts = names.iter().enumerate().map(|(number, name)| {
             let (key, copy) = (format!("{FOLDER}/{}/{name}", stage.namespace), self.copy(stage, name, own(number)));
             json!({ "requestPut": { "key": STANDARD.encode(key), "value": STANDARD.encode(copy) } })
         });
-        let transactions = stream::iter(puts).chunks(TOGETHER).map(|puts| {
-            let etcd = &etcd;
-            async move {
-                let body = serde_json::to_vec(&json!({ "success": puts }))?;
-                let request = Request::new("/v3/kv/txn").create(&PostParams::default(), body)?;
-                let answer: Value = etcd.request(request).await?;
-                if answer.get("succeeded") != Some(&json!(true)) {
-                    bail!("etcd has not taken the copies: {answer}");
-                }
-                Ok(())
-            }
-        });
-        let put = transactions.buffer_unordered(WRITERS).try_for_each(async |()| Ok(()));
-        let api = stage.refreshes();
-        let none = api.list(&ListParams::default().limit(1)).await?.metadata.resource_version;
-        let shown = until_shown(&api, none.context("a list has no version")?, names.len());
-        timeout(LONG, async { tokio::try_join!(put, shown) })
+        // What is put together has one revision: alone, the last one's is known only when all others are.
+        let Some(last) = puts.next_back() else { return Ok(()) };
+        let transactions = stream::iter(puts).chunks(TOGETHER).map(|puts| transaction(&etcd, puts));
+        transactions.buffer_unordered(WRITERS).try_for_each(async |_| Ok(())).await?;
+        let revision = transaction(&etcd, vec![last]).await?;
+        timeout(LONG, until_known(&stage.refreshes(), &revision))
             .await
-            .context("the API server does not show all copies")??;
-        Ok(())
+            .context("the API server does not show the copies")?
     }
 
     fn copy(&self, stage: &Stage<'_>, name: &str, own: Vec<Replacement>) -> String {
@@ -93,25 +81,29 @@ impl Stamp {
     }
 }
 
-/// Waits until the API server, which hears from etcd, has shown `count` refreshes from `version` on, where there was none.
-async fn until_shown(api: &Api<ExternalCollectionRefresh>, mut version: String, count: usize) -> Result<()> {
-    let mut shown = 0;
-    // The API server ends watches that do not follow as fast as it hears.
-    while shown < count {
-        let mut events = api.watch(&WatchParams::default(), &version).await?.boxed();
-        while let Some(event) = events.try_next().await? {
-            match event {
-                WatchEvent::Added(object) => {
-                    shown += 1;
-                    version = object.resource_version().context("a copy has no version")?;
-                }
-                WatchEvent::Error(refusal) => bail!("the API server does not show the copies: {refusal:?}"),
-                WatchEvent::Modified(_) | WatchEvent::Deleted(_) | WatchEvent::Bookmark(_) => {}
-            }
-            if shown == count {
-                break;
-            }
+/// Puts these at once. Gives their revision.
+async fn transaction(etcd: &Client, puts: Vec<Value>) -> Result<String> {
+    let body = serde_json::to_vec(&json!({ "success": puts }))?;
+    let request = Request::new("/v3/kv/txn").create(&PostParams::default(), body)?;
+    let answer: Value = etcd.request(request).await?;
+    if answer.get("succeeded") != Some(&json!(true)) {
+        bail!("etcd has not taken the copies: {answer}");
+    }
+    let revision = answer.pointer("/header/revision").and_then(Value::as_str);
+    Ok(revision.context("etcd says no revision")?.to_owned())
+}
+
+/// Waits until the API server, which hears from etcd, knows what was there at `revision`: it answers a list that must not be
+/// older only then.
+async fn until_known(api: &Api<ExternalCollectionRefresh>, revision: &str) -> Result<()> {
+    let no_older = ListParams::default().at(revision).matching(VersionMatch::NotOlderThan);
+    // There is none with this label: what is listed is of no interest.
+    let no_older = no_older.labels("nobody/has=this");
+    loop {
+        match api.list(&no_older).await {
+            // It waits for a few seconds only.
+            Err(kube::Error::Api(status)) if status.code == 504 => {}
+            answer => return Ok(answer.map(drop)?),
         }
     }
-    Ok(())
 }

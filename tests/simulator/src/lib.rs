@@ -147,14 +147,14 @@ impl Simulator {
         change(&mut self.0.lock().settings);
     }
 
-    /// Creates an external collection of the database `default`; see [`CollectionSpec::external`].
-    pub fn create_collection(&self, name: &str, plan: Plan) {
-        self.create(CollectionSpec::external(name, plan));
+    /// Creates an external collection of the database `default`, and gives its id; see [`CollectionSpec::external`].
+    pub fn create_collection(&self, name: &str, plan: Plan) -> i64 {
+        self.create(CollectionSpec::external(name, plan))
     }
 
-    /// Creates a collection. One of the same name is dropped first; the new one has another id.
-    pub fn create(&self, collection: CollectionSpec) {
-        self.with_world(|world, now| world.create(collection, now));
+    /// Creates a collection, and gives its id. One of the same name is dropped first; the new one has another id.
+    pub fn create(&self, collection: CollectionSpec) -> i64 {
+        self.with_world(|world, now| world.create(collection, now))
     }
 
     /// Drops a collection if it exists; its active job fails.

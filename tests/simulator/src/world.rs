@@ -94,11 +94,12 @@ impl World {
     }
 
     /// Creates the collection, its database too; one of that name goes first.
-    pub(super) fn create(&mut self, settings: CollectionSpec, now: Duration) {
+    pub(super) fn create(&mut self, settings: CollectionSpec, now: Duration) -> i64 {
         self.drop(&settings.database, &settings.name, now);
         self.databases.insert(settings.database.clone());
         let id = self.allocate();
         self.collections.insert(id, Collection { id, settings, segments: Segments::of(id) });
+        id
     }
 
     /// Drops a collection. Its jobs stay listed by id until they are forgotten; active ones fail.

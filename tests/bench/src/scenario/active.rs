@@ -49,7 +49,7 @@ pub async fn run(bench: &Bench) -> Result<Findings> {
     let api = used.1.as_secs_f64() * 1000.0 / names.len() as f64;
     let cpu = used.0.as_secs_f64() * 1000.0 / names.len() as f64;
     let requests = stage.requests(|line| line.verb != "watch")? as f64 / names.len() as f64;
-    let written = bare::write_statuses(&stage, 1, Way::Put).await?;
+    let written = bare::write_statuses(&stage, Way::Put).await?;
     Ok(Findings {
         facts: vec![(Fact::RunCpu, cpu), (Fact::RunApiServerCpu, api), (Fact::RunRequests, requests)],
         rows: vec![

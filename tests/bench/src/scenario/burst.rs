@@ -41,7 +41,7 @@ pub async fn run(bench: &Bench) -> Result<Findings> {
     let delays = stage.delays().await?;
     let (median, p99) = (percentile(&delays, 0.5), percentile(&delays, 0.99));
     let requests = stage.requests(|line| line.verb != "watch")? as f64 / names.len() as f64;
-    let written = bare::write_statuses(&stage, 1, Way::Put).await?;
+    let written = bare::write_statuses(&stage, Way::Put).await?;
     let bare = names.len() as f64 / written.rate;
     Ok(Findings {
         rows: vec![

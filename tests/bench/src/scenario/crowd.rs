@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use futures::future::try_join_all;
-use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use milvus_refresh_operator::milvus::Milvus as _;
 use milvus_simulator::{Method, Outcome, Plan};
@@ -26,11 +25,9 @@ const SIZES: [usize; 5] = [1, 10, 100, 1000, 10_000];
 const WINDOW: Duration = Duration::from_secs(20);
 /// So many jobs of each number end, evenly within that time.
 const ENDED: usize = 2000;
-const ENDS: Duration = Duration::from_secs(40);
+const ENDS: Duration = Duration::from_secs(25);
 /// What follows jobs.
 const FOLLOWING: [Method; 2] = [Method::Progress, Method::List];
-/// How many collections are asked for at a time.
-const QUESTIONS: usize = 32;
 
 /// What so many active refreshes take.
 struct Cost {
@@ -111,14 +108,12 @@ async fn running(bench: &Bench) -> Result<Running> {
 
 /// Starts a job that hangs for each of `names`, and puts a refresh there that follows it.
 async fn start_jobs(stage: &Stage<'_>, names: &[String], running: &Running) -> Result<()> {
-    let milvus = milvus_client(&stage.milvus.url())?;
-    let starts = names.iter().map(|name| {
-        stage.milvus.create_collection(name, Plan::hangs());
-        let job = stage.milvus.start_foreign_job("default", name);
-        let milvus = &milvus;
-        async move { anyhow::Ok((milvus.describe("default", name).await?.id, job.context("a job was not started")?)) }
+    let started = names.iter().map(|name| {
+        let collection = stage.milvus.create_collection(name, Plan::hangs());
+        let job = stage.milvus.start_foreign_job("default", name).context("a job was not started")?;
+        Ok((collection, job))
     });
-    let started: Vec<_> = stream::iter(starts).buffered(QUESTIONS).try_collect().await?;
+    let started: Vec<_> = started.collect::<Result<_>>()?;
     let own = |number: usize| {
         let own = started.get(number).map(|(collection, job)| {
             [

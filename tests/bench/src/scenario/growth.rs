@@ -14,8 +14,6 @@ use crate::world::{Bench, names};
 
 /// How many refreshes, at full size.
 const SIZES: [usize; 3] = [100, 1000, 10_000];
-/// The status writes of an instant refresh: claim, job, result.
-const WRITES: usize = 3;
 
 /// What a refresh cost.
 struct Cost {
@@ -35,16 +33,12 @@ struct Cost {
 /// Something does not work.
 pub async fn run(bench: &Bench) -> Result<Findings> {
     let new = Stamp::of(bench.stage("new").await?.new_refresh("pattern").await?)?;
-    let sizes = SIZES.map(|size| bench.scale.count(size));
-    let mut costs = Vec::new();
-    let mut bare_rate = 0.0;
-    for size in sizes.into_iter().take(2) {
-        let (stage, cost) = instant(bench, &new, size).await?;
-        bare_rate = bare::write_statuses(&stage, WRITES, Way::Put).await?.rate;
-        costs.push(cost);
-    }
-    let rate = costs.last().context("nothing was measured")?.rate;
-    costs.push(instant(bench, &new, sizes.into_iter().max().unwrap_or_default()).await?.1);
+    let [few, many, most] = SIZES.map(|size| bench.scale.count(size));
+    let few = instant(bench, &new, few).await?.1;
+    let (stage, many) = instant(bench, &new, many).await?;
+    let bare_rate = bare::write_statuses(&stage, Way::Put).await?.rate;
+    let rate = many.rate;
+    let costs = [few, many, instant(bench, &new, most).await?.1];
     let mut findings = findings(&costs);
     let ratio = rate / bare_rate;
     findings.rows.push(Row::new(

@@ -14,7 +14,7 @@ use crate::results::{Findings, Row, mib, percentile};
 use crate::scenario::neighbour::delay;
 use crate::stage::Stage;
 use crate::store::Store;
-use crate::world::{Bench, names};
+use crate::world::{Bench, LONG, names};
 
 /// Of each source.
 const OBJECTS: usize = 1000;
@@ -33,55 +33,109 @@ const OTHERS: usize = 100;
 /// How long looks are counted: two rounds.
 const WINDOW: Duration = Duration::from_secs(2 * INTERVAL);
 
-/// Refreshes whose sources were looked at once.
+/// Refreshes whose sources were looked at, and others beside them.
 pub struct Watched<'a> {
-    bench: &'a Bench,
-    stage: Stage<'a>,
-    /// Where the jobs of others run while files are added.
-    busy: Stage<'a>,
-    store: Store,
-    operator: Operator,
-    names: Vec<String>,
-    /// The delay of the jobs of others before anything was watched, in seconds.
-    undisturbed: f64,
+    sources: Sources<'a>,
+    /// Where jobs of others run while files are added, and that operator.
+    busy: (Stage<'a>, Operator),
+    /// Where such jobs run at the same time, with an operator that watches nothing.
+    calm: (Stage<'a>, Operator),
 }
 
-/// Starts an operator with them.
+/// Refreshes at rest whose sources are watched, while an operator runs.
+pub struct Sources<'a> {
+    stage: Stage<'a>,
+    store: Store,
+    names: Vec<String>,
+}
+
+/// Has the operator look at each source once.
 ///
 /// # Errors
 /// Something does not work.
 pub async fn prepare(bench: &Bench) -> Result<Watched<'_>> {
-    let stages = [bench.stage("calm").await?, bench.stage("busy").await?, bench.stage("watched").await?];
+    let calm = bench.stage("calm").await?;
+    let undisturbed = calm.operator().await?;
+    let stages = [bench.stage("busy").await?, bench.stage("watched").await?];
     let store = Store::start().await?;
     let operator = bench.operator(&stages).await?;
-    let [calm, busy, stage] = stages;
+    let [busy, stage] = stages;
     stage.may_watch(&store).await?;
-    let others = others(bench);
-    let undisturbed = delay(&calm, others.0, &others.1).await?;
     let names = names(bench.scale.count(1000));
     let watch = json!({ "objects": {}, "intervalSeconds": INTERVAL, "quietSeconds": QUIET });
     stage.create_watched(&names, OBJECTS, &watch).await?;
     stage.until_fresh().await?;
-    Ok(Watched { bench, stage, busy, store, operator, names, undisturbed })
+    Ok(Watched { sources: Sources { stage, store, names }, busy: (busy, operator), calm: (calm, undisturbed) })
 }
 
-impl Watched<'_> {
+impl<'a> Watched<'a> {
+    /// Rows `watch-neighbour` and `watch-delay`: files are added to some of the sources.
+    ///
+    /// # Errors
+    /// Something does not work.
+    pub async fn files(self) -> Result<(Findings, Sources<'a>)> {
+        let Self { sources, busy, calm } = self;
+        let Sources { stage, store, names } = &sources;
+        let others = others(stage.bench);
+        let changed = names.get(..stage.bench.scale.count(CHANGES)).unwrap_or_default();
+        let detection = async {
+            let added = add_files(store, changed).await;
+            stage.until_started(names.len() + changed.len()).await?;
+            delays(stage, &added).await
+        };
+        let (delays, disturbed, undisturbed) =
+            tokio::try_join!(detection, delay(&busy.0, others.0, &others.1), delay(&calm.0, others.0, &others.1))?;
+        stage.until_fresh().await?;
+        let runs = stage.milvus.calls(Method::Refresh) - names.len();
+        busy.1.end()?;
+        calm.1.end()?;
+        let (median, ratio) = (percentile(&delays, 0.5), disturbed / undisturbed);
+        let most = INTERVAL as f64 / 2.0 + QUIET as f64 + SLACK;
+        let findings = Findings {
+            rows: vec![
+                Row::new(
+                    "watch-neighbour",
+                    "end of a job of 10 s to its status beside such looks every 30 s, median of 100",
+                    "<= 1.2 of that without, at the same time",
+                    format!("{ratio:.2} ({disturbed:.2} s to {undisturbed:.2} s)"),
+                    ratio <= 1.2,
+                ),
+                Row::new(
+                    "watch-delay",
+                    "a new file in each of 100 of them, looked at every 30 s and quiet for 5 s, to the run that reads it, \
+                     median",
+                    "<= 25 s; one run a file",
+                    format!("{median:.1} s; {runs} runs for {} files", changed.len()),
+                    median <= most && runs == changed.len() && delays.len() == runs,
+                ),
+            ],
+            ..Findings::default()
+        };
+        Ok((findings, sources))
+    }
+}
+
+impl Sources<'_> {
     /// Rows `watch-requests`, `watch-cpu`, `watch-writes` and `watch-memory`. It takes little of anything, so others can be
     /// measured at the same time.
     ///
     /// # Errors
     /// Something does not work.
-    pub async fn rest(&self) -> Result<Findings> {
-        let Self { bench, stage, store, operator, names, .. } = self;
+    pub async fn rest(self) -> Result<Findings> {
+        let Self { stage, store, names } = self;
+        let scale = stage.bench.scale;
+        let mut operator = stage.operator().await?;
+        operator.until(LONG, |metrics| metrics.looks() >= names.len() as f64).await?;
         let before = operator.rss()?;
         let (cpu, requests, writes) = (operator.cpu()?, store.requests(), stage.writes()?.len());
         // A whole round at least: the times of the looks are not evenly spread.
-        let window = bench.scale.time(WINDOW).max(Duration::from_secs(INTERVAL));
+        let window = scale.time(WINDOW).max(Duration::from_secs(INTERVAL));
         sleep(window).await;
         let cpu = operator.cpu()?.saturating_sub(cpu).as_secs_f64() / window.as_secs_f64() * 100.0 / SCALED;
         let a_second = (store.requests() - requests) as f64 / window.as_secs_f64() / SCALED;
         let writes = stage.writes()?.len().saturating_sub(writes);
         let after = operator.rss()?;
+        operator.end()?;
         let expected = names.len() as f64 / INTERVAL as f64 / SCALED;
         let growth = mib(after) - mib(before);
         Ok(Findings {
@@ -101,47 +155,6 @@ impl Watched<'_> {
                     "grows by no more than 2 MiB",
                     format!("{growth:.1} MiB ({:.1} MiB to {:.1} MiB)", mib(before), mib(after)),
                     growth <= 2.0,
-                ),
-            ],
-            ..Findings::default()
-        })
-    }
-
-    /// Rows `watch-neighbour` and `watch-delay`: files are added to some of the sources.
-    ///
-    /// # Errors
-    /// Something does not work.
-    pub async fn files(self) -> Result<Findings> {
-        let Self { bench, stage, busy, store, operator, names, undisturbed } = self;
-        let others = others(bench);
-        let changed = names.get(..bench.scale.count(CHANGES)).unwrap_or_default();
-        let detection = async {
-            let added = add_files(&store, changed).await;
-            stage.until_started(names.len() + changed.len()).await?;
-            delays(&stage, &added).await
-        };
-        let (delays, disturbed) = tokio::try_join!(detection, delay(&busy, others.0, &others.1))?;
-        stage.until_fresh().await?;
-        let runs = stage.milvus.calls(Method::Refresh) - names.len();
-        operator.end()?;
-        let (median, ratio) = (percentile(&delays, 0.5), disturbed / undisturbed);
-        let most = INTERVAL as f64 / 2.0 + QUIET as f64 + SLACK;
-        Ok(Findings {
-            rows: vec![
-                Row::new(
-                    "watch-neighbour",
-                    "end of a job of 10 s to its status beside such looks every 30 s, median of 100",
-                    "<= 1.2 of that without",
-                    format!("{ratio:.2} ({disturbed:.2} s to {undisturbed:.2} s)"),
-                    ratio <= 1.2,
-                ),
-                Row::new(
-                    "watch-delay",
-                    "a new file in each of 100 of them, looked at every 30 s and quiet for 5 s, to the run that reads it, \
-                     median",
-                    "<= 25 s; one run a file",
-                    format!("{median:.1} s; {runs} runs for {} files", changed.len()),
-                    median <= most && runs == changed.len() && delays.len() == runs,
                 ),
             ],
             ..Findings::default()

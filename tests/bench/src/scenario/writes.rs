@@ -9,9 +9,8 @@ use crate::scenario::rest;
 use crate::stamp::Stamp;
 use crate::world::{Bench, names};
 
-/// Objects, and writes on each.
+/// Objects that are written, each once.
 const OBJECTS: usize = 1000;
-const WRITES: usize = 3;
 
 /// Row `put`.
 ///
@@ -26,7 +25,7 @@ pub async fn run(bench: &Bench) -> Result<Findings> {
     let [put, apply] = [("put", Way::Put, owned), ("apply", Way::Apply, unowned)].map(async |(name, way, finished)| {
         let stage = bench.stage(name).await?;
         Stamp::of(finished)?.put(&stage, &names, |_| Vec::new()).await?;
-        bare::write_statuses(&stage, WRITES, way).await
+        bare::write_statuses(&stage, way).await
     });
     let (put, apply) = (put.await?, apply.await?);
     Ok(Findings {
