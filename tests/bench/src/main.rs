@@ -113,34 +113,32 @@ async fn run(bench: &Bench, only: &[Scenario]) -> Result<Findings> {
         findings.add(found);
     };
     tell(wanted(only, Scenario::Start, || start::run(bench)).await?);
-    let verified = wanted(only, Scenario::Verified, || verified::prepare(bench));
-    let watched = wanted(only, Scenario::Watched, || watched::prepare(bench));
-    let (verified, watched) = tokio::try_join!(verified, watched)?;
+    let watched = wanted(only, Scenario::Watched, || watched::prepare(bench)).await?;
     // What these do at a time is little, or is compared with what happens beside it; together they take as long as the longest.
-    let (single, short, polls, large, verified, watched) = tokio::try_join!(
-        wanted(only, Scenario::Single, || single::run(bench)),
+    let (short, polls, large, watched) = tokio::try_join!(
         wanted(only, Scenario::Short, || short::run(bench)),
         wanted(only, Scenario::Polls, || polls::run(bench)),
         wanted(only, Scenario::LargeSource, || large::run(bench)),
-        then(verified, verified::run),
         then(watched, watched::Watched::files),
     )?;
     let (files, sources) = watched.unzip();
-    [single, short, polls, large, verified, files].into_iter().for_each(&mut tell);
+    [short, polls, large, files].into_iter().for_each(&mut tell);
     tell(wanted(only, Scenario::Neighbour, || neighbour::run(bench)).await?);
     tell(wanted(only, Scenario::Created, || created::run(bench)).await?);
     tell(wanted(only, Scenario::Writes, || writes::run(bench)).await?);
     tell(wanted(only, Scenario::Active, || active::run(bench)).await?);
     tell(wanted(only, Scenario::Burst, || burst::run(bench)).await?);
     tell(wanted(only, Scenario::Crowd, || crowd::run(bench)).await?);
-    let resting = wanted(only, Scenario::Rest, || rest::prepare(bench)).await?;
-    // What rests takes little, and of that its own use is counted: it and what is busy do not disturb each other.
-    let (growth, looks) = tokio::try_join!(
+    // Of what takes little its own use is counted: it and what is busy do not disturb each other.
+    let (growth, single, verified, looks) = tokio::try_join!(
         wanted(only, Scenario::Growth, || growth::run(bench)),
+        wanted(only, Scenario::Single, || single::run(bench)),
+        wanted(only, Scenario::Verified, || verified::run(bench)),
         then(sources, watched::Sources::rest),
     )?;
-    [growth, looks].into_iter().for_each(&mut tell);
-    tell(then(resting, rest::Resting::run).await?);
+    [growth, single, verified, looks].into_iter().for_each(&mut tell);
+    // Last: with so many the API server is slow in whatever it does.
+    tell(wanted(only, Scenario::Rest, || rest::run(bench)).await?);
     Ok(findings)
 }
 

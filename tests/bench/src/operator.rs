@@ -83,10 +83,19 @@ impl Operator {
     /// # Errors
     /// They are not in time, or the operator does not answer.
     pub async fn until_completed(&self, count: usize) -> Result<()> {
+        let completed = |metrics: &Metrics| metrics.sum("milvus_refresh_objects", r#"reason="RefreshCompleted""#);
+        self.until_shown(|metrics| completed(metrics) >= count as f64).await
+    }
+
+    /// Waits until `condition` holds of the metrics page, and does not hurry.
+    ///
+    /// # Errors
+    /// It does not in time, or the operator does not answer.
+    pub async fn until_shown(&self, condition: impl Fn(&Metrics) -> bool) -> Result<()> {
         let began = Instant::now();
-        while self.metrics()?.sum("milvus_refresh_objects", r#"reason="RefreshCompleted""#) < count as f64 {
+        while !condition(&self.metrics()?) {
             if began.elapsed() > LONG {
-                bail!("not all of {count} refreshes are completed\n{}", self.process.log_tail());
+                bail!("the operator has not got there\n{}", self.process.log_tail());
             }
             sleep(PAUSE).await;
         }

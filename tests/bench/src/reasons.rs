@@ -53,9 +53,8 @@ const TICK: &str = "One List shows all jobs that have ended within a tick, and t
                     takes them, with an Event each behind them.";
 
 const CLAIM: &str = "The claim, a status write more before each start, is what makes it one start a run whatever crashes; and the \
-                     writes of all hundred compete with their creations for one API server, to which the workers first open a \
-                     connection each. The rows of the peer that claims, \
-                     too, say what is left beyond that.";
+                     writes of all hundred compete with their creations for one API server. The rows of the peer that claims, too, \
+                     say what is left beyond that.";
 
 /// The reason for a miss of the row `id`.
 pub fn reason(id: &str) -> Option<&'static str> {

@@ -24,8 +24,6 @@ use crate::world::{Bench, LONG, simulator};
 
 /// Creations at the same time.
 const CREATORS: usize = 64;
-/// Other writes of the bench at the same time.
-const WRITERS: usize = 32;
 /// How many objects are listed at a time.
 const PAGE: u32 = 500;
 
@@ -155,7 +153,11 @@ impl Stage<'_> {
         self.create_refreshes(names, |name| json!({ "collectionName": name, "watch": watch })).await
     }
 
-    async fn create_refreshes(
+    /// Creates a refresh of each name, all at once, with what `spec` gives for it. Gives when each creation was answered.
+    ///
+    /// # Errors
+    /// The API server refuses one.
+    pub async fn create_refreshes(
         &self,
         names: &[String],
         spec: impl Fn(&str) -> Value,
@@ -243,21 +245,6 @@ impl Stage<'_> {
                 None => return Ok(objects),
             }
         }
-    }
-
-    /// Applies this merge patch to each refresh.
-    ///
-    /// # Errors
-    /// The API server refuses one.
-    pub async fn edit_all(&self, change: Value) -> Result<()> {
-        let (api, patch) = (self.refreshes(), Patch::Merge(change));
-        let names = self.list().await?.into_iter().map(|object| object.name_any());
-        let edits = names.map(|name| {
-            let (api, patch) = (&api, &patch);
-            async move { api.patch(&name, &PatchParams::default(), patch).await }
-        });
-        stream::iter(edits).buffer_unordered(WRITERS).try_for_each(async |_| Ok(())).await?;
-        Ok(())
     }
 
     /// Waits until `condition` holds of each refresh; `what` says how each is then.

@@ -8,6 +8,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use kube::api::{ListParams, PostParams, Request, VersionMatch};
 use kube::{Api, Client, Config};
 use milvus_refresh_operator::api::ExternalCollectionRefresh;
+use milvus_simulator::Plan;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -30,7 +31,7 @@ pub struct Stamp {
 }
 
 /// A text of the stamp, and what stands there in a copy.
-pub type Replacement = (String, String);
+type Replacement = (String, String);
 
 impl Stamp {
     /// Of this refresh.
@@ -47,11 +48,15 @@ impl Stamp {
     }
 
     /// Puts a copy of each of `names` into `stage`, over a collection of that name, and waits until the API server shows all.
-    /// `own` gives what else each has of its own, by its number.
     ///
     /// # Errors
     /// etcd refuses them, or the API server does not show them in time.
-    pub async fn put(
+    pub async fn put(&self, stage: &Stage<'_>, names: &[String]) -> Result<()> {
+        self.put_own(stage, names, |_| Vec::new()).await
+    }
+
+    /// The same; `own` gives what else each has of its own, by its number.
+    async fn put_own(
         &self,
         stage: &Stage<'_>,
         names: &[String],
@@ -78,6 +83,56 @@ impl Stamp {
         let copy = self.text.replace(&quoted(&self.namespace), &quoted(&stage.namespace));
         let copy = copy.replace(&self.uid, &stage.bench.uid()).replace(&self.name, name);
         own.into_iter().fold(copy, |copy, (from, to)| copy.replace(&from, &to))
+    }
+}
+
+/// A refresh with a run, and what of that is another's in a copy.
+pub struct RunStamp {
+    stamp: Stamp,
+    job: String,
+    collection: String,
+    endpoint: String,
+}
+
+impl RunStamp {
+    /// Of this refresh.
+    ///
+    /// # Errors
+    /// It has no run.
+    pub fn of(object: ExternalCollectionRefresh) -> Result<Self> {
+        let status = object.status.clone().context("a refresh has no status")?;
+        let run = status.run.context("a refresh has no run")?;
+        let known = |text: Option<String>| text.context("a refresh does not say what its run is on");
+        Ok(Self {
+            stamp: Stamp::of(object)?,
+            job: known(status.job_id)?,
+            collection: known(run.collection_id)?,
+            endpoint: known(run.endpoint)?,
+        })
+    }
+
+    /// Starts such a job for each of `names`, and puts a copy there that has started it.
+    ///
+    /// # Errors
+    /// As [`Stamp::put`].
+    pub async fn put(&self, stage: &Stage<'_>, names: &[String], plan: &Plan) -> Result<()> {
+        let started = names.iter().map(|name| {
+            let collection = stage.milvus.create_collection(name, plan.clone());
+            let job = stage.milvus.start_foreign_job("default", name).context("a job was not started")?;
+            Ok((collection, job))
+        });
+        let started: Vec<_> = started.collect::<Result<_>>()?;
+        let own = |number: usize| {
+            let own = started.get(number).map(|(collection, job)| {
+                [
+                    (&self.collection, collection.to_string()),
+                    (&self.job, job.to_string()),
+                    (&self.endpoint, stage.milvus.url()),
+                ]
+            });
+            own.into_iter().flatten().map(|(from, to)| (from.clone(), to)).collect()
+        };
+        self.stamp.put_own(stage, names, own).await
     }
 }
 

@@ -16,7 +16,7 @@ use crate::bare::milvus_client;
 use crate::operator::Operator;
 use crate::results::{Curve, Fact, Findings, Row, Series, mib, percentile};
 use crate::stage::Stage;
-use crate::stamp::Stamp;
+use crate::stamp::RunStamp;
 use crate::world::{Bench, LONG, names};
 
 /// Active refreshes.
@@ -47,12 +47,14 @@ struct Cost {
 /// # Errors
 /// Something does not work.
 pub async fn run(bench: &Bench) -> Result<Findings> {
-    let running = running(bench).await?;
+    let running = bench.stage("crowd").await?;
+    let running = running.bring("pattern", json!({}), &Plan::hangs(), |status| status.job_id.is_some()).await?;
+    let running = RunStamp::of(running)?;
     let sizes = SIZES.map(|size| bench.scale.count(size));
     let (mut stages, mut operators) = (Vec::new(), Vec::new());
     for (step, size) in sizes.into_iter().enumerate() {
         let stage = bench.stage(&format!("crowd-{step}")).await?;
-        start_jobs(&stage, &names(size), &running).await?;
+        running.put(&stage, &names(size), &Plan::hangs()).await?;
         stages.push(stage);
     }
     for (stage, size) in stages.iter().zip(sizes) {
@@ -82,49 +84,6 @@ pub async fn run(bench: &Bench) -> Result<Findings> {
         });
     }
     Ok(findings(&costs))
-}
-
-/// A refresh whose job runs, and what of it is another's in a copy.
-struct Running {
-    stamp: Stamp,
-    job: String,
-    collection: String,
-    endpoint: String,
-}
-
-async fn running(bench: &Bench) -> Result<Running> {
-    let stage = bench.stage("crowd").await?;
-    let object = stage.bring("pattern", json!({}), &Plan::hangs(), |status| status.job_id.is_some()).await?;
-    let status = object.status.clone().context("a running refresh has no status")?;
-    let run = status.run.context("a running refresh has no run")?;
-    let known = |text: Option<String>| text.context("a running refresh does not say what it runs on");
-    Ok(Running {
-        stamp: Stamp::of(object)?,
-        job: known(status.job_id)?,
-        collection: known(run.collection_id)?,
-        endpoint: known(run.endpoint)?,
-    })
-}
-
-/// Starts a job that hangs for each of `names`, and puts a refresh there that follows it.
-async fn start_jobs(stage: &Stage<'_>, names: &[String], running: &Running) -> Result<()> {
-    let started = names.iter().map(|name| {
-        let collection = stage.milvus.create_collection(name, Plan::hangs());
-        let job = stage.milvus.start_foreign_job("default", name).context("a job was not started")?;
-        Ok((collection, job))
-    });
-    let started: Vec<_> = started.collect::<Result<_>>()?;
-    let own = |number: usize| {
-        let own = started.get(number).map(|(collection, job)| {
-            [
-                (&running.collection, collection.to_string()),
-                (&running.job, job.to_string()),
-                (&running.endpoint, stage.milvus.url()),
-            ]
-        });
-        own.into_iter().flatten().map(|(from, to)| (from.clone(), to)).collect()
-    };
-    running.stamp.put(stage, names, own).await
 }
 
 /// Starts an operator and waits until it follows all jobs.

@@ -59,7 +59,7 @@ async fn instant<'a>(bench: &'a Bench, new: &Stamp, count: usize) -> Result<(Sta
     stage.milvus.fault(Method::Describe, Fault::HangBeforeEffect.forever());
     let names = names(count);
     stage.create_collections(&names, &Plan::completes_in(Duration::ZERO));
-    new.put(&stage, &names, |_| Vec::new()).await?;
+    new.put(&stage, &names).await?;
     stage.milvus.clear_faults();
     stage.milvus.release();
     operator.until_completed(count).await?;

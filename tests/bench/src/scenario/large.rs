@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::results::{Findings, Row, mib};
 use crate::stage::Stage;
 use crate::store::Store;
-use crate::world::{Bench, LONG, names};
+use crate::world::{Bench, names};
 
 const LARGE: usize = 100_000;
 const SMALL: usize = 1000;
@@ -47,10 +47,10 @@ pub async fn run(bench: &Bench) -> Result<Findings> {
 /// Looks at a source of so many objects. Gives the most memory meanwhile, in bytes, and how long a look took, in seconds.
 async fn looks(stage: &Stage<'_>, store: &Store, objects: usize) -> Result<(u64, f64)> {
     stage.may_watch(store).await?;
-    let mut operator = stage.operator().await?;
+    let operator = stage.operator().await?;
     stage.create_watched(&names(1), objects, &json!({ "objects": {}, "intervalSeconds": 30 })).await?;
     stage.until_fresh().await?;
-    operator.until(LONG, |metrics| metrics.looks() >= LOOKS).await?;
+    operator.until_shown(|metrics| metrics.looks() >= LOOKS).await?;
     let (peak, metrics) = (operator.peak_rss()?, operator.metrics()?);
     operator.end()?;
     Ok((peak, metrics.sum(SUM, "") / metrics.looks()))

@@ -14,7 +14,7 @@ use crate::world::{Bench, LONG, names, simulator};
 /// Active jobs.
 const STEPS: [usize; 5] = [1, 4, 16, 100, 1000];
 /// How long calls are counted: a multiple of the bare client's pause.
-const WINDOW: Duration = Duration::from_secs(8);
+const WINDOW: Duration = Duration::from_secs(6);
 /// Until what the starts themselves have asked is over.
 const PAUSE: Duration = Duration::from_secs(2);
 /// The shortest time between two Lists, which holds while the youngest job is younger than 30 s.

@@ -22,7 +22,7 @@ use crate::world::{Bench, LONG, names};
 /// Finished refreshes that rest.
 const SIZES: [usize; 3] = [100, 1000, LARGE];
 const LARGE: usize = 10_000;
-/// So many are kept at last: with them the API server is slow in whatever else it does.
+/// So many are kept at last.
 const MOST: usize = 100_000;
 /// Starts and lists that are measured; the median counts. With the most there is one.
 const STARTS: usize = 3;
@@ -59,26 +59,11 @@ struct Used {
     calls: usize,
 }
 
-/// All of them, from the time on when nothing must happen any more.
-pub struct Resting<'a> {
-    bench: &'a Bench,
-    held: Vec<Held<'a>>,
-    scheduled: Held<'a>,
-    told: Held<'a>,
-    /// What is to be kept at last, in the largest number.
-    stamp: Stamp,
-    /// The memory of an operator without any, in bytes.
-    none: u64,
-    since: Instant,
-    /// Of `held` and of `scheduled`.
-    before: Vec<Used>,
-}
-
-/// Starts operators with them.
+/// Rows `cold-start*`, `idle-*`, `rss-idle`, `rss-finished`, `rss-most`, `rss-history`, `rss-object`.
 ///
 /// # Errors
 /// Something does not work.
-pub async fn prepare(bench: &Bench) -> Result<Resting<'_>> {
+pub async fn run(bench: &Bench) -> Result<Findings> {
     let empty = bench.stage("rest-empty").await?;
     let idle = empty.operator().await?;
     let plain = finished(bench, "finished", json!({})).await?;
@@ -95,33 +80,24 @@ pub async fn prepare(bench: &Bench) -> Result<Resting<'_>> {
     let told = hold(bench, "rest-told", &Stamp::of(with_history(plain))?, size, 1).await?;
     let none = idle.rss()?;
     idle.end()?;
-    let since = Instant::now();
-    let before = held.iter().chain([&scheduled]).map(Held::used).collect::<Result<_>>()?;
-    Ok(Resting { bench, held, scheduled, told, stamp, none, since, before })
-}
 
-impl Resting<'_> {
-    /// Rows `cold-start*`, `idle-*`, `rss-idle`, `rss-finished`, `rss-most`, `rss-history`, `rss-object`. Others can be
-    /// measured between the preparation and this; it waits until they have rested for a minute.
-    ///
-    /// # Errors
-    /// Something does not work.
-    pub async fn run(self) -> Result<Findings> {
-        let Self { bench, mut held, scheduled, told, stamp, none, since, before } = self;
-        sleep(bench.scale.time(REST).saturating_sub(since.elapsed())).await;
-        let rested = since.elapsed();
-        let after: Vec<_> = held.iter().chain([&scheduled]).map(Held::used).collect::<Result<_>>()?;
-        let used: Vec<_> = before.into_iter().zip(after).map(|(before, after)| after.since(&before)).collect();
-        let written = (large(&held)?.stage.requests(is_write)?, scheduled.stage.requests(is_write)?);
-        let mut findings = at_rest(&used, written, rested)?;
-        held.push(hold(bench, "rest-most", &stamp, bench.scale.count(MOST), 1).await?);
-        findings.add(memory(&held, &told, none)?);
-        findings.add(cold_starts(&held, &scheduled)?);
-        for held in held.into_iter().chain([scheduled, told]) {
-            held.operator.end()?;
-        }
-        Ok(findings)
+    let since = Instant::now();
+    let before: Vec<_> = held.iter().chain([&scheduled]).map(Held::used).collect::<Result<_>>()?;
+    // What others do in another namespace does not reach them.
+    let most = hold(bench, "rest-most", &stamp, bench.scale.count(MOST), 1).await?;
+    sleep(bench.scale.time(REST).saturating_sub(since.elapsed())).await;
+    let rested = since.elapsed();
+    let after: Vec<_> = held.iter().chain([&scheduled]).map(Held::used).collect::<Result<_>>()?;
+    let used: Vec<_> = before.into_iter().zip(after).map(|(before, after)| after.since(&before)).collect();
+    let written = (large(&held)?.stage.requests(is_write)?, scheduled.stage.requests(is_write)?);
+    let mut findings = at_rest(&used, written, rested)?;
+    held.push(most);
+    findings.add(memory(&held, &told, none)?);
+    findings.add(cold_starts(&held, &scheduled)?);
+    for held in held.into_iter().chain([scheduled, told]) {
+        held.operator.end()?;
     }
+    Ok(findings)
 }
 
 /// A finished refresh with these fields in its spec, which an operator has taken note of.
@@ -151,7 +127,7 @@ fn with_history(mut object: ExternalCollectionRefresh) -> ExternalCollectionRefr
 /// Puts `count` copies there, lists them and starts operators with them, one after the other.
 async fn hold<'a>(bench: &'a Bench, name: &str, stamp: &Stamp, count: usize, starts: usize) -> Result<Held<'a>> {
     let stage = bench.stage(name).await?;
-    stamp.put(&stage, &names(count), |_| Vec::new()).await?;
+    stamp.put(&stage, &names(count)).await?;
     let lists = times(bench, starts, async || {
         let began = Instant::now();
         let listed = bare::stream_list(&stage).await?;

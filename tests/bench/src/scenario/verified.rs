@@ -3,15 +3,14 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use milvus_refresh_operator::api::ExternalCollectionRefresh;
+use milvus_refresh_operator::api::RefreshStatus;
 use milvus_simulator::{Method, Plan};
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::operator::Operator;
 use crate::results::{Findings, Row};
-use crate::stage::Stage;
-use crate::world::{Bench, names};
+use crate::stamp::RunStamp;
+use crate::world::{Bench, LONG, names};
 
 /// How many refreshes there are.
 const OBJECTS: usize = 1000;
@@ -24,25 +23,23 @@ const PIECES: usize = 6;
 const CHECK: [Method; 5] =
     [Method::Describe, Method::LoadState, Method::MappedSegments, Method::ServedSegments, Method::Count];
 
-/// Refreshes at rest that were checked once.
-///
-/// # Errors
-/// Something does not work.
-pub async fn prepare(bench: &Bench) -> Result<(Stage<'_>, Operator)> {
-    let stage = bench.stage("verified").await?;
-    let operator = stage.operator().await?;
-    stage.create(&names(bench.scale.count(OBJECTS)), &Plan::completes_in(Duration::ZERO)).await?;
-    operator.until_completed(bench.scale.count(OBJECTS)).await?;
-    ask_for_checks(&stage).await?;
-    Ok((stage, operator))
-}
-
 /// Rows `verify-*`. It takes little of anything, so others can be measured at the same time.
 ///
 /// # Errors
 /// Something does not work.
-pub async fn run((stage, operator): (Stage<'_>, Operator)) -> Result<Findings> {
-    let bench = stage.bench;
+pub async fn run(bench: &Bench) -> Result<Findings> {
+    let plan = Plan::completes_in(Duration::ZERO);
+    let verify = json!({ "verify": { "policy": "Report", "recheckIntervalSeconds": INTERVAL } });
+    let is_verified = |status: &RefreshStatus| {
+        status.verification.as_ref().is_some_and(|found| found.outcome.as_deref() == Some("Passed"))
+    };
+    let verified = RunStamp::of(bench.stage("checked").await?.bring("pattern", verify, &plan, is_verified).await?)?;
+    let (stage, count) = (bench.stage("verified").await?, bench.scale.count(OBJECTS));
+    verified.put(&stage, &names(count), &plan).await?;
+    let mut operator = stage.operator().await?;
+    operator.until_settled(count, LONG).await?;
+    // Those whose time was between the copies and now are checked at once.
+    sleep(bench.scale.time(PIECE)).await;
     let (cpu, writes) = (operator.cpu()?, stage.writes()?.len());
     let mut counts = Vec::new();
     let mut before = stage.calls(&CHECK);
@@ -81,15 +78,4 @@ pub async fn run((stage, operator): (Stage<'_>, Operator)) -> Result<Findings> {
         ],
         ..Findings::default()
     })
-}
-
-/// Has each refresh checked from now on, and waits until each was.
-async fn ask_for_checks(stage: &Stage<'_>) -> Result<()> {
-    let verify = json!({ "policy": "Report", "recheckIntervalSeconds": INTERVAL });
-    stage.edit_all(json!({ "spec": { "verify": verify } })).await?;
-    let is_verified = |object: &ExternalCollectionRefresh| {
-        let found = object.status.as_ref().and_then(|status| status.verification.as_ref());
-        found.is_some_and(|found| found.outcome.as_deref() == Some("Passed"))
-    };
-    stage.until_all("verified", is_verified).await
 }

@@ -14,10 +14,10 @@ use crate::results::{Findings, Row, mib, percentile};
 use crate::scenario::neighbour::delay;
 use crate::stage::Stage;
 use crate::store::Store;
-use crate::world::{Bench, LONG, names};
+use crate::world::{Bench, names};
 
-/// Of each source.
-const OBJECTS: usize = 1000;
+/// Of each source. A thousand are a page, with the one that is added to some.
+const OBJECTS: usize = 999;
 /// How often each is looked at, in seconds: as often as it may be. The targets are for every 300 s, a tenth of that.
 const INTERVAL: u64 = 30;
 const SCALED: f64 = 300.0 / INTERVAL as f64;
@@ -79,7 +79,8 @@ impl<'a> Watched<'a> {
         let others = others(stage.bench);
         let changed = names.get(..stage.bench.scale.count(CHANGES)).unwrap_or_default();
         let detection = async {
-            let added = add_files(store, changed).await;
+            // At once: their looks are anywhere in an interval.
+            let added = changed.iter().map(|name| (name.clone(), store.add(OBJECTS, name))).collect();
             stage.until_started(names.len() + changed.len()).await?;
             delays(stage, &added).await
         };
@@ -124,8 +125,8 @@ impl Sources<'_> {
     pub async fn rest(self) -> Result<Findings> {
         let Self { stage, store, names } = self;
         let scale = stage.bench.scale;
-        let mut operator = stage.operator().await?;
-        operator.until(LONG, |metrics| metrics.looks() >= names.len() as f64).await?;
+        let operator = stage.operator().await?;
+        operator.until_shown(|metrics| metrics.looks() >= names.len() as f64).await?;
         let before = operator.rss()?;
         let (cpu, requests, writes) = (operator.cpu()?, store.requests(), stage.writes()?.len());
         // A whole round at least: the times of the looks are not evenly spread.
@@ -165,17 +166,6 @@ impl Sources<'_> {
 /// How many jobs of others there are, and how they go.
 fn others(bench: &Bench) -> (usize, Plan) {
     (bench.scale.count(OTHERS), Plan::completes_in(bench.scale.time(Duration::from_secs(10))).jittered(0.5))
-}
-
-/// Adds a file to each source, evenly over an interval. The times of the looks are anywhere in it. Says when for each.
-async fn add_files(store: &Store, names: &[String]) -> HashMap<String, Timestamp> {
-    let pause = Duration::from_secs(INTERVAL).div_f64(names.len() as f64);
-    let mut added = HashMap::new();
-    for name in names {
-        added.insert(name.clone(), store.add(OBJECTS, name));
-        sleep(pause).await;
-    }
-    added
 }
 
 /// For each file the time until the first run after it has started, in seconds, sorted.

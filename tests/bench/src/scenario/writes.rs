@@ -24,7 +24,7 @@ pub async fn run(bench: &Bench) -> Result<Findings> {
     let names = names(bench.scale.count(OBJECTS));
     let [put, apply] = [("put", Way::Put, owned), ("apply", Way::Apply, unowned)].map(async |(name, way, finished)| {
         let stage = bench.stage(name).await?;
-        Stamp::of(finished)?.put(&stage, &names, |_| Vec::new()).await?;
+        Stamp::of(finished)?.put(&stage, &names).await?;
         bare::write_statuses(&stage, way).await
     });
     let (put, apply) = (put.await?, apply.await?);
