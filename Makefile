@@ -83,7 +83,7 @@ $(CARGO_MUTANTS):
 	cargo install cargo-mutants --version $(CARGO_MUTANTS_VERSION) --locked --root $(TOOLS)/cargo-mutants-$(CARGO_MUTANTS_VERSION)
 
 .PHONY: bench
-bench: ## measure the release build and write docs/performance.md (twelve minutes), e.g. ONLY=polls,short BENCH_SCALE=0.05
+bench: ## measure the release build and write docs/performance.md (eleven minutes), e.g. ONLY=polls,short BENCH_SCALE=0.05
 	@echo "== Building the operator as it is released, and the bench"
 	cargo build --release --bin milvus-refresh-operator
 	cargo build --release -p bench

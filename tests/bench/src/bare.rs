@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, future, stream};
 use jiff::Timestamp;
-use kube::api::{ListParams, Patch, PatchParams, PostParams, Request, WatchEvent, WatchParams};
+use kube::api::{Patch, PatchParams, PostParams, Request, WatchEvent, WatchParams};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, ResourceExt};
 use milvus_refresh_operator::api::{ExternalCollectionRefresh, FIELD_MANAGER, RefreshStatus};
@@ -92,7 +92,7 @@ impl Written {
 /// The API server refuses a write, or the stage has no finished refresh to take the status from.
 pub async fn write_statuses(stage: &Stage<'_>, way: Way) -> Result<Written> {
     let api = stage.refreshes();
-    let objects = api.list(&ListParams::default()).await?.items;
+    let objects = stage.list().await?;
     let count = objects.len() as f64;
     let (began, before) = (Instant::now(), stage.bench.api_server_cpu()?);
     let work = objects.iter().map(|object| {

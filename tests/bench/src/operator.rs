@@ -50,7 +50,7 @@ impl Operator {
     ///
     /// # Errors
     /// The operator ends, or `limit` passes.
-    pub async fn until(&mut self, limit: Duration, condition: impl Fn(&Metrics) -> bool) -> Result<Duration> {
+    async fn until(&mut self, limit: Duration, condition: impl Fn(&Metrics) -> bool) -> Result<Duration> {
         loop {
             if metrics(self.http).is_ok_and(|metrics| condition(&metrics)) {
                 return Ok(self.began.elapsed());

@@ -129,13 +129,6 @@ impl Stage<'_> {
         self.create_refreshes(names, |name| json!({ "collectionName": name })).await
     }
 
-    /// Creates a collection of each name.
-    pub fn create_collections(&self, names: &[String], plan: &Plan) {
-        for name in names {
-            self.milvus.create_collection(name, plan.clone());
-        }
-    }
-
     /// The same over sources of so many `objects` each, which are watched so, with jobs that take no time.
     ///
     /// # Errors
@@ -153,11 +146,14 @@ impl Stage<'_> {
         self.create_refreshes(names, |name| json!({ "collectionName": name, "watch": watch })).await
     }
 
-    /// Creates a refresh of each name, all at once, with what `spec` gives for it. Gives when each creation was answered.
-    ///
-    /// # Errors
-    /// The API server refuses one.
-    pub async fn create_refreshes(
+    /// Creates a collection of each name.
+    pub fn create_collections(&self, names: &[String], plan: &Plan) {
+        for name in names {
+            self.milvus.create_collection(name, plan.clone());
+        }
+    }
+
+    async fn create_refreshes(
         &self,
         names: &[String],
         spec: impl Fn(&str) -> Value,

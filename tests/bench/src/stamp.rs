@@ -31,7 +31,7 @@ pub struct Stamp {
 }
 
 /// A text of the stamp, and what stands there in a copy.
-type Replacement = (String, String);
+type Replacement<'a> = (&'a str, String);
 
 impl Stamp {
     /// Of this refresh.
@@ -52,20 +52,19 @@ impl Stamp {
     /// # Errors
     /// etcd refuses them, or the API server does not show them in time.
     pub async fn put(&self, stage: &Stage<'_>, names: &[String]) -> Result<()> {
-        self.put_own(stage, names, |_| Vec::new()).await
+        self.put_all(stage, names.iter().map(|name| (name, Vec::new()))).await
     }
 
-    /// The same; `own` gives what else each has of its own, by its number.
-    async fn put_own(
+    /// The same; each comes with what else it has of its own.
+    async fn put_all<'a>(
         &self,
         stage: &Stage<'_>,
-        names: &[String],
-        own: impl Fn(usize) -> Vec<Replacement>,
+        copies: impl DoubleEndedIterator<Item = (&'a String, Vec<Replacement<'a>>)>,
     ) -> Result<()> {
         let etcd =
             Client::try_from(Config::new(format!("http://{}", stage.bench.control_plane.etcd_address()).parse()?))?;
-        let mut puts = names.iter().enumerate().map(|(number, name)| {
-            let (key, copy) = (format!("{FOLDER}/{}/{name}", stage.namespace), self.copy(stage, name, own(number)));
+        let mut puts = copies.map(|(name, own)| {
+            let (key, copy) = (format!("{FOLDER}/{}/{name}", stage.namespace), self.copy(stage, name, own));
             json!({ "requestPut": { "key": STANDARD.encode(key), "value": STANDARD.encode(copy) } })
         });
         // What is put together has one revision: alone, the last one's is known only when all others are.
@@ -78,11 +77,11 @@ impl Stamp {
             .context("the API server does not show the copies")?
     }
 
-    fn copy(&self, stage: &Stage<'_>, name: &str, own: Vec<Replacement>) -> String {
+    fn copy(&self, stage: &Stage<'_>, name: &str, own: Vec<Replacement<'_>>) -> String {
         let quoted = |text: &str| format!("\"namespace\":\"{text}\"");
         let copy = self.text.replace(&quoted(&self.namespace), &quoted(&stage.namespace));
         let copy = copy.replace(&self.uid, &stage.bench.uid()).replace(&self.name, name);
-        own.into_iter().fold(copy, |copy, (from, to)| copy.replace(&from, &to))
+        own.into_iter().fold(copy, |copy, (from, to)| copy.replace(from, &to))
     }
 }
 
@@ -116,23 +115,18 @@ impl RunStamp {
     /// # Errors
     /// As [`Stamp::put`].
     pub async fn put(&self, stage: &Stage<'_>, names: &[String], plan: &Plan) -> Result<()> {
-        let started = names.iter().map(|name| {
+        let copies = names.iter().map(|name| {
             let collection = stage.milvus.create_collection(name, plan.clone());
             let job = stage.milvus.start_foreign_job("default", name).context("a job was not started")?;
-            Ok((collection, job))
+            let own = vec![
+                (self.collection.as_str(), collection.to_string()),
+                (self.job.as_str(), job.to_string()),
+                (self.endpoint.as_str(), stage.milvus.url()),
+            ];
+            Ok((name, own))
         });
-        let started: Vec<_> = started.collect::<Result<_>>()?;
-        let own = |number: usize| {
-            let own = started.get(number).map(|(collection, job)| {
-                [
-                    (&self.collection, collection.to_string()),
-                    (&self.job, job.to_string()),
-                    (&self.endpoint, stage.milvus.url()),
-                ]
-            });
-            own.into_iter().flatten().map(|(from, to)| (from.clone(), to)).collect()
-        };
-        self.stamp.put_own(stage, names, own).await
+        let copies: Vec<_> = copies.collect::<Result<_>>()?;
+        self.stamp.put_all(stage, copies.into_iter()).await
     }
 }
 

@@ -47,14 +47,13 @@ struct Cost {
 /// # Errors
 /// Something does not work.
 pub async fn run(bench: &Bench) -> Result<Findings> {
-    let running = bench.stage("crowd").await?;
-    let running = running.bring("pattern", json!({}), &Plan::hangs(), |status| status.job_id.is_some()).await?;
-    let running = RunStamp::of(running)?;
+    let (plan, pattern) = (Plan::hangs(), bench.stage("crowd").await?);
+    let running = RunStamp::of(pattern.bring("pattern", json!({}), &plan, |status| status.job_id.is_some()).await?)?;
     let sizes = SIZES.map(|size| bench.scale.count(size));
     let (mut stages, mut operators) = (Vec::new(), Vec::new());
     for (step, size) in sizes.into_iter().enumerate() {
         let stage = bench.stage(&format!("crowd-{step}")).await?;
-        running.put(&stage, &names(size), &Plan::hangs()).await?;
+        running.put(&stage, &names(size), &plan).await?;
         stages.push(stage);
     }
     for (stage, size) in stages.iter().zip(sizes) {

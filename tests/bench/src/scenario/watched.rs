@@ -1,4 +1,4 @@
-//! A thousand refreshes at rest whose sources are watched; then files are added to some of these, beside jobs of others.
+//! A thousand refreshes whose sources are watched: files are added to some of these, beside jobs of others; then they rest.
 
 use std::collections::HashMap;
 use std::time::Duration;
