@@ -18,7 +18,7 @@ use hyper::{
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{
-        Client,
+        self, Client,
         connect::{
             HttpConnector as Tcp,
             dns::{GaiAddrs, GaiResolver},
@@ -92,16 +92,28 @@ impl Http {
     }
 
     /// Sends a request. Of the answer's body at most `limit` bytes are read.
+    ///
+    /// A server may end a connection that rests just when a request is on its way. What only reads is therefore sent once more
+    /// where the connection broke before the answer (RFC 9110, 9.2.2).
     pub(crate) async fn open(&self, request: HttpRequest, limit: usize) -> Result<Response<Body>, Failure> {
         if literal(request.uri()).is_some_and(is_link_local) {
             return Err(Failure::LinkLocal);
         }
         let plain = request.uri().scheme() == Some(&Scheme::HTTP);
+        let again = request.method().is_safe().then(|| request.clone());
+        let answer = match (self.request(request).await, again) {
+            (Err(error), Some(again)) if !error.is_connect() => self.request(again).await,
+            (answer, _) => answer,
+        };
+        let answer = answer.map_err(|error| failure(&error, plain))?;
+        Ok(answer.map(|body| Body { body: Limited::new(body, limit), limit }))
+    }
+
+    async fn request(&self, request: HttpRequest) -> Result<Response<Incoming>, legacy::Error> {
         if let Some(heard) = self.heard.get() {
             heard();
         }
-        let answer = self.client.request(request).await.map_err(|error| failure(&error, plain))?;
-        Ok(answer.map(|body| Body { body: Limited::new(body, limit), limit }))
+        self.client.request(request).await
     }
 
     /// Sends a request and reads the whole answer, which has at most `limit` bytes.
@@ -167,7 +179,7 @@ fn without_link_local(found: io::Result<GaiAddrs>) -> Resolved {
 }
 
 /// What the first cause that tells more says went wrong. `plain` is whether it was without TLS.
-fn failure(error: &hyper_util::client::legacy::Error, plain: bool) -> Failure {
+fn failure(error: &legacy::Error, plain: bool) -> Failure {
     let (what, advice) = match (error.is_connect(), plain) {
         (true, _) => ("there is no connection", ""),
         (false, true) => ("the connection broke before its answer", ". If it expects TLS, use https://"),
@@ -207,6 +219,36 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::web::liar::{Answer, Liar};
+
+    /// What comes of a second request, where the connection breaks before its answer.
+    async fn second(method: &str) -> (Result<Bytes, Failure>, usize) {
+        let liar = Liar::start(|_, before| match before {
+            1 => Answer::Raw(Vec::new()),
+            _ => Answer::Says(200, "", format!("after {before}")),
+        });
+        let liar = liar.await;
+        let http = Http::new(None).unwrap();
+        let request = || {
+            let request = hyper::Request::builder().method(method).uri(format!("http://{}/", liar.address));
+            request.body(HttpRequestBody::empty()).unwrap()
+        };
+        http.send(request(), 100).await.unwrap();
+        let answer = http.send(request(), 100).await.map(Response::into_body);
+        (answer, liar.asked().len())
+    }
+
+    #[tokio::test]
+    async fn what_only_reads_is_sent_once_more_where_a_connection_that_rested_breaks() {
+        assert_eq!(second("GET").await, (Ok(Bytes::from("after 2")), 3));
+    }
+
+    #[tokio::test]
+    async fn what_may_change_something_is_sent_once() {
+        let (answer, asked) = second("POST").await;
+        assert!(matches!(answer, Err(Failure::Unreachable(_))), "{answer:?}");
+        assert_eq!(asked, 2);
+    }
 
     #[test]
     fn link_local_addresses_are_known_in_every_spelling() {
