@@ -24,8 +24,8 @@ const SIZES: [usize; 3] = [100, 1000, LARGE];
 const LARGE: usize = 10_000;
 /// So many are kept at last.
 const MOST: usize = 100_000;
-/// Starts and lists that are measured; the median counts. With the most there is one.
-const STARTS: usize = 3;
+/// Turns of a list and a start that are measured. With the most there is one.
+const TURNS: usize = 5;
 /// How long nothing must happen.
 const REST: Duration = Duration::from_secs(60);
 /// The most runs that a status remembers.
@@ -45,11 +45,12 @@ struct Held<'a> {
 }
 
 /// How long the same took, several times.
+#[derive(Default)]
 struct Times {
-    /// Seconds.
-    median: f64,
-    /// Seconds of the API server's CPU, on average.
-    api_server: f64,
+    /// In order.
+    seconds: Vec<f64>,
+    /// The API server's CPU, of all.
+    api_server: Duration,
 }
 
 /// What an operator has used.
@@ -70,13 +71,13 @@ pub async fn run(bench: &Bench) -> Result<Findings> {
     let stamp = Stamp::of(plain.clone())?;
     let mut held = Vec::new();
     for size in SIZES.map(|size| bench.scale.count(size)) {
-        held.push(hold(bench, &format!("rest-{size}"), &stamp, size, STARTS).await?);
+        held.push(hold(bench, &format!("rest-{size}"), &stamp, size, TURNS).await?);
     }
     let month = Timestamp::now().to_zoned(TimeZone::UTC).month();
     let in_months = json!({ "schedule": { "cron": format!("0 0 1 {} *", (month + 5) % 12 + 1) } });
     let noted = Stamp::of(finished(bench, "noted", in_months).await?)?;
     let size = bench.scale.count(LARGE);
-    let scheduled = hold(bench, "rest-scheduled", &noted, size, STARTS).await?;
+    let scheduled = hold(bench, "rest-scheduled", &noted, size, TURNS).await?;
     let told = hold(bench, "rest-told", &Stamp::of(with_history(plain))?, size, 1).await?;
     let none = idle.rss()?;
     idle.end()?;
@@ -124,46 +125,57 @@ fn with_history(mut object: ExternalCollectionRefresh) -> ExternalCollectionRefr
     object
 }
 
-/// Puts `count` copies there, lists them and starts operators with them, one after the other.
-async fn hold<'a>(bench: &'a Bench, name: &str, stamp: &Stamp, count: usize, starts: usize) -> Result<Held<'a>> {
+/// Puts `count` copies there, and lists them and starts an operator with them in turns: what the API server has still to clear
+/// away of one falls to the other as often.
+async fn hold<'a>(bench: &'a Bench, name: &str, stamp: &Stamp, count: usize, turns: usize) -> Result<Held<'a>> {
     let stage = bench.stage(name).await?;
     stamp.put(&stage, &names(count)).await?;
-    let lists = times(bench, starts, async || {
-        let began = Instant::now();
-        let listed = bare::stream_list(&stage).await?;
-        if listed != count {
-            bail!("the API server shows {listed} of {count} refreshes in {name}");
-        }
-        Ok(began.elapsed())
-    });
-    let lists = lists.await?;
+    let (mut lists, mut starts) = (Times::default(), Times::default());
     let mut running = None;
-    let starting = times(bench, starts, async || {
+    for _ in 0..turns {
         if let Some(last) = running.take() {
             Operator::end(last)?;
         }
-        let mut operator = stage.spawn()?;
-        let took = operator.until_settled(count, LONG).await?;
-        running = Some(operator);
-        Ok(took)
-    });
-    let starting = starting.await?;
+        let list = async {
+            let began = Instant::now();
+            let listed = bare::stream_list(&stage).await?;
+            if listed != count {
+                bail!("the API server shows {listed} of {count} refreshes in {name}");
+            }
+            Ok(began.elapsed())
+        };
+        lists.add(bench, list).await?;
+        let start = async {
+            let operator = running.insert(stage.spawn()?);
+            operator.until_settled(count, LONG).await
+        };
+        starts.add(bench, start).await?;
+    }
     // The last one's watches are not told before they end.
-    let requests = stage.requests(|_| true)? as f64 / starts.saturating_sub(1).max(1) as f64;
+    let requests = stage.requests(|_| true)? as f64 / turns.saturating_sub(1).max(1) as f64;
     let operator = running.context("no operator was started")?;
-    Ok(Held { stage, operator, count, lists, starts: starting, requests })
+    Ok(Held { stage, operator, count, lists, starts, requests })
 }
 
-/// How long so many of these take.
-async fn times(bench: &Bench, count: usize, mut work: impl AsyncFnMut() -> Result<Duration>) -> Result<Times> {
-    let before = bench.api_server_cpu()?;
-    let mut seconds = Vec::new();
-    for _ in 0..count {
-        seconds.push(work().await?.as_secs_f64());
+impl Times {
+    /// Once more, which tells itself how long it took.
+    async fn add(&mut self, bench: &Bench, work: impl Future<Output = Result<Duration>>) -> Result<()> {
+        let before = bench.api_server_cpu()?;
+        self.seconds.push(work.await?.as_secs_f64());
+        self.seconds.sort_by(f64::total_cmp);
+        self.api_server += bench.api_server_cpu()?.saturating_sub(before);
+        Ok(())
     }
-    seconds.sort_by(f64::total_cmp);
-    let used = bench.api_server_cpu()?.saturating_sub(before).as_secs_f64();
-    Ok(Times { median: percentile(&seconds, 0.5), api_server: used / count as f64 })
+
+    /// Seconds, in the median.
+    fn median(&self) -> f64 {
+        percentile(&self.seconds, 0.5)
+    }
+
+    /// Seconds of the API server's CPU, on average.
+    fn cpu(&self) -> f64 {
+        self.api_server.as_secs_f64() / self.seconds.len() as f64
+    }
 }
 
 impl Held<'_> {
@@ -197,9 +209,9 @@ fn large<T>(of: &[T]) -> Result<&T> {
 
 fn cold_starts(held: &[Held<'_>], scheduled: &Held<'_>) -> Result<Findings> {
     let of = large(held)?;
-    let (start, list) = (of.starts.median, of.lists.median);
-    let (beyond, beyond_scheduled) = (start - list, scheduled.starts.median - list);
-    let part = of.starts.api_server / of.lists.api_server;
+    let (start, list) = (of.starts.median(), of.lists.median());
+    let (beyond, beyond_scheduled) = (start - list, scheduled.starts.median() - list);
+    let part = of.starts.cpu() / of.lists.cpu();
     let curve = |name, value: fn(&Held<'_>) -> f64| Series {
         name,
         points: held.iter().map(|held| (held.count as f64, value(held))).collect(),
@@ -224,7 +236,7 @@ fn cold_starts(held: &[Held<'_>], scheduled: &Held<'_>) -> Result<Findings> {
                 "cold-start-api-cpu",
                 "API server's CPU for such a start",
                 "<= 1.1 of the bare list's",
-                format!("{part:.2} ({:.2} s to {:.2} s)", of.starts.api_server, of.lists.api_server),
+                format!("{part:.2} ({:.2} s to {:.2} s)", of.starts.cpu(), of.lists.cpu()),
                 part <= 1.1,
             ),
             Row::new(
@@ -242,8 +254,8 @@ fn cold_starts(held: &[Held<'_>], scheduled: &Held<'_>) -> Result<Findings> {
                 x: ("objects", true),
                 y: ("seconds", true),
                 series: vec![
-                    curve("operator", |held| held.starts.median),
-                    curve("bare list", |held| held.lists.median),
+                    curve("operator", |held| held.starts.median()),
+                    curve("bare list", |held| held.lists.median()),
                 ],
             },
             Curve {
@@ -251,10 +263,7 @@ fn cold_starts(held: &[Held<'_>], scheduled: &Held<'_>) -> Result<Findings> {
                 title: "The API server's CPU for a start by finished objects",
                 x: ("objects", true),
                 y: ("seconds", true),
-                series: vec![
-                    curve("operator", |held| held.starts.api_server),
-                    curve("bare list", |held| held.lists.api_server),
-                ],
+                series: vec![curve("operator", |held| held.starts.cpu()), curve("bare list", |held| held.lists.cpu())],
             },
         ],
         ..Findings::default()
