@@ -26,7 +26,7 @@ pub async fn run(bench: &Bench) -> Result<Findings> {
     // Nobody asks the API server for anything before the jobs are over, so that its work is that of the operator.
     let work = async {
         stage.create(&names, &Plan::completes_in(longest.mul_f64(6.0 / 7.0)).jittered(1.0 / 6.0)).await?;
-        sleep(longest).await;
+        sleep(longest.saturating_sub(began.elapsed())).await;
         operator.until_completed(names.len()).await
     };
     {
