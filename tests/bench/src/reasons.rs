@@ -17,6 +17,11 @@ const REASONS: &[(&str, &str)] = &[
         "More than half of it is the idle operator, most of that the pages of its program; and a table for 10,000 \
          has room for 16,384. What one more takes is the row to compare.",
     ),
+    (
+        "rss-idle",
+        "All of it but some 1.4 MiB is the program: pages of a file, of which the system maps as many as it has at hand, which \
+         all operators of a machine share, and which it can drop.",
+    ),
     ("cold-start", START),
     ("cold-start-scheduled", START),
     (

@@ -25,7 +25,7 @@ const LARGE: usize = 10_000;
 /// So many are kept at last.
 const MOST: usize = 100_000;
 /// Turns of a list and a start, where these are compared.
-const TURNS: usize = 4;
+const TURNS: usize = 3;
 /// How long nothing must happen.
 const REST: Duration = Duration::from_secs(60);
 /// The most runs that a status remembers.
