@@ -9,6 +9,9 @@ use super::{
 };
 use crate::wire::milvus::{RefreshExternalCollectionJobInfo, RefreshExternalCollectionState as State};
 
+/// Milvus' default: a job fails after an hour.
+const TIMEOUT: Duration = Duration::from_secs(3600);
+
 /// An accepted refresh.
 pub(super) struct Job {
     pub(super) id: i64,
@@ -24,6 +27,13 @@ pub(super) struct Job {
     pub(super) plan: Plan,
     /// Set once, when the end was first noticed.
     pub(super) ended: Option<End>,
+}
+
+/// An end that is to come.
+pub(super) struct Planned {
+    pub(super) at: Duration,
+    /// `None`: it completes.
+    pub(super) failure: Option<String>,
 }
 
 /// The end of a job.
@@ -54,25 +64,17 @@ impl Job {
         };
     }
 
-    /// Notes the end that the plan, or Milvus' own `timeout`, has brought by now. Whether that is news.
-    pub(super) fn settle(&mut self, now: Duration, timeout: Duration) -> bool {
-        if self.ended.is_some() {
-            return false;
-        }
+    /// The end that the plan, or Milvus' own `timeout`, brings.
+    pub(super) fn planned_end(&self) -> Option<Planned> {
         let planned = self.plan.pending.saturating_add(self.plan.duration);
         let (after, failure) = match &self.plan.outcome {
-            Outcome::Hang => return false,
-            _ if planned > timeout && self.plan.stumble.is_empty() => (timeout, Some("timeout".to_owned())),
-            _ if planned > timeout => (timeout, Some(format!("timeout, last failure: {}", self.plan.stumble))),
+            Outcome::Hang => return None,
+            _ if planned > TIMEOUT && self.plan.stumble.is_empty() => (TIMEOUT, Some("timeout".to_owned())),
+            _ if planned > TIMEOUT => (TIMEOUT, Some(format!("timeout, last failure: {}", self.plan.stumble))),
             Outcome::Complete => (planned, None),
             Outcome::Fail(reason) => (planned.saturating_add(self.plan.unrecorded), Some(reason.clone())),
         };
-        let at = self.started.saturating_add(after);
-        if now < at {
-            return false;
-        }
-        self.end(at, failure);
-        true
+        Some(Planned { at: self.started.saturating_add(after), failure })
     }
 
     /// Ends the job at `at`.

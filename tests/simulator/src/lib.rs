@@ -20,6 +20,7 @@ mod calls;
 mod clock;
 mod fault;
 mod job;
+mod jobs;
 mod journal;
 mod login;
 mod names;

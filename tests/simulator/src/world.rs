@@ -1,15 +1,13 @@
 //! What the simulated cluster holds, collections and jobs, and the rules by which requests change it.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
 
 use super::{
     clock::Clock,
     job::Job,
+    jobs::Jobs,
     names,
     plan::{Outcome, Plan},
     refusal::Refusal,
@@ -19,9 +17,6 @@ use super::{
 };
 use crate::{JobId, wire::milvus::RefreshExternalCollectionJobInfo};
 
-/// Milvus' defaults: a job fails after an hour and is forgotten a day after its end.
-const JOB_TIMEOUT: Duration = Duration::from_secs(3600);
-const RETENTION: Duration = Duration::from_secs(24 * 3600);
 /// Ids of real clusters are hybrid timestamps of about this size, far above 2^53.
 const FIRST_ID: i64 = 460_000_000_000_000_000;
 
@@ -42,11 +37,10 @@ pub(super) struct World {
     last_id: i64,
     /// Ids that are to be given out, the last one first.
     next_ids: Vec<i64>,
-    databases: BTreeSet<String>,
+    /// The collections of each by name and by alias.
+    databases: BTreeMap<String, BTreeMap<String, i64>>,
     collections: BTreeMap<i64, Collection>,
-    jobs: BTreeMap<i64, Job>,
-    /// Every job that there ever was, in the order of their starts.
-    started: Vec<JobId>,
+    jobs: Jobs,
 }
 
 /// A request for a refresh.
@@ -64,10 +58,9 @@ impl World {
             ids,
             last_id: FIRST_ID,
             next_ids: Vec::new(),
-            databases: BTreeSet::from([DEFAULT_DATABASE.to_owned()]),
+            databases: BTreeMap::from([(DEFAULT_DATABASE.to_owned(), BTreeMap::new())]),
             collections: BTreeMap::new(),
-            jobs: BTreeMap::new(),
-            started: Vec::new(),
+            jobs: Jobs::default(),
         }
     }
 
@@ -90,14 +83,15 @@ impl World {
 
     /// Every job that there ever was, in the order of their starts.
     pub(super) fn started(&self) -> &[JobId] {
-        &self.started
+        self.jobs.started()
     }
 
     /// Creates the collection, its database too; one of that name goes first.
     pub(super) fn create(&mut self, settings: CollectionSpec, now: Duration) -> i64 {
         self.drop(&settings.database, &settings.name, now);
-        self.databases.insert(settings.database.clone());
         let id = self.allocate();
+        let names = self.databases.entry(settings.database.clone()).or_default();
+        names.extend(settings.aliases.iter().chain([&settings.name]).map(|name| (name.clone(), id)));
         self.collections.insert(id, Collection { id, settings, segments: Segments::of(id) });
         id
     }
@@ -105,20 +99,27 @@ impl World {
     /// Drops a collection. Its jobs stay listed by id until they are forgotten; active ones fail.
     pub(super) fn drop(&mut self, database: &str, name: &str, now: Duration) {
         let Ok(id) = self.find(database, name).map(|collection| collection.id) else { return };
-        self.collections.remove(&id);
-        for job in self.jobs.values_mut().filter(|job| job.collection_id == id && job.ended.is_none()) {
-            job.end(now, Some(format!("collection not found[collection={id}]")));
+        let Some(collection) = self.collections.remove(&id) else { return };
+        if let Some(names) = self.databases.get_mut(&collection.settings.database) {
+            names.retain(|_, of| *of != id);
+        }
+        let failure = format!("collection not found[collection={id}]");
+        let jobs: Vec<i64> = self.jobs.of(id).map(|job| job.id).collect();
+        for job in jobs {
+            self.jobs.end(job, now, Some(failure.clone()));
         }
     }
 
     /// Points `alias` at a collection, away from any other one of the database. Whether the collection exists.
     pub(super) fn alias(&mut self, database: &str, name: &str, alias: &str) -> bool {
-        let Ok(id) = self.find(database, name).map(|collection| collection.id) else { return false };
-        for collection in self.collections.values_mut().filter(|other| other.settings.database == database) {
-            collection.settings.aliases.retain(|known| known != alias);
-            if collection.id == id {
-                collection.settings.aliases.push(alias.to_owned());
-            }
+        let Ok(collection) = self.find(database, name) else { return false };
+        let (id, database) = (collection.id, collection.settings.database.clone());
+        let before = self.databases.entry(database).or_default().insert(alias.to_owned(), id);
+        if let Some(other) = before.and_then(|before| self.collections.get_mut(&before)) {
+            other.settings.aliases.retain(|known| known != alias);
+        }
+        if let Some(collection) = self.collections.get_mut(&id) {
+            collection.settings.aliases.push(alias.to_owned());
         }
         true
     }
@@ -138,14 +139,9 @@ impl World {
     /// A collection by name or alias.
     pub(super) fn find(&self, database: &str, name: &str) -> Result<&Collection, Refusal> {
         let database = if database.is_empty() { DEFAULT_DATABASE } else { database };
-        if !self.databases.contains(database) {
-            return Err(Refusal::database_not_found(database));
-        }
-        let named = |collection: &&Collection| {
-            let known = &collection.settings;
-            known.database == database && (known.name == name || known.aliases.iter().any(|alias| alias == name))
-        };
-        self.collections.values().find(named).ok_or_else(|| Refusal::collection_not_found(database, name))
+        let names = self.databases.get(database).ok_or_else(|| Refusal::database_not_found(database))?;
+        let found = names.get(name).and_then(|id| self.collections.get(id));
+        found.ok_or_else(|| Refusal::collection_not_found(database, name))
     }
 
     /// `DescribeCollection`: by name or alias, or by id where the name is empty.
@@ -186,7 +182,7 @@ impl World {
             )));
         }
         let collection_id = collection.id;
-        if let Some(active) = self.active(collection_id) {
+        if let Some(active) = self.jobs.active(collection_id) {
             return Err(Refusal::duplicate(&wording.text(active.id, name)));
         }
         Ok(self.start(collection_id, submit, now))
@@ -198,10 +194,6 @@ impl World {
             return Err(Refusal::invalid(format!("collection {name} is not an external collection")));
         }
         Ok(collection)
-    }
-
-    fn active(&self, collection_id: i64) -> Option<&Job> {
-        self.jobs.values().find(|job| job.collection_id == collection_id && job.ended.is_none())
     }
 
     /// Creates a job without any check: of `submit` only the name and the override count.
@@ -226,8 +218,7 @@ impl World {
             ended: None,
         };
         job.follow(&settings.plan, draws);
-        self.jobs.insert(id, job);
-        self.started.push(JobId(id));
+        self.jobs.start(job);
         id
     }
 
@@ -237,43 +228,38 @@ impl World {
         let submit = Submit { database, collection: name, source: "", spec: "" };
         for _ in 0..jobs {
             let id = self.start(collection_id, &submit, now);
-            if let Some(job) = self.jobs.get_mut(&id) {
-                job.end(now, Some(reason.to_owned()));
-            }
+            self.jobs.end(id, now, Some(reason.to_owned()));
         }
     }
 
     /// Takes a job back as if it had never been.
     pub(super) fn lose(&mut self, id: i64) {
-        self.jobs.remove(&id);
+        self.jobs.lose(id);
     }
 
     /// Ends an active job now. Whether there was one. [`Outcome::Hang`] instead keeps it from ending.
     pub(super) fn finish(&mut self, id: i64, outcome: Outcome, now: Duration) -> bool {
-        let Some(job) = self.jobs.get_mut(&id).filter(|job| job.ended.is_none()) else { return false };
-        match outcome {
-            Outcome::Hang => job.plan.outcome = Outcome::Hang,
-            Outcome::Complete => job.end(now, None),
-            Outcome::Fail(reason) => job.end(now, Some(reason)),
+        let found = match outcome {
+            Outcome::Hang => return self.jobs.hang(id),
+            Outcome::Complete => self.jobs.end(id, now, None),
+            Outcome::Fail(reason) => self.jobs.end(id, now, Some(reason)),
+        };
+        if found {
+            self.publish(id);
         }
-        self.publish(id);
-        true
+        found
     }
 
     /// Brings all jobs up to `now`: ends, published overrides, forgotten jobs.
     pub(super) fn settle(&mut self, now: Duration) {
-        let news = self.jobs.values_mut().filter_map(|job| job.settle(now, JOB_TIMEOUT).then_some(job.id));
-        let mut news: Vec<i64> = news.collect();
-        news.sort_by_key(|id| self.jobs.get(id).and_then(|job| job.ended.as_ref()).map(|end| end.at));
-        for id in news {
+        while let Some(id) = self.jobs.next_ended(now) {
             self.publish(id);
         }
-        self.jobs.retain(|_, job| job.ended.as_ref().is_none_or(|end| now < end.at.saturating_add(RETENTION)));
     }
 
     /// Gives the source and spec of a completed job to its collection.
     fn publish(&mut self, id: i64) {
-        let Some((job, end)) = self.jobs.get(&id).and_then(|job| Some((job, job.ended.as_ref()?))) else { return };
+        let Some((job, end)) = self.jobs.get(id).and_then(|job| Some((job, job.ended.as_ref()?))) else { return };
         let reason = end.failure.as_deref();
         tracing::info!(job = id, collection = job.submitted_name, reason, "refresh job ended");
         let Some(collection) = self.collections.get_mut(&job.collection_id) else { return };
@@ -297,7 +283,7 @@ impl World {
             return Err(Refusal::missing("job_id is required"));
         }
         let missing = || Refusal::invalid(format!("refresh job {id} not found, it may have been garbage collected"));
-        Ok(self.jobs.get(&id).ok_or_else(missing)?.info(now, clock))
+        Ok(self.jobs.get(id).ok_or_else(missing)?.info(now, clock))
     }
 
     /// `ListRefreshExternalCollectionJobs`: newest start first; without a name the jobs of all databases.
@@ -314,15 +300,17 @@ impl World {
             names::check_collection(name)?;
             Some(self.find_external(database, name)?.id)
         };
-        let mut jobs: Vec<&Job> =
-            self.jobs.values().filter(|job| of.is_none_or(|collection| job.collection_id == collection)).collect();
+        let mut jobs: Vec<&Job> = match of {
+            Some(collection) => self.jobs.of(collection).collect(),
+            None => self.jobs.all().collect(),
+        };
         jobs.sort_by_key(|job| std::cmp::Reverse((job.started, job.id)));
         Ok(jobs.into_iter().map(|job| job.info(now, clock)).collect())
     }
 
     /// Database and name of the collection that a job refreshes.
     pub(super) fn owner(&self, id: i64) -> Option<(String, String)> {
-        let settings = &self.collections.get(&self.jobs.get(&id)?.collection_id)?.settings;
+        let settings = &self.collections.get(&self.jobs.get(id)?.collection_id)?.settings;
         Some((settings.database.clone(), settings.name.clone()))
     }
 }

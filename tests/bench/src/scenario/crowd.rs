@@ -50,15 +50,13 @@ pub async fn run(bench: &Bench) -> Result<Findings> {
     let (plan, pattern) = (Plan::hangs(), bench.stage("crowd").await?);
     let running = RunStamp::of(pattern.bring("pattern", json!({}), &plan, |status| status.job_id.is_some()).await?)?;
     let sizes = SIZES.map(|size| bench.scale.count(size));
-    let (mut stages, mut operators) = (Vec::new(), Vec::new());
+    let mut stages = Vec::new();
     for (step, size) in sizes.into_iter().enumerate() {
         let stage = bench.stage(&format!("crowd-{step}")).await?;
         running.put(&stage, &names(size), &plan).await?;
         stages.push(stage);
     }
-    for (stage, size) in stages.iter().zip(sizes) {
-        operators.push(follow(stage, size).await?);
-    }
+    let operators = try_join_all(stages.iter().zip(sizes).map(|(stage, size)| follow(stage, size))).await?;
     let before: Vec<_> = stages.iter().zip(&operators).map(taken).collect::<Result<_>>()?;
     let window = bench.scale.time(WINDOW);
     sleep(window).await;
