@@ -14,7 +14,7 @@ use crate::world::{Bench, LONG, names, simulator};
 /// Active jobs.
 const STEPS: [usize; 5] = [1, 4, 16, 100, 1000];
 /// How long calls are counted: a multiple of the bare client's pause.
-const WINDOW: Duration = Duration::from_secs(6);
+const WINDOW: Duration = Duration::from_secs(8);
 /// Until what the starts themselves have asked is over.
 const PAUSE: Duration = Duration::from_secs(2);
 /// The shortest time between two Lists, which holds while the youngest job is younger than 30 s.
@@ -72,9 +72,10 @@ fn findings(steps: &[Step]) -> Findings {
     let (least, most) = (coalesced().fold(f64::INFINITY, f64::min), coalesced().fold(0.0, f64::max));
     let shown: Vec<String> =
         steps.iter().map(|step| format!("{:.0}: {:.1}", step.jobs, step.operator / seconds)).collect();
-    let (lists, part) = steps
-        .last()
-        .map_or((0.0, 1.0), |step| (step.lists / (seconds / TICK.as_secs_f64()), step.operator / step.bare.max(1.0)));
+    // There may be one at either end of the window.
+    let ticks = seconds / TICK.as_secs_f64() + 1.0;
+    let (lists, part) =
+        steps.last().map_or((0.0, 1.0), |step| (step.lists / ticks, step.operator / step.bare.max(1.0)));
     let curve = |name, calls: fn(&Step) -> f64| Series {
         name,
         points: steps.iter().map(|step| (step.jobs, calls(step) / WINDOW.as_secs_f64())).collect(),

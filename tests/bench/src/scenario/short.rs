@@ -1,4 +1,4 @@
-//! Refreshes of less than 10 s, one after the other, about nine at a time: by the operator and by the bare client at once.
+//! Refreshes of less than 10 s, one after the other, about seven at a time: by the operator and by the bare client at once.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::results::{Curve, Findings, Row, Series, percentile};
 use crate::world::{Bench, names, simulator};
 
 /// Between two refreshes.
-const APART: Duration = Duration::from_millis(500);
+const APART: Duration = Duration::from_millis(700);
 
 /// Rows `writes-short` and `delay-short`.
 ///
