@@ -33,6 +33,11 @@ const REASONS: &[(&str, &str)] = &[
     ("burst-p99", BURST),
     ("api-cpu-short", API_SERVER),
     ("api-cpu-many", API_SERVER),
+    (
+        "watch-neighbour",
+        "Sources are looked at as often as may be here: 33 lists of 1,000 objects a second, on the one thread that \
+         reports the jobs, too. It is a few hundredths of a second that a job's end waits longer.",
+    ),
     ("crowd-median", TICK),
     ("crowd-p99", TICK),
     ("created-median", CLAIM),
