@@ -89,15 +89,7 @@ async fn main() -> Result<ExitCode> {
         only = Scenario::value_variants().to_vec();
     }
     let (began, scale) = (Instant::now(), Scale(scale));
-    let mut findings = run(&Bench::start(scale).await?, &only).await?;
-    // With a control plane of its own: what all others have left there is memory that the API server clears up now and then, and
-    // with so many of its own it is slow in whatever it does.
-    if let Some(found) =
-        wanted(&only, Scenario::Rest, || async { rest::run(&Bench::start(scale).await?).await }).await?
-    {
-        say(&page::table(&found.rows));
-        findings.add(found);
-    }
+    let mut findings = run(scale, &only).await?;
     findings.sort();
     let page = destination(whole)?;
     page::write(&page, &findings, scale, began.elapsed())?;
@@ -111,8 +103,9 @@ async fn main() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// All scenarios but [`Scenario::Rest`].
-async fn run(bench: &Bench, only: &[Scenario]) -> Result<Findings> {
+async fn run(scale: Scale, only: &[Scenario]) -> Result<Findings> {
+    let shared = Bench::start(scale).await?;
+    let bench = &shared;
     let mut findings = Findings::default();
     let mut tell = |found: Option<Findings>| {
         let Some(found) = found else { return };
@@ -145,6 +138,10 @@ async fn run(bench: &Bench, only: &[Scenario]) -> Result<Findings> {
         then(sources, watched::Sources::rest),
     )?;
     [growth, single, verified, looks].into_iter().for_each(&mut tell);
+    // With a control plane of its own: what all others have left there is memory that the API server clears up now and then, and
+    // with so many of its own it is slow in whatever it does.
+    drop(shared);
+    tell(wanted(only, Scenario::Rest, || async { rest::run(&Bench::start(scale).await?).await }).await?);
     Ok(findings)
 }
 

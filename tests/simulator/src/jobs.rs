@@ -55,9 +55,13 @@ impl Jobs {
         self.of(collection).find(|job| job.ended.is_none())
     }
 
+    fn open(&mut self, id: i64) -> Option<&mut Job> {
+        self.by_id.get_mut(&id).filter(|job| job.ended.is_none())
+    }
+
     /// Ends an active job. Whether there was one.
     pub(super) fn end(&mut self, id: i64, at: Duration, failure: Option<String>) -> bool {
-        let Some(job) = self.by_id.get_mut(&id).filter(|job| job.ended.is_none()) else { return false };
+        let Some(job) = self.open(id) else { return false };
         job.end(at, failure);
         self.due.insert((at.saturating_add(RETENTION), id));
         true
@@ -65,7 +69,7 @@ impl Jobs {
 
     /// Keeps an active job from ending. Whether there was one.
     pub(super) fn hang(&mut self, id: i64) -> bool {
-        let Some(job) = self.by_id.get_mut(&id).filter(|job| job.ended.is_none()) else { return false };
+        let Some(job) = self.open(id) else { return false };
         job.plan.outcome = Outcome::Hang;
         true
     }
