@@ -135,6 +135,9 @@ async fn a_standby_is_ready_asks_for_the_lease_alone_and_carries_on_when_the_lea
     tokio::task::block_in_place(|| leader.kill().unwrap());
     election.leader_after(&first).await;
     assert_eq!(election.lease().await.unwrap().lease_transitions, Some(1));
+    // It looked each second until the lease had run out.
+    let said = std::fs::read_to_string(standby.log()).unwrap().matches("stands by").count();
+    assert_eq!(said, 1, "who leads is said once, not at each look");
     world.milvus.finish_job(world.milvus.accepted_starts("default", "products")[0], Outcome::Complete);
     let done = world.until_ended("products").await;
     assert_eq!(status(&done).job_id, status(&before).job_id);
@@ -176,13 +179,16 @@ async fn asked_to_stop_a_standby_ends_in_order() {
 async fn a_leader_whose_lease_is_taken_away_ends_with_code_3_and_says_why() {
     let election = Election::new().await;
     let mut leader = election.replica("first");
-    election.leader_after("").await;
+    let first = election.leader_after("").await;
+    let standby = election.replica("second");
+    logged(standby.log(), &format!("{first} is the leader; this process stands by")).await;
     let patch = json!({ "spec": { "holderIdentity": "somebody-else" } });
     election.leases.patch("milvus-refresh-operator", &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
     assert_eq!(ended(&mut leader), LOST);
     let line = logged(leader.log(), "this process no longer holds the lease").await;
     assert!(line.contains("somebody-else holds it") && line.contains("starts it again"), "{line}");
     assert_eq!(election.leader().await, "somebody-else");
+    logged(standby.log(), "somebody-else is the leader; this process stands by").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
