@@ -4,12 +4,7 @@
 use std::time::Duration;
 
 use milvus_refresh_operator::milvus::{
-    ErrorKind, Milvus,
-    grpc::{
-        GrpcMilvus,
-        connect::{ConnectError, ConnectOptions},
-        tls::{ClientCertificate, Tls},
-    },
+    ClientCertificate, ConnectError, ConnectOptions, ErrorKind, Milvus, Tls, grpc::GrpcMilvus,
 };
 use milvus_simulator::{ServerTls, Settings, Simulator};
 

@@ -4,6 +4,7 @@
 pub mod client;
 pub mod events;
 pub mod lists;
+mod metadata;
 pub mod packed;
 pub mod request;
 pub mod restored;

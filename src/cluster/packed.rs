@@ -3,27 +3,23 @@
 
 use std::{
     borrow::Cow,
-    collections::BTreeMap,
     hash::{DefaultHasher, Hash, Hasher},
     marker::PhantomData,
     ops::Range,
 };
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
 use kube::{Resource, core::ObjectMeta};
 use lz4_flex::block::{compress_prepend_size_with_dict, decompress_size_prepended_with_dict};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned, de::Error as _};
 use serde_json::value::RawValue;
 
-use crate::refresh::{ANNOTATIONS_READ, LABELS_READ, limits::cut};
+use super::metadata::{Metadata, short};
 
 /// The longest spec and status together, in bytes of JSON. Ours are far below, with an external spec of 64 KiB too; what is
 /// longer is not kept, so that nobody can fill the memory with a few objects.
 const MOST_BYTES: usize = 256 * 1024;
 /// A finished refresh. What others have in common with it they only refer to; it may be any text.
 const USUAL: &[u8] = include_bytes!("packed/usual.json");
-/// The longest value of an annotation and part of an owner reference that is kept, in bytes: the API server bounds neither.
-const MOST_BYTES_OF_VALUE: usize = 256;
 
 /// An object of kind `K` as the API server shows it, readable by this version or not.
 #[derive(Clone, Debug)]
@@ -157,59 +153,6 @@ struct Spec {
 #[derive(Deserialize)]
 struct ConnectionRef {
     name: Option<String>,
-}
-
-/// The part of the metadata that is looked at. The rest, which can be larger than the object, is skipped and never decoded.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Metadata {
-    name: Option<String>,
-    namespace: Option<String>,
-    uid: Option<String>,
-    resource_version: Option<String>,
-    generation: Option<i64>,
-    creation_timestamp: Option<Time>,
-    deletion_timestamp: Option<Time>,
-    owner_references: Option<Vec<OwnerReference>>,
-    labels: Option<BTreeMap<String, String>>,
-    annotations: Option<BTreeMap<String, String>>,
-}
-
-impl From<Metadata> for ObjectMeta {
-    fn from(shown: Metadata) -> Self {
-        Self {
-            name: shown.name,
-            namespace: shown.namespace,
-            uid: shown.uid,
-            resource_version: shown.resource_version,
-            generation: shown.generation,
-            creation_timestamp: shown.creation_timestamp,
-            deletion_timestamp: shown.deletion_timestamp,
-            owner_references: controller(shown.owner_references).map(|owner| vec![owner]),
-            labels: read(shown.labels, &LABELS_READ),
-            annotations: read(shown.annotations, &ANNOTATIONS_READ),
-            ..Self::default()
-        }
-    }
-}
-
-/// The owner that controls the object; there is one at the most.
-fn controller(owners: Option<Vec<OwnerReference>>) -> Option<OwnerReference> {
-    let owner = owners.into_iter().flatten().find(|owner| owner.controller == Some(true))?;
-    let [api_version, kind, name, uid] =
-        [&owner.api_version, &owner.kind, &owner.name, &owner.uid].map(|part| short(part));
-    Some(OwnerReference { api_version, kind, name, uid, ..owner })
-}
-
-/// Those of `names`.
-fn read(all: Option<BTreeMap<String, String>>, names: &[&str]) -> Option<BTreeMap<String, String>> {
-    let all = all?;
-    let found = names.iter().filter_map(|name| Some(((*name).to_owned(), short(all.get(*name)?))));
-    Some(found.collect()).filter(|found: &BTreeMap<_, _>| !found.is_empty())
-}
-
-fn short(text: &str) -> String {
-    cut(text, MOST_BYTES_OF_VALUE).to_owned()
 }
 
 impl<K: Resource> Resource for Shown<K> {

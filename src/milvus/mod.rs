@@ -1,5 +1,5 @@
-//! Milvus as this operator sees it: the port ([`Milvus`]) with its types, the gRPC adapter behind it, the poller of running
-//! jobs, and what keeps credentials out of Milvus' own words.
+//! Milvus as this operator sees it: the port ([`Milvus`]) with its types, how a server is reached ([`ConnectOptions`]), the
+//! gRPC adapter behind both, the poller of running jobs, and what keeps credentials out of Milvus' own words.
 //!
 //! No protobuf type leaves this module.
 
@@ -8,8 +8,10 @@ pub mod grpc;
 pub mod poller;
 mod port;
 pub mod scrub;
+mod server;
 
 pub use port::{
     Answer, Collection, ErrorKind, Index, IndexState, Job, JobId, JobState, LoadState, MAX_NAME, MAX_SEGMENTS,
     MAX_SOURCE, Milvus, MilvusError, Refusal, Result, Segments, Source,
 };
+pub use server::{ClientCertificate, ConnectError, ConnectOptions, Login, Tls};

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 use super::{
-    grpc::connect::{ConnectError, ConnectOptions},
     scrub::Secrets,
+    server::{ConnectError, ConnectOptions},
 };
 
 /// The longest name that Milvus is taken at its word for, in bytes; its own limit.

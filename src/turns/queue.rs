@@ -13,12 +13,12 @@ use parking_lot::Mutex;
 use crate::{
     milvus::{Job, JobId},
     object::{Key, Uid},
-    refresh::{
-        Ahead, Desired, Reason, Recorded, Turn,
-        limits::{LONGEST_CHECK, LONGEST_JOB},
-    },
+    refresh::{Ahead, Desired, Reason, Recorded, Turn},
     requeue::Router,
 };
+use occupied::{Occupied, Standing};
+
+mod occupied;
 
 /// How many of a queue are told their place; one more moves up with each run that ends.
 const TOLD: usize = 3;
@@ -58,22 +58,6 @@ struct Entry {
     /// While it has the collection, or has had its turn and waits for somebody else's job.
     occupies: Option<Box<Occupied>>,
     jobs: Box<[JobId]>,
-}
-
-/// Until when an object keeps those of other namespaces from a collection.
-#[derive(Debug)]
-struct Occupied {
-    by: Standing,
-    until: Timestamp,
-}
-
-/// What an object has a collection for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Standing {
-    /// The time of its claim, if one stands.
-    claimed: Option<Timestamp>,
-    /// When its job completed, while the run waits for its checks.
-    completed: Option<Timestamp>,
 }
 
 impl Queue {
@@ -213,24 +197,6 @@ fn standing(want: &Desired, record: &Recorded) -> Option<Lock> {
     Some(run.collection_id.map_or_else(name, Lock::Collection))
 }
 
-impl Standing {
-    fn of(record: &Recorded) -> Self {
-        let run = record.run.as_ref();
-        Self {
-            claimed: run.and_then(|run| run.submit_time),
-            completed: run.and_then(|run| run.job_completion_time).filter(|_| record.is_verifying()),
-        }
-    }
-
-    /// Longer than any job can run, or than others wait for checks. A time counts from when it was first seen where it is said
-    /// to be later.
-    fn until(self, now: Timestamp) -> Timestamp {
-        let later = |time: Timestamp, wait| time.min(now).checked_add(wait).unwrap_or(Timestamp::MAX);
-        let job = later(self.claimed.unwrap_or(now), LONGEST_JOB);
-        self.completed.map_or(job, |completed| later(completed, LONGEST_CHECK).min(job))
-    }
-}
-
 fn name(key: &Key) -> String {
     format!("{}/{}", key.namespace, key.name)
 }
@@ -359,7 +325,7 @@ impl Inner {
     /// Whether the object keeps others from its collection for longer than any job can run.
     fn is_overdue(&self, uid: Uid, now: Timestamp) -> bool {
         let occupied = self.objects.get(&uid).and_then(|entry| entry.occupies.as_deref());
-        occupied.is_some_and(|occupied| occupied.until <= now)
+        occupied.is_some_and(|occupied| occupied.is_overdue(now))
     }
 
     fn turn(&self, uid: Uid, now: Timestamp) -> (Turn, Option<Ahead>) {
@@ -392,7 +358,7 @@ impl Inner {
 impl Entry {
     fn occupy(&mut self, by: Standing, now: Timestamp) {
         if self.occupies.as_ref().is_none_or(|known| known.by != by) {
-            self.occupies = Some(Box::new(Occupied { by, until: by.until(now) }));
+            self.occupies = Some(Box::new(Occupied::from(by, now)));
         }
     }
 }

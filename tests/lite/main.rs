@@ -13,10 +13,7 @@ use std::{
 };
 
 use controlplane::{Port, Process, output};
-use milvus_refresh_operator::milvus::{
-    ErrorKind, IndexState, LoadState, Milvus,
-    grpc::{GrpcMilvus, connect::ConnectOptions},
-};
+use milvus_refresh_operator::milvus::{ConnectOptions, ErrorKind, IndexState, LoadState, Milvus, grpc::GrpcMilvus};
 use python::Environment;
 use serde_json::{Value, json};
 

@@ -7,10 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 use kube::api::{Patch, PatchParams, PostParams};
 use milvus_refresh_operator::{
     api::{ExternalCollectionRefresh, FIELD_MANAGER},
-    milvus::{
-        Job, JobId, Milvus as _,
-        grpc::{GrpcMilvus, connect::ConnectOptions},
-    },
+    milvus::{ConnectOptions, Job, JobId, Milvus as _, grpc::GrpcMilvus},
 };
 use milvus_simulator::{Method, Outcome, Plan};
 use serde_json::{Value, json};

@@ -8,10 +8,7 @@ use super::{
 };
 use crate::{
     api::{CaHolder, ConnectionSpec},
-    milvus::grpc::{
-        connect::Login,
-        tls::{ClientCertificate, Tls},
-    },
+    milvus::{ClientCertificate, Login, Tls},
 };
 
 /// The type of a Secret that holds a certificate and its key.

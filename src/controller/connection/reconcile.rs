@@ -25,15 +25,7 @@ use crate::{
         watch,
     },
     controller::{Context, Error},
-    milvus::{
-        Milvus,
-        examiner::Examiner,
-        grpc::{
-            GrpcMilvus,
-            connect::{ConnectError, ConnectOptions},
-        },
-        poller::Poller,
-    },
+    milvus::{ConnectError, ConnectOptions, Milvus, examiner::Examiner, grpc::GrpcMilvus, poller::Poller},
     object::{CONNECTION, Key},
     refresh::{Connection, Notice, Wake},
 };

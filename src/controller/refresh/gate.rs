@@ -1,9 +1,43 @@
-//! How a pass waits before it looks: for a slot of its connection, and for its turn while looks fail.
+//! What a pass waits for before it looks: permission, a slot of its connection, and its turn while looks fail.
 
-use super::{pass::Pass, ports::Ports};
-use crate::refresh::{Connection, Decision, Effect, Fact, Reason, Recorded, Slot, Turn, Wake, is_due, trouble};
+use super::{pass::Pass, ports::Ports, volatile::Volatile};
+use crate::{
+    refresh::{Ahead, Connection, Decision, Effect, Fact, Permission, Slot, Turn, Wake, is_due, trouble},
+    turns::fence::Asking,
+};
 
 impl<P: Ports> Pass<'_, P> {
+    /// A run that is not due (any more) needs no announcement, and neither does one that carries this process' name already:
+    /// the write was taken and its reply was lost. A claim that somebody took out of the status frees nothing before its
+    /// start can have landed. And a run whose last write was not taken asks nothing of Milvus before one is.
+    pub(super) fn permission(&self, connection: &Connection) -> (Permission, Option<Ahead>) {
+        let Volatile { turns, memory, operator, .. } = self.volatile;
+        let written_by = self.durable.run.as_ref().and_then(|run| run.operator.as_ref());
+        if written_by == Some(operator) || !is_due(&self.want, &self.durable) {
+            turns.fence.announced(&self.uid);
+        }
+        let (claim, now) = (self.durable.claim(), self.ports.instant());
+        let may_land = memory.with(&self.uid, |remembered| remembered.may_land(claim, now));
+        if !self.ports.leads() || may_land {
+            return (Permission::Withheld, None);
+        }
+        if !is_due(&self.want, &self.record) {
+            let granted = self.record.is_at_rest() || turns.fence.lists_everything();
+            return (if granted { Permission::Granted } else { Permission::Fenced }, None);
+        }
+        if self.is_unproven() {
+            return (Permission::Announce, None);
+        }
+        let endpoint = match connection {
+            Connection::Ready { endpoint } => Some(endpoint.as_str()),
+            Connection::NotReady { .. } | Connection::Unknown => None,
+        };
+        let (key, database) = (&self.key, &*self.want.database);
+        turns
+            .fence
+            .permission(&self.uid, &Asking { key, endpoint, database, lock: turns.queue.lock_of(&self.uid), now })
+    }
+
     /// How the connection looks to the run, and its slot. While looks fail, a run that may not look, or has to wait for a slot
     /// before it may, sees the connection as they have found it: what it waits for does not change with each try.
     pub(super) fn at_the_gate(&self, connection: Connection, turn: Turn) -> (Connection, Slot) {
@@ -51,15 +85,10 @@ impl<P: Ports> Pass<'_, P> {
                 None => decision,
             };
         }
-        let waits = decision.effect == Effect::None && waits_for_looks(next) && is_due(&self.want, next);
+        let waits = decision.effect == Effect::None && next.waits_for_connection() && is_due(&self.want, next);
         match waits.then(|| looks.come_back(&self.connection, &self.uid, self.ports.instant())).flatten() {
             Some(pause) => Decision { wake: decision.wake.sooner(pause), ..decision },
             None => decision,
         }
     }
-}
-
-/// Whether the record says that the connection is not ready, which looks that fail say, too.
-pub(super) fn waits_for_looks(record: &Recorded) -> bool {
-    record.summary.as_ref().is_some_and(|summary| summary.reason == Reason::ConnectionNotReady)
 }

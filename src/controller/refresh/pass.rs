@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{
-    gate::waits_for_looks,
     memory::{Newest, Remembered, newer},
     ports::{Ports, Server as _},
     subject::Subject,
@@ -17,10 +16,10 @@ use crate::{
     milvus::Source,
     object::{Key, REFRESH},
     refresh::{
-        Ahead, Connection, Decision, Desired, Effect, Fact, Notice, Observation, Permission, Recorded, Scouted, Slot,
+        Connection, Decision, Desired, Effect, Fact, Notice, Observation, Permission, Recorded, Scouted, Slot,
         Submission, Wake, alarm, decide, differs_only_in_progress, elapsed, is_due, limits::LATE_CLAIM, project,
     },
-    turns::{Member, fence::Asking},
+    turns::Member,
 };
 
 /// More steps than any pass needs; a pass that reaches it goes on in the next one.
@@ -46,7 +45,7 @@ pub(super) struct Pass<'a, P> {
     asked: Instant,
     /// The version that decisions are made on, and what is durable at that version.
     newest: Newest,
-    durable: Recorded,
+    pub(super) durable: Recorded,
     notices: Vec<Notice>,
     /// Whether the run was last told to wait for a slot.
     slot: Slot,
@@ -151,7 +150,7 @@ impl<'a, P: Ports> Pass<'a, P> {
                 memory.with(&self.uid, |remembered| remembered.errors = 0);
                 let now = self.ports.now();
                 alarms.set(&self.uid, &self.key, alarm(&self.want, &self.durable, now));
-                let waits = self.slot == Slot::Waiting && waits_for_looks(&self.durable);
+                let waits = self.slot == Slot::Waiting && self.durable.waits_for_connection();
                 turns.settled(self.member(), &self.durable, waits, now);
             }
             // The claim may have been written: the collection stays taken until that is known.
@@ -223,39 +222,8 @@ impl<'a, P: Ports> Pass<'a, P> {
         }
     }
 
-    /// A run that is not due (any more) needs no announcement, and neither does one that carries this process' name already:
-    /// the write was taken and its reply was lost. A claim that somebody took out of the status frees nothing before its
-    /// start can have landed. And a run whose last write was not taken asks nothing of Milvus before one is.
-    fn permission(&self, connection: &Connection) -> (Permission, Option<Ahead>) {
-        let Volatile { turns, memory, operator, .. } = self.volatile;
-        let written_by = self.durable.run.as_ref().and_then(|run| run.operator.as_ref());
-        if written_by == Some(operator) || !is_due(&self.want, &self.durable) {
-            turns.fence.announced(&self.uid);
-        }
-        let (claim, now) = (self.durable.claim(), self.ports.instant());
-        let may_land = memory.with(&self.uid, |remembered| remembered.may_land(claim, now));
-        if !self.ports.leads() || may_land {
-            return (Permission::Withheld, None);
-        }
-        if !is_due(&self.want, &self.record) {
-            let granted = self.record.is_at_rest() || turns.fence.lists_everything();
-            return (if granted { Permission::Granted } else { Permission::Fenced }, None);
-        }
-        if self.is_unproven() {
-            return (Permission::Announce, None);
-        }
-        let endpoint = match connection {
-            Connection::Ready { endpoint } => Some(endpoint.as_str()),
-            Connection::NotReady { .. } | Connection::Unknown => None,
-        };
-        let (key, database) = (&self.key, &*self.want.database);
-        turns
-            .fence
-            .permission(&self.uid, &Asking { key, endpoint, database, lock: turns.queue.lock_of(&self.uid), now })
-    }
-
     /// Whether the last write of the object was not taken and no claim of it stands.
-    fn is_unproven(&self) -> bool {
+    pub(super) fn is_unproven(&self) -> bool {
         is_due(&self.want, &self.durable) && self.volatile.memory.with(&self.uid, |remembered| remembered.errors > 0)
     }
 

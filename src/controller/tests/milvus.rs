@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::milvus::{
-    Collection, ErrorKind, Index, Job, JobId, JobState, LoadState, Milvus, MilvusError, Result, Segments, Source,
-    grpc::connect::{ConnectError, ConnectOptions},
+    Collection, ConnectError, ConnectOptions, ErrorKind, Index, Job, JobId, JobState, LoadState, Milvus, MilvusError,
+    Result, Segments, Source,
     scrub::{Scrubber, Secrets},
 };
 

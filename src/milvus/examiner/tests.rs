@@ -15,9 +15,8 @@ use tokio::{sync::Semaphore, time::sleep};
 
 use super::{Evidence, Examiner, Mapped, Plan, Served};
 use crate::milvus::{
-    Collection, ErrorKind, Index, Job, JobId, LoadState, Milvus, MilvusError, Result, Segments, Source,
-    grpc::connect::{ConnectError, ConnectOptions},
-    scrub::Secrets,
+    Collection, ConnectError, ConnectOptions, ErrorKind, Index, Job, JobId, LoadState, Milvus, MilvusError, Result,
+    Segments, Source, scrub::Secrets,
 };
 
 /// A Milvus with one collection, whose calls can be held and made to fail.

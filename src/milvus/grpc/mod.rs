@@ -2,7 +2,7 @@
 
 mod answers;
 mod classify;
-pub mod connect;
+mod connect;
 mod convert;
 mod room;
 mod rpc;
@@ -11,7 +11,7 @@ mod served;
 mod session;
 #[cfg(test)]
 pub(crate) mod tests;
-pub mod tls;
+mod tls;
 pub(crate) mod wire;
 
 use std::{
@@ -24,11 +24,11 @@ use parking_lot::RwLock;
 use secrecy::ExposeSecret;
 
 use super::{
-    Collection, ErrorKind, Index, Job, JobId, LoadState, MAX_NAME, Milvus, MilvusError, Result, Segments, Source,
+    Collection, ConnectError, ConnectOptions, ErrorKind, Index, Job, JobId, LoadState, MAX_NAME, Milvus, MilvusError,
+    Result, Segments, Source,
     scrub::{Scrubber, Secrets},
 };
 use answers::{Accepted, Count, Description, Indexes, Loading, MappedSegment, Progress, ServedSegment, Version};
-use connect::{ConnectError, ConnectOptions};
 use convert::malformed;
 use room::{Lists, Room};
 use rpc::{Rpc, rpc};

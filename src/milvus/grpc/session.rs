@@ -23,15 +23,14 @@ use tonic::{
 use super::{
     answers::{Answer, Listing, Outcome},
     classify::{self, chain},
-    connect::{ConnectError, ConnectOptions},
     convert::{malformed, unreadable},
     room::{Lists, Metering, Place, Room},
     rpc::{Encoded, Question, Rpc},
     sending::withdrawable,
-    tls::{self, Tls},
+    tls,
 };
 use crate::milvus::{
-    ErrorKind, JobId, MilvusError, Result,
+    ConnectError, ConnectOptions, ErrorKind, JobId, MilvusError, Result, Tls,
     scrub::{Scrubber, Secrets, cut},
 };
 

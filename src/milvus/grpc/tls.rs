@@ -8,33 +8,16 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
     sign::CertifiedKey,
 };
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use tonic::{
     Status,
     transport::{Certificate, ClientTlsConfig, Identity},
 };
 
-use super::{classify::chain, connect::ConnectError};
-
-/// How `https://` is spoken.
-#[derive(Clone, Debug, Default)]
-pub struct Tls {
-    /// The authorities that the server's certificate must come from, PEM; `None` for those of the system.
-    pub ca: Option<String>,
-    /// Who the operator is, where the server asks for that.
-    pub certificate: Option<ClientCertificate>,
-    /// The name that the server's certificate must bear; `None` for the host of the address.
-    pub server_name: Option<String>,
-}
-
-/// A certificate with its key.
-#[derive(Clone, Debug)]
-pub struct ClientCertificate {
-    /// The chain, PEM, the client's own first.
-    pub chain: String,
-    /// The private key, PEM.
-    pub key: SecretString,
-}
+use super::{
+    super::server::{ClientCertificate, ConnectError, Tls},
+    classify::chain,
+};
 
 impl Tls {
     /// The transport's settings.

@@ -327,6 +327,11 @@ impl Recorded {
         stalls.map(|checked| checked.reason.as_str()).or(self.summary.as_ref().map(|summary| summary.reason.as_str()))
     }
 
+    /// Whether it says that the connection is not ready, which looks that fail say, too.
+    pub fn waits_for_connection(&self) -> bool {
+        self.summary.as_ref().is_some_and(|summary| summary.reason == Reason::ConnectionNotReady)
+    }
+
     /// The claim that stands, if one does: a run that was claimed and whose job is not over.
     pub fn claim(&self) -> Option<ClaimKey> {
         if self.ended() || self.is_verifying() { None } else { self.run.as_ref().and_then(Run::claim) }

@@ -6,10 +6,7 @@ use milvus_simulator::{Fault, Method, Settings, Simulator, When};
 
 use super::scene::{Scene, looked, old};
 use crate::{
-    milvus::{
-        Milvus, MilvusError, Refusal,
-        grpc::{GrpcMilvus, connect::ConnectOptions},
-    },
+    milvus::{ConnectOptions, Milvus, MilvusError, Refusal, grpc::GrpcMilvus},
     refresh::{Decision, Fact, FailureClass, Reason, Submission, failure::Words, limits::GRACE},
 };
 

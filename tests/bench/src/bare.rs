@@ -10,9 +10,9 @@ use kube::api::{Patch, PatchParams, PostParams, Request, WatchEvent, WatchParams
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, ResourceExt};
 use milvus_refresh_operator::api::{ExternalCollectionRefresh, FIELD_MANAGER, RefreshStatus};
+use milvus_refresh_operator::milvus::ConnectOptions;
 use milvus_refresh_operator::milvus::Milvus;
 use milvus_refresh_operator::milvus::grpc::GrpcMilvus;
-use milvus_refresh_operator::milvus::grpc::connect::ConnectOptions;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 

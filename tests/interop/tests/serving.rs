@@ -7,10 +7,7 @@ use milvus::v2::prelude::{
     ClientV2, ConnectConfig, DescribeIndexRequest, FieldData, GetLoadStateRequest, ListPersistentSegmentsRequest,
     ListQuerySegmentsRequest, QueryRequest, SegmentState, TelemetryConfig,
 };
-use milvus_refresh_operator::milvus::{
-    Milvus, Segments,
-    grpc::{GrpcMilvus, connect::ConnectOptions},
-};
+use milvus_refresh_operator::milvus::{ConnectOptions, Milvus, Segments, grpc::GrpcMilvus};
 use milvus_simulator::{Index, Plan, ReplicaForm, Settings, Simulator};
 
 const LONG: Duration = Duration::from_secs(60);

@@ -8,11 +8,8 @@ use prost::Message;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tonic::Code;
 
-use super::{
-    connect::Login,
-    wire::{common, milvus},
-};
-use crate::milvus::{ErrorKind, JobId, Milvus};
+use super::wire::{common, milvus};
+use crate::milvus::{ConnectOptions, ErrorKind, JobId, Login, Milvus};
 
 mod bounds;
 pub(crate) mod scripted;
@@ -83,7 +80,7 @@ async fn a_refused_connection_means_not_sent() {
 
 #[tokio::test]
 async fn a_name_that_does_not_resolve_means_not_sent() {
-    let options = super::connect::ConnectOptions {
+    let options = ConnectOptions {
         address: "http://no-such-host.invalid:19530".to_owned(),
         tls: None,
         login: None,

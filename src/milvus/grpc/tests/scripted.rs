@@ -16,10 +16,7 @@ use tokio::{
 };
 use tonic::codegen::{Bytes, http};
 
-use crate::milvus::grpc::{
-    GrpcMilvus,
-    connect::{ConnectOptions, Login},
-};
+use crate::milvus::{ConnectOptions, Login, grpc::GrpcMilvus};
 
 /// Long enough for anything that ends by itself, on any machine.
 pub const PATIENCE: Duration = Duration::from_secs(20);

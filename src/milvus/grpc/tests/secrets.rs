@@ -10,10 +10,9 @@ use super::{
     served,
 };
 use crate::milvus::{
-    JobId, Milvus, MilvusError,
+    JobId, Login, Milvus, MilvusError,
     grpc::{
         GrpcMilvus,
-        connect::Login,
         wire::{common, milvus},
     },
     scrub::Secrets,

@@ -3,7 +3,7 @@
 use super::*;
 use crate::milvus::{
     Index, IndexState, LoadState, MAX_SEGMENTS, MilvusError, Segments,
-    grpc::{GrpcMilvus, connect::Login, wire::schema},
+    grpc::{GrpcMilvus, wire::schema},
     scrub::MAX_MESSAGE,
 };
 

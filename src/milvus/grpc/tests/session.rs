@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::milvus::grpc::{GrpcMilvus, connect::ConnectOptions};
+use crate::milvus::grpc::GrpcMilvus;
 
 fn options(address: SocketAddr, user: &str) -> ConnectOptions {
     ConnectOptions {

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use crate::milvus::{
-    Collection, ErrorKind, Index, Job, JobId, JobState, LoadState, Milvus, MilvusError, Result, Segments, Source,
-    grpc::connect::{ConnectError, ConnectOptions},
+    Collection, ConnectError, ConnectOptions, ErrorKind, Index, Job, JobId, JobState, LoadState, Milvus, MilvusError,
+    Result, Segments, Source,
     poller::{Answer, Poller, Sighting},
 };
 
