@@ -28,7 +28,6 @@ use crate::{
     refresh::{Connection, Recorded},
     requeue::{Router, staggered::Spread},
     scout::Scout,
-    turns::fence::Due,
 };
 
 /// What the passes share with the HTTP pages.
@@ -183,14 +182,6 @@ impl Context {
             }
         });
         self.spread.wake(connection, refreshes, &self.refreshes, self.clock.random);
-    }
-
-    /// All refreshes of `scope` have been told: those that are `due` wait until they carry this process' name.
-    pub(super) fn refreshes_listed(&self, scope: &Option<String>, due: impl ExactSizeIterator<Item = Due>) {
-        let runs = due.len();
-        self.volatile.turns.fence.listed(scope, due);
-        let scope = scope.as_deref().unwrap_or("all namespaces");
-        tracing::info!(due = runs, "the refreshes in {scope} are listed");
     }
 
     fn wake_unless_ended(&self, refresh: &ExternalCollectionRefresh) {

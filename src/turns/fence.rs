@@ -15,10 +15,10 @@ use parking_lot::{Mutex, MutexGuard};
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::time::Instant;
 
-use super::queue::Lock;
+use super::{member::Member, queue::Lock};
 use crate::{
     object::Key,
-    refresh::{Ahead, Desired, Permission, Recorded, limits::LATE_CLAIM},
+    refresh::{Ahead, Permission, Recorded, is_due, limits::LATE_CLAIM},
     requeue::Router,
 };
 
@@ -40,7 +40,8 @@ struct Inner {
     began: Option<Instant>,
     /// Whether a scope that is not listed counts as empty.
     too_late: bool,
-    unlisted: BTreeSet<Option<String>>,
+    /// The scopes whose first listing is not complete, each with the due runs that it has shown, by uid.
+    unlisted: BTreeMap<Option<String>, HashMap<String, Unannounced>>,
     /// Scopes whose connections have not been told.
     unknown: BTreeSet<Option<String>>,
     /// Where each connection led when this process first saw it.
@@ -77,24 +78,6 @@ enum Awaited {
     Runs(Withheld),
 }
 
-/// A run that was due when the process took over.
-#[derive(Debug)]
-pub struct Due {
-    /// The object's uid.
-    uid: String,
-    key: Key,
-    version: String,
-    withholds: Withheld,
-}
-
-impl Due {
-    /// The object as the first listing shows it.
-    pub fn new(uid: &str, key: Key, version: &str, connection: Key, want: &Desired, record: &Recorded) -> Self {
-        let withholds = Withheld { connection, database: want.database.clone(), collection: record.bound_to() };
-        Self { uid: uid.to_owned(), key, version: version.to_owned(), withholds }
-    }
-}
-
 /// A run that asks whether it may go on.
 #[derive(Debug)]
 pub struct Asking<'a> {
@@ -114,8 +97,8 @@ impl Fence {
     /// Holds everything until each of `scopes` has been listed once. `wake` reaches the refreshes, and `unwritten` is told how
     /// many of them could not be written.
     pub fn new(scopes: &[Option<String>], wake: Router, unwritten: Gauge) -> Self {
-        let scopes: BTreeSet<_> = scopes.iter().cloned().collect();
-        let inner = Inner { unlisted: scopes.clone(), unknown: scopes, ..Inner::default() };
+        let unlisted = scopes.iter().map(|scope| (scope.clone(), HashMap::new())).collect();
+        let inner = Inner { unlisted, unknown: scopes.iter().cloned().collect(), ..Inner::default() };
         Self { wake, unwritten, inner: Mutex::new(inner) }
     }
 
@@ -124,20 +107,36 @@ impl Fence {
         self.inner.lock().began = Some(now);
     }
 
-    /// The first listing of `scope` has shown these runs to be due. Later listings change nothing: what has come since
-    /// can only have been claimed by a process that leads.
-    pub fn listed(&self, scope: &Option<String>, due: impl IntoIterator<Item = Due>) {
+    /// The watch of `scope` shows an object. Once everything is listed that changes nothing: what has come since can only have
+    /// been claimed by a process that leads.
+    pub fn shown(&self, scope: &Option<String>, member: Member<'_>, version: &str, record: &Recorded) {
         let mut inner = self.inner.lock();
-        if !inner.unlisted.remove(scope) {
-            return;
+        let Some(due) = inner.unlisted.get_mut(scope) else { return };
+        let Member { uid, key, connection, want } = member;
+        if is_due(want, record) {
+            let (connection, database) = (connection.clone(), want.database.clone());
+            let withholds = Some(Withheld { connection, database, collection: record.bound_to() });
+            let run = Unannounced { key: key.clone(), version: version.to_owned(), withholds, failed: false };
+            due.insert(uid.to_owned(), run);
+        } else {
+            due.remove(uid);
         }
-        for Due { uid, key, version, withholds } in due {
-            inner.withheld.entry(withholds.clone()).or_default().insert(uid.clone());
-            let run = Unannounced { key, version, withholds: Some(withholds), failed: false };
+    }
+
+    /// All objects of `scope` have been shown. Gives how many runs are due, the first time.
+    pub fn listed(&self, scope: &Option<String>) -> Option<usize> {
+        let mut inner = self.inner.lock();
+        let due = inner.unlisted.remove(scope)?;
+        let runs = due.len();
+        for (uid, run) in due {
+            if let Some(withholds) = &run.withholds {
+                inner.withheld.entry(withholds.clone()).or_default().insert(uid.clone());
+            }
             inner.unannounced.insert(uid, run);
         }
         let woken = if inner.unlisted.is_empty() { inner.waiting.remove(&Awaited::Listings) } else { None };
         self.wake(inner, woken);
+        Some(runs)
     }
 
     /// A connection is told, which leads to these addresses.
@@ -158,7 +157,15 @@ impl Fence {
         self.wake(inner, Some(woken));
     }
 
-    /// The run carries this process' name, is not due any more, or is gone.
+    /// The object is gone.
+    pub fn gone(&self, uid: &str) {
+        for due in self.inner.lock().unlisted.values_mut() {
+            due.remove(uid);
+        }
+        self.announced(uid);
+    }
+
+    /// The run carries this process' name, or is not due any more.
     pub fn announced(&self, uid: &str) {
         let mut inner = self.inner.lock();
         let woken = inner.withhold_nothing(uid);
@@ -233,7 +240,7 @@ impl Fence {
         if inner.unannounced.contains_key(uid) {
             return (Permission::Announce, None);
         }
-        if let Some(scope) = inner.unlisted.first().filter(|_| !inner.too_late) {
+        if let Some(scope) = inner.unlisted.keys().next().filter(|_| !inner.too_late) {
             let namespace = scope.clone().unwrap_or_else(|| "*".to_owned());
             let ahead = (inner.age(asking.now) >= QUIET).then_some(Ahead::Unlisted(namespace));
             inner.wait(Awaited::Listings, asking.key);

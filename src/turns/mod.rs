@@ -9,19 +9,17 @@
 pub mod fair;
 pub mod fence;
 pub mod looks;
+mod member;
 pub mod queue;
 pub mod slots;
 
 use jiff::Timestamp;
 use prometheus_client::metrics::gauge::Gauge;
 
-use crate::{
-    object::Key,
-    refresh::{Desired, Recorded},
-    requeue::Router,
-};
+use crate::{refresh::Recorded, requeue::Router};
 use fence::Fence;
 use looks::Looks;
+pub use member::Member;
 use queue::Queue;
 use slots::Slots;
 
@@ -36,19 +34,6 @@ pub struct Turns {
     pub looks: Looks,
     /// What holds everything until a process that takes over has said so.
     pub fence: Fence,
-}
-
-/// A refresh that takes turns with others.
-#[derive(Clone, Copy, Debug)]
-pub struct Member<'a> {
-    /// Its uid.
-    pub uid: &'a str,
-    /// Its name.
-    pub key: &'a Key,
-    /// The connection that it goes through.
-    pub connection: &'a Key,
-    /// What is wanted of it.
-    pub want: &'a Desired,
 }
 
 impl Turns {
@@ -88,7 +73,7 @@ impl Turns {
 
     /// The object is gone: what it held is free.
     pub fn gone(&self, uid: &str) {
-        self.fence.announced(uid);
+        self.fence.gone(uid);
         self.queue.gone(uid);
         self.slots.gone(uid);
         self.looks.forget(uid);

@@ -1,8 +1,6 @@
 //! The reconciler of `ExternalCollectionRefresh`: when it runs and what follows from how a pass ends.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
-
-use parking_lot::Mutex;
+use std::{sync::Arc, time::Duration};
 
 use super::{outside::Outside, pass::pass, subject::Subject};
 use crate::{
@@ -10,8 +8,8 @@ use crate::{
     cluster::{packed::Packed, status::WriteError, watch},
     controller::{Context, Error},
     object::Key,
-    refresh::{Desired, Recorded, Wake, is_due},
-    turns::{Member, fence::Due},
+    refresh::{Desired, Recorded, Wake},
+    turns::Member,
 };
 
 /// The pause before deciding again on what somebody else wrote.
@@ -21,24 +19,12 @@ const AFTER_CONFLICT: Duration = Duration::from_millis(50);
 pub(crate) struct Lifecycle {
     context: Arc<Context>,
     scope: Option<String>,
-    /// The runs that are due as the first listing shows them, by uid, until it is complete.
-    due: Mutex<Option<HashMap<String, Due>>>,
 }
 
 impl Lifecycle {
     /// Of the refreshes of `scope`, before any has been told.
     pub(crate) fn new(context: Arc<Context>, scope: &Option<String>) -> Self {
-        Self { context, scope: scope.clone(), due: Mutex::new(Some(HashMap::new())) }
-    }
-
-    /// Takes note of what is due before everything is listed.
-    fn note_due(&self, Member { uid, key, connection, want }: Member<'_>, version: &str, recorded: &Recorded) {
-        if let Some(due) = &mut *self.due.lock() {
-            due.remove(uid);
-            if is_due(want, recorded) {
-                due.insert(uid.to_owned(), Due::new(uid, key.clone(), version, connection.clone(), want, recorded));
-            }
-        }
+        Self { context, scope: scope.clone() }
     }
 }
 
@@ -54,14 +40,11 @@ impl watch::Lifecycle<ExternalCollectionRefresh> for Lifecycle {
         self.context.metrics.refreshes.observe(uid, key, &recorded);
         let now = self.context.clock.now();
         let member = Member { uid, key, connection: &refresh.connection(), want: &want };
-        self.note_due(member, version, &recorded);
+        volatile.turns.fence.shown(&self.scope, member, version, &recorded);
         volatile.seen(member, version, &recorded, now)
     }
 
     fn gone(&self, uid: &str, key: &Key) {
-        if let Some(due) = &mut *self.due.lock() {
-            due.remove(uid);
-        }
         self.context.servers.gone(key);
         self.context.scout.forget(key);
         forget(&self.context, uid);
@@ -72,9 +55,9 @@ impl watch::Lifecycle<ExternalCollectionRefresh> for Lifecycle {
     }
 
     fn listed(&self) {
-        // What comes later can only have been claimed by a process that leads.
-        if let Some(due) = self.due.lock().take() {
-            self.context.refreshes_listed(&self.scope, due.into_values());
+        if let Some(due) = self.context.volatile.turns.fence.listed(&self.scope) {
+            let scope = self.scope.as_deref().unwrap_or("all namespaces");
+            tracing::info!(due, "the refreshes in {scope} are listed");
         }
     }
 }

@@ -3,7 +3,7 @@ use super::*;
 use crate::{
     api::ExternalCollectionRefresh,
     milvus::JobState,
-    refresh::{JobRecord, Run},
+    refresh::{Desired, JobRecord, Run},
 };
 
 const OURS: &str = "http://ours:19530";
@@ -20,14 +20,34 @@ fn want() -> Desired {
 }
 
 /// A due run that goes through the connection of this name; with a collection, one whose last claim is not proven over.
-fn due(uid: &str, connection: &str, collection: Option<i64>) -> Due {
+fn due(uid: &'static str, connection: &str, collection: Option<i64>) -> Shown {
     let attempt = i64::from(collection.is_some());
     let record = Recorded {
         run: Some(Run { collection_id: collection, attempt, ..Run::default() }),
         job: JobRecord { state: Some(JobState::Pending), ..JobRecord::default() },
         ..Recorded::default()
     };
-    Due::new(uid, key(uid), "1", key(connection), &want(), &record)
+    Shown { uid, connection: key(connection), record }
+}
+
+/// An object as a listing shows it, at version 1.
+struct Shown {
+    uid: &'static str,
+    connection: Key,
+    record: Recorded,
+}
+
+impl Fence {
+    fn show(&self, scope: &Option<String>, Shown { uid, connection, record }: Shown) {
+        let member = Member { uid, key: &key(uid), connection: &connection, want: &want() };
+        self.shown(scope, member, "1", &record);
+    }
+
+    /// The listing of `scope` shows all these and is complete.
+    fn lists(&self, scope: &Option<String>, all: impl IntoIterator<Item = Shown>) -> Option<usize> {
+        all.into_iter().for_each(|shown| self.show(scope, shown));
+        self.listed(scope)
+    }
 }
 
 /// A fence of one scope in which these runs are due and whose connections are told, and whom it has woken since that was
@@ -38,7 +58,7 @@ struct Scene<W> {
     woken: W,
 }
 
-fn scene(due: Vec<Due>) -> Scene<impl FnMut() -> Vec<String>> {
+fn scene(due: Vec<Shown>) -> Scene<impl FnMut() -> Vec<String>> {
     let (router, woken) = Router::heard();
     let (fence, began) = (Fence::new(&[None], router, Gauge::default()), Instant::now());
     fence.begin(began);
@@ -46,7 +66,7 @@ fn scene(due: Vec<Due>) -> Scene<impl FnMut() -> Vec<String>> {
         fence.connection_seen(&key(name), [address.to_owned()]);
     }
     fence.connections_listed(&None);
-    fence.listed(&None, due);
+    fence.lists(&None, due);
     Scene { fence, began, woken }
 }
 
@@ -116,7 +136,7 @@ fn a_run_is_bound_to_a_collection_only_while_an_earlier_claim_is_not_proven_over
 fn before_the_connections_are_told_nobody_knows_where_a_run_leads() {
     let (router, mut woken) = Router::heard();
     let fence = Fence::new(&[None], router, Gauge::default());
-    fence.listed(&None, [due("a", "unknown", None)]);
+    fence.lists(&None, [due("a", "unknown", None)]);
     let key = key("b");
     let ask = || Asking { key: &key, endpoint: Some(OURS), database: DATABASE, lock: None, now: Instant::now() };
     assert_eq!(fence.permission("b", &ask()).0, Fenced);
@@ -193,7 +213,7 @@ fn nobody_may_start_until_all_scopes_are_listed_or_count_as_empty() {
         let (fence, began) = (Fence::new(&scopes, router, Gauge::default()), Instant::now());
         fence.begin(began);
         fence.connection_seen(&key("ours"), [OURS.to_owned()]);
-        fence.listed(&scopes[0], []);
+        fence.lists(&scopes[0], []);
         let key = key("x");
         let ask = |now| {
             fence.permission("x", &Asking { key: &key, endpoint: Some(OURS), database: DATABASE, lock: None, now })
@@ -202,7 +222,7 @@ fn nobody_may_start_until_all_scopes_are_listed_or_count_as_empty() {
         assert_eq!(ask(began + QUIET), (Fenced, Some(Ahead::Unlisted("b".to_owned()))));
         assert!(!fence.lists_everything());
         if listed {
-            fence.listed(&scopes[1], [due("y", "ours", None)]);
+            fence.lists(&scopes[1], [due("y", "ours", None)]);
         } else {
             assert!(fence.unread(began + LATE_CLAIM).is_empty());
         }
@@ -210,15 +230,31 @@ fn nobody_may_start_until_all_scopes_are_listed_or_count_as_empty() {
         assert!(fence.lists_everything());
         assert_eq!(ask(began).0, if listed { Fenced } else { Granted });
         if !listed {
-            fence.listed(&scopes[1], [due("y", "ours", None)]);
+            fence.lists(&scopes[1], [due("y", "ours", None)]);
             assert_eq!(fence.unread(began + LATE_CLAIM).len(), 1, "what it shows is read, too");
         }
     }
 }
 
 #[test]
+fn of_what_a_listing_shows_before_it_is_complete_the_last_counts() {
+    let (router, _) = Router::heard();
+    let fence = Fence::new(&[None], router, Gauge::default());
+    for uid in ["stays", "ends", "goes"] {
+        fence.show(&None, due(uid, "ours", None));
+    }
+    let mut ended = due("ends", "ours", None);
+    ended.record.job.state = Some(JobState::Completed);
+    fence.show(&None, ended);
+    fence.gone("goes");
+    assert_eq!(fence.listed(&None), Some(1));
+    assert_eq!(fence.inner.lock().unannounced.keys().collect::<Vec<_>>(), ["stays"]);
+    assert_eq!(fence.listed(&None), None, "only the first counts");
+}
+
+#[test]
 fn a_later_listing_announces_nothing() {
     let scene = scene(Vec::new());
-    scene.fence.listed(&None, [due("new", "ours", None)]);
+    scene.fence.lists(&None, [due("new", "ours", None)]);
     assert_eq!(scene.may("new", OURS, None), Granted);
 }

@@ -38,10 +38,10 @@ use crate::{
         scrub::Secrets,
     },
     object::Key,
-    refresh::{ClaimKey, Connection, Notice, OwnSource, OwnSourceCheck, Recorded, Scouted, SpecPlace, Wake, is_due},
+    refresh::{ClaimKey, Connection, Notice, OwnSource, OwnSourceCheck, Recorded, Scouted, SpecPlace, Wake},
     requeue::Router,
     scout,
-    turns::{Member, fence::Due},
+    turns::Member,
 };
 
 /// Two addresses of one Milvus.
@@ -109,11 +109,12 @@ impl Shell {
             return false;
         }
         let asks = object.as_ref().is_some_and(|object| self.known(object, time));
-        let due = object.as_ref().filter(|object| is_due(&object.want, &object.record())).map(|object| {
-            let version = object.version.to_string();
-            Due::new(&object.uid, key(name), &version, connection(), &object.want, &object.record())
-        });
-        self.volatile.turns.fence.listed(&scope(name), due);
+        let fence = &self.volatile.turns.fence;
+        if let Some(object) = &object {
+            let member = Member { uid: &object.uid, key: &key(name), connection: &connection(), want: &object.want };
+            fence.shown(&scope(name), member, &object.version.to_string(), &object.record());
+        }
+        fence.listed(&scope(name));
         self.cache.borrow_mut()[name] = object;
         asks
     }
