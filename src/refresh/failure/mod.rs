@@ -73,6 +73,12 @@ impl FailureClass {
         self.entry().retryable
     }
 
+    /// Whether the collection has the new data although the job failed. Milvus takes nothing back when its wait for indexes
+    /// (`refreshWaitForIndex`) ends; after any other failure the collection is as it was.
+    pub fn new_data_is_live(self) -> bool {
+        self == Self::IndexWaitTimeout
+    }
+
     /// What a person can do about it: one line, which ends with where more is written.
     pub fn remedy(self) -> &'static str {
         self.entry().remedy

@@ -267,7 +267,8 @@ impl FailureClass {
                 remedy: "The new data is live. Check the index build in Milvus; another refresh only waits again. \
                          More: docs/failures.md#indexwaittimeout",
                 meaning: "The new data is live, but Milvus' wait for its indexes timed out.",
-                happened: "Milvus is configured to wait for indexes (`refreshWaitForIndex`) and continues to build them.",
+                happened: "Milvus is configured to wait for indexes (`refreshWaitForIndex`) and continues to build them. For a \
+                           watch the change counts as refreshed.",
                 words: &[Reason(
                     "timeout waiting for indexes: the refreshed data is applied and serving, but its indexes did not \
                      finish within dataCoord.externalCollectionJobTimeout",

@@ -100,7 +100,11 @@ impl Step<'_> {
             }
             JobState::Failed => {
                 job.completion_time = seen.end_time.map(whole_second);
-                self.fail(FailureClass::of_reason(&seen.reason), &seen.reason)
+                let class = FailureClass::of_reason(&seen.reason);
+                if class.new_data_is_live() {
+                    self.refreshed();
+                }
+                self.fail(class, &seen.reason)
             }
             JobState::InProgress => {
                 job.state = Some(JobState::InProgress);

@@ -71,7 +71,7 @@ impl Step<'_> {
         Some(Seen { version: kept.observed.clone()?, time: kept.changed? })
     }
 
-    /// Milvus has completed the job: the collection has at least what the run had seen before it started.
+    /// Milvus has applied the job: the collection has at least what the run had seen before it started.
     pub(in crate::refresh) fn refreshed(&mut self) {
         let (Some(watch), Some(kept)) = (&self.want.watch, &mut self.next.watch) else { return };
         let Run { seen, collection_id, .. } = &self.run;

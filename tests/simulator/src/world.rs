@@ -257,19 +257,21 @@ impl World {
         }
     }
 
-    /// Gives the source and spec of a completed job to its collection.
+    /// Gives the source, spec and data of an ended job to its collection, unless it failed before they were applied: a wait for
+    /// indexes comes after that.
     fn publish(&mut self, id: i64) {
         let Some((job, end)) = self.jobs.get(id).and_then(|job| Some((job, job.ended.as_ref()?))) else { return };
         let reason = end.failure.as_deref();
         tracing::info!(job = id, collection = job.submitted_name, reason, "refresh job ended");
         let Some(collection) = self.collections.get_mut(&job.collection_id) else { return };
-        if job.overrides && reason.is_none() {
+        if reason.is_some_and(|reason| !reason.starts_with("timeout waiting for indexes")) {
+            return;
+        }
+        if job.overrides {
             collection.settings.source.clone_from(&job.source);
             collection.settings.spec.clone_from(&job.spec);
         }
-        if reason.is_none() {
-            collection.segments.refreshed(&collection.settings.serving, end.at);
-        }
+        collection.segments.refreshed(&collection.settings.serving, end.at);
     }
 
     /// `GetRefreshExternalCollectionProgress`.

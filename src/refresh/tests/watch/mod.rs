@@ -105,7 +105,11 @@ impl Scene {
     }
 
     pub fn fail(&mut self, id: i64) -> Decision {
-        let reason = "collection schema mismatch".into();
+        self.fail_for(id, "collection schema mismatch")
+    }
+
+    pub fn fail_for(&mut self, id: i64, reason: &str) -> Decision {
+        let reason = reason.into();
         self.play(sighted(Job { end_time: Some(self.now), reason, ..job(id, JobState::Failed) }))
     }
 

@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::refresh::{Cause, Reason, Wake, alarm, rests};
+use crate::refresh::{Cause, FailureClass, Reason, Wake, alarm, rests};
 
 #[test]
 fn a_change_starts_one_run_once_the_source_has_been_quiet() {
@@ -116,6 +116,19 @@ fn a_version_whose_run_has_failed_is_not_started_again_before_it_changes() {
     assert_eq!(scene.number(), 2);
     scene.see_later(5 * MINUTE, files(12, 1));
     assert_eq!(scene.number(), 3);
+}
+
+#[test]
+fn a_job_that_failed_waiting_for_indexes_has_brought_the_change_all_the_same() {
+    let mut scene = fresh(desired(json!({ "watch": { "objects": {}, "quietSeconds": 0 } })));
+    scene.see_later(5 * MINUTE, files(11, 1));
+    scene.start(NEW + 1);
+    scene.fail_for(NEW + 1, "timeout waiting for indexes: the refreshed data is applied and serving");
+    assert_eq!(scene.record().failure.unwrap(), FailureClass::IndexWaitTimeout);
+    assert_eq!((scene.fresh(), scene.watch().pending_since), (FreshReason::UpToDate, None));
+    assert_eq!(scene.watch().refreshed.unwrap().version.objects, 11);
+    scene.see_later(5 * MINUTE, files(12, 1));
+    assert_eq!((scene.number(), scene.fresh()), (3, FreshReason::ChangePending), "the next change has its run");
 }
 
 #[test]

@@ -58,12 +58,13 @@ async fn a_slow_job_times_out_and_a_hanging_one_does_not() {
 }
 
 #[tokio::test]
-async fn an_override_is_published_only_by_success() {
-    let (simulator, mut client) = milvus().await;
+async fn an_override_is_published_once_it_is_applied_though_a_wait_for_indexes_fails_then() {
     for (outcome, source) in [
         (Outcome::Fail("explore external files failed".into()), "s3://bucket/products/"),
+        (Outcome::Fail("timeout waiting for indexes: the data is applied".into()), "s3://bucket/elsewhere/"),
         (Outcome::Complete, "s3://bucket/elsewhere/"),
     ] {
+        let (simulator, mut client) = milvus().await;
         let id = client.submit(overriding("products")).await.unwrap().job_id;
         assert_eq!(client.job(id).await.external_source, "s3://bucket/elsewhere/");
         let before = client.describe("default", "products").await.unwrap().schema.unwrap();
@@ -71,8 +72,8 @@ async fn an_override_is_published_only_by_success() {
         assert!(simulator.finish_job(JobId(id), outcome));
         let after = client.describe("default", "products").await.unwrap().schema.unwrap();
         assert_eq!(after.external_source, source);
+        assert!(!simulator.finish_job(JobId(1), Outcome::Complete));
     }
-    assert!(!simulator.finish_job(JobId(1), Outcome::Complete));
 }
 
 #[tokio::test]
