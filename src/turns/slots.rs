@@ -104,10 +104,10 @@ impl Slots {
     /// A pass has come to its end that was told to wait, and keeps its place.
     pub fn waits(&self, uid: &str, connection: &Key) {
         let mut inner = self.inner.lock();
-        if let Some(slots) = inner.connections.get_mut(connection) {
-            slots.holders.remove(uid);
+        // Where nothing became free, whose turn it is has been woken: it may be this one, which could not take its slot.
+        if inner.connections.get_mut(connection).is_some_and(|slots| slots.holders.remove(uid)) {
+            self.wake_next(inner, connection);
         }
-        self.wake_next(inner, connection);
     }
 
     /// A pass failed for reasons of its own: unless the object runs by what is durable, it is passed over until it comes back.

@@ -64,8 +64,9 @@ impl<P: Ports> Pass<'_, P> {
         if !looks || !is_due(&self.want, &self.record) {
             return Slot::Mine;
         }
-        // It cannot start yet, so it keeps nobody else from starting.
+        // It cannot start yet, so it keeps nobody else from starting, not even by its place; that goes by when it was due.
         if self.want.awaits_look(&self.scouted, &self.fact) {
+            self.volatile.turns.slots.gone(&self.uid);
             return Slot::Mine;
         }
         let run = self.record.run.as_ref().filter(|_| !self.record.ended());

@@ -106,6 +106,20 @@ fn the_one_that_has_been_due_longest_goes_first_whoever_asks_first() {
 }
 
 #[test]
+fn one_that_did_not_take_the_slot_that_it_was_woken_for_is_not_woken_again_and_again() {
+    let (slots, mut woken) = slots(1);
+    slots.seen("holder", &connection(), &running());
+    assert_eq!(take(&slots, "a", 1), Slot::Waiting);
+    slots.settled("a", &connection(), &waiting());
+    slots.gone("holder");
+    assert_eq!(woken(), ["a"]);
+    // It does not know its connection at the moment, for example, and its status says what it said.
+    slots.settled("a", &connection(), &waiting());
+    assert_eq!(woken(), [""; 0]);
+    assert_eq!(take(&slots, "a", 1), Slot::Mine);
+}
+
+#[test]
 fn one_that_waits_for_its_collection_has_no_slot() {
     let (slots, mut woken) = slots(1);
     assert_eq!(take(&slots, "a", 0), Slot::Mine);
