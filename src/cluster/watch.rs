@@ -20,14 +20,25 @@ use crate::object::Key;
 /// the work is done by the time that it is complete. Passes are due then. Deletions are told here and nowhere else: the
 /// objects have no finalizer, so no pass sees them go.
 pub trait Lifecycle<K>: Send + Sync + 'static {
-    /// The object exists with this content. Gives whether a pass may have anything to do for it.
-    fn seen(&self, key: &Key, object: &Packed<K>) -> bool;
+    /// The object exists with this content. Gives when that is a reason for a pass.
+    fn seen(&self, key: &Key, object: &Packed<K>) -> Asks;
     /// The object with this uid is gone; it was known by this key.
     fn gone(&self, uid: &str, key: &Key);
     /// The cluster was restored from a backup: of later versions than those that are told next there are none any more.
     fn restored(&self) {}
     /// Everything that exists has been told at least once.
     fn listed(&self);
+}
+
+/// When what the watch shows of an object asks for a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asks {
+    /// A pass would have nothing to do.
+    Never,
+    /// If more has changed than the status, which is our own.
+    IfChanged,
+    /// Whatever has changed: somebody else wrote the status.
+    Always,
 }
 
 /// Watches a kind: the store of everything that exists, and the stream of what has changed in a way that a pass cares for.
@@ -119,7 +130,7 @@ impl<K: Resource<DynamicType = ()> + 'static, L: Lifecycle<K>> Watch<K, L> {
                     Listing::Later(listing) => listing.put(&key, object),
                     Listing::None | Listing::First => {
                         self.store.put(&key, object.clone());
-                        if self.lifecycle.seen(&key, &object) {
+                        if self.lifecycle.seen(&key, &object) != Asks::Never {
                             self.due.push(key);
                         }
                     }
@@ -195,7 +206,11 @@ impl News {
             Self::Due(key) => return Some(key),
             Self::Seen { key, changed } => {
                 let object = store.get(&key)?;
-                return (lifecycle.seen(&key, &object) && changed).then_some(key);
+                return match lifecycle.seen(&key, &object) {
+                    Asks::Never => None,
+                    Asks::IfChanged => changed.then_some(key),
+                    Asks::Always => Some(key),
+                };
             }
         }
         None
@@ -213,7 +228,7 @@ mod tests {
     use super::*;
     use crate::api::{ExternalCollectionRefresh, REQUESTED_AT};
 
-    /// Notes what it hears; what is suspended rests.
+    /// Notes what it hears.
     #[derive(Default)]
     struct Heard(Mutex<Vec<String>>);
 
@@ -224,9 +239,13 @@ mod tests {
     }
 
     impl Lifecycle<ExternalCollectionRefresh> for Heard {
-        fn seen(&self, _: &Key, object: &Packed<ExternalCollectionRefresh>) -> bool {
+        fn seen(&self, _: &Key, object: &Packed<ExternalCollectionRefresh>) -> Asks {
             self.note(format!("seen {}", object.uid()));
-            !object.object().unwrap().spec.suspend
+            match object.uid() {
+                "rests" => Asks::Never,
+                "foreign" => Asks::Always,
+                _ => Asks::IfChanged,
+            }
         }
 
         fn gone(&self, uid: &str, key: &Key) {
@@ -287,7 +306,7 @@ mod tests {
     fn edited(uid: &str, generation: i64, edit: Value) -> Shown<ExternalCollectionRefresh> {
         let mut meta = json!({ "namespace": "shop", "name": uid, "uid": uid, "generation": generation });
         meta.as_object_mut().unwrap().extend(edit.as_object().unwrap().clone());
-        let spec = json!({ "collectionName": "a", "suspend": uid == "rests" });
+        let spec = json!({ "collectionName": "a" });
         serde_json::from_value(json!({ "metadata": meta, "spec": spec })).unwrap()
     }
 
@@ -304,6 +323,13 @@ mod tests {
         script.due(object("2", 1));
         script.show(watcher::Event::Delete(object("2", 1)));
         assert!(script.due(object("2", 1)), "it was shown anew");
+    }
+
+    #[test]
+    fn a_status_that_somebody_else_wrote_asks_for_a_pass() {
+        let mut script = Script::new();
+        assert!(script.due(object("foreign", 1)));
+        assert!(script.due(object("foreign", 1)), "only its status has changed");
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub(crate) struct Lifecycle {
 }
 
 impl watch::Lifecycle<MilvusConnection> for Lifecycle {
-    fn seen(&self, key: &Key, object: &Packed<MilvusConnection>) -> bool {
+    fn seen(&self, key: &Key, object: &Packed<MilvusConnection>) -> watch::Asks {
         match object.object() {
             Ok(connection) => {
                 let status = connection.status.as_ref();
@@ -60,7 +60,7 @@ impl watch::Lifecycle<MilvusConnection> for Lifecycle {
                 }
             }
         }
-        true
+        watch::Asks::IfChanged
     }
 
     fn gone(&self, uid: &str, key: &Key) {

@@ -19,7 +19,7 @@ impl<P: Ports> Pass<'_, P> {
         let mut own_source = OwnSourceCheck::None;
         if self.record.claim().is_none() {
             own_source = self.own_source().await;
-            let Desired { database, collection: name, .. } = &self.want;
+            let Desired { database, collection: name, .. } = &*self.want;
             let lock = collection.as_ref().map_or_else(
                 || Lock::Name(server.endpoint().to_owned(), database.clone(), name.clone()),
                 |collection| Lock::Collection(collection.id),
@@ -114,7 +114,7 @@ impl<P: Ports> Pass<'_, P> {
     /// Sends the start of the claim that was just written. Its outcome is kept until it is recorded, in this pass or another.
     pub(super) async fn submit(&self, server: &P::Server, claiming_began: Instant) -> Submission {
         let Some(claim) = self.record.claim() else { return Submission::Withheld };
-        let Desired { database, collection, .. } = &self.want;
+        let Desired { database, collection, .. } = &*self.want;
         let left = SUBMIT_BUDGET.saturating_sub(self.ports.instant().saturating_duration_since(claiming_began));
         let outcome = if left.is_zero() || !self.ports.leads() {
             Submission::Withheld
@@ -147,7 +147,7 @@ impl<P: Ports> Pass<'_, P> {
 
     /// What a look at what the collection serves has found, if one has ended; else has one begun.
     pub(super) fn examine(&self, server: &P::Server) -> Option<milvus::Result<Evidence>> {
-        let Desired { database, collection, generation, .. } = &self.want;
+        let Desired { database, collection, generation, .. } = &*self.want;
         let verify = self.want.verify.as_ref()?;
         let plan = verify.plan((database, collection), *generation, &self.record, self.ports.allows_queries());
         server.examine(&self.key, plan)

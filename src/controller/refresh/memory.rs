@@ -10,7 +10,7 @@ use crate::{
     milvus::scrub::Secrets,
     object::Key,
     refresh::{
-        ClaimKey, Submission,
+        ClaimKey, Desired, Submission,
         limits::{GRACE, LOOK_FOR_SECRET},
     },
 };
@@ -79,11 +79,13 @@ impl SpecSecrets {
     }
 }
 
-/// A status that is newer than the watch's.
+/// An object at one version. Who decides on it writes on that version, so that what is wanted must be of the same.
 #[derive(Clone, Debug)]
 pub struct Newest {
-    /// The resourceVersion it was written at.
+    /// The version.
     pub resource_version: String,
+    /// What is wanted of it.
+    pub want: Arc<Desired>,
     /// The status.
     pub status: Option<Arc<RefreshStatus>>,
 }
@@ -97,6 +99,11 @@ impl Memory {
     /// Whether something was sent to Milvus whose outcome is not recorded yet.
     pub fn has_outcome(&self, uid: &str) -> bool {
         self.objects.lock().get(uid).is_some_and(|remembered| remembered.outcome.is_some())
+    }
+
+    /// Whether anything is remembered of the object: nothing is of one that rests.
+    pub fn knows(&self, uid: &str) -> bool {
+        self.objects.lock().contains_key(uid)
     }
 
     /// The watch has shown the object at this version: what is older is of no use any more. Says whether that is news: it is
@@ -263,8 +270,10 @@ pub(super) fn newer(a: &str, b: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
-    use crate::milvus::JobId;
+    use crate::{api::ExternalCollectionRefresh, milvus::JobId};
 
     const FIRST: ClaimKey = ClaimKey { number: 1, attempt: 1, nonce: Some(1) };
     const SECOND: ClaimKey = ClaimKey { number: 1, attempt: 2, nonce: Some(2) };
@@ -286,7 +295,10 @@ mod tests {
     fn after_a_restore_of_the_cluster_an_older_version_is_news() {
         let memory = Memory::default();
         memory.with("1", |remembered| {
-            remembered.newest = Some(Newest { resource_version: "900".to_owned(), status: None });
+            let spec = serde_json::from_str(r#"{"collectionName":"c"}"#).unwrap();
+            let mut object = ExternalCollectionRefresh::new("r", spec);
+            object.metadata.resource_version = Some("900".to_owned());
+            remembered.newest = Some(Newest::of(&object));
             remembered.errors = 1;
         });
         assert!(!memory.is_news("1", "12"), "a watch that is behind");

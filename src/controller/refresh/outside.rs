@@ -142,10 +142,7 @@ impl Ports for Outside<'_> {
     async fn read(&self) -> Result<(String, Newest), WriteError> {
         let kept = status::read(&self.api, &self.key.name).await?;
         let object = kept.object().map_err(|error| WriteError::Unanswered(error.to_string()))?;
-        let newest = Newest {
-            resource_version: object.metadata.resource_version.unwrap_or_default(),
-            status: object.status.map(Arc::new),
-        };
+        let newest = Newest::of(&object);
         Ok((object.metadata.uid.unwrap_or_default(), newest))
     }
 

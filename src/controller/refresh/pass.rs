@@ -32,7 +32,7 @@ pub(super) struct Pass<'a, P> {
     pub(super) key: Key,
     pub(super) connection: Key,
     pub(super) uid: String,
-    pub(super) want: Desired,
+    pub(super) want: Arc<Desired>,
     /// What is decided and not written yet.
     pub(super) record: Recorded,
     /// What the last effect brought.
@@ -69,7 +69,7 @@ pub(super) async fn pass<P: Ports>(
 
 impl<'a, P: Ports> Pass<'a, P> {
     fn new(subject: Subject, written: Option<Newest>, volatile: &'a Volatile, ports: &'a P) -> Self {
-        let Subject { key, uid, connection, want, shown } = subject;
+        let Subject { key, uid, connection, shown } = subject;
         let newest = match written {
             Some(written) if newer(&written.resource_version, &shown.resource_version) => written,
             Some(_) | None => shown,
@@ -90,7 +90,7 @@ impl<'a, P: Ports> Pass<'a, P> {
             key,
             uid,
             connection,
-            want,
+            want: newest.want.clone(),
             newest,
             durable,
         }
@@ -254,7 +254,7 @@ impl<'a, P: Ports> Pass<'a, P> {
             }
             sent => sent?,
         };
-        self.newest = Newest { resource_version, status: Some(Arc::new(status)) };
+        self.newest = Newest { resource_version, status: Some(Arc::new(status)), ..self.newest.clone() };
         let before = std::mem::replace(&mut self.durable, self.record.clone()).claim();
         self.volatile.memory.with(&self.uid, |remembered| {
             let now = self.ports.instant();
@@ -299,7 +299,7 @@ impl<'a, P: Ports> Pass<'a, P> {
     /// Writes a claim again whose write was not answered, at the same version, until it is taken or refused. Taken so late
     /// it is given up: nothing was sent for it.
     async fn repeat_unanswered(&mut self) -> Result<(), WriteError> {
-        let Some(Newest { resource_version, status: Some(status) }) =
+        let Some(Newest { resource_version, want, status: Some(status) }) =
             self.volatile.memory.with(&self.uid, |remembered| remembered.unanswered())
         else {
             return Ok(());
@@ -317,7 +317,7 @@ impl<'a, P: Ports> Pass<'a, P> {
             Err(WriteError::Conflict) => return Err(self.read_anew().await),
             sent => sent?,
         };
-        self.stands(Newest { resource_version, status: Some(status) });
+        self.stands(Newest { resource_version, want, status: Some(status) });
         self.record = self.durable.clone();
         self.fact = Fact::Submitted(Submission::Withheld);
         Ok(())
@@ -347,6 +347,7 @@ impl<'a, P: Ports> Pass<'a, P> {
         self.durable = Recorded::of(newest.status.as_deref());
         self.ports.recorded(&self.durable, Vec::new());
         self.volatile.memory.with(&self.uid, |remembered| remembered.newest = Some(newest.clone()));
+        self.want = newest.want.clone();
         self.newest = newest;
         self.known();
     }

@@ -74,7 +74,7 @@ pub(super) trait Ports {
     /// Replaces the whole status of the object at this version. Gives the version that it has then.
     async fn write(&self, resource_version: &str, status: &RefreshStatus) -> Result<String, WriteError>;
 
-    /// The object of this name as it is now: its uid and its status.
+    /// The object of this name as it is now, and its uid.
     async fn read(&self) -> Result<(String, Newest), WriteError>;
 
     /// Deletes the object if it is still at this version.

@@ -5,7 +5,11 @@ use std::{sync::Arc, time::Duration};
 use super::{outside::Outside, pass::pass, subject::Subject};
 use crate::{
     api::ExternalCollectionRefresh,
-    cluster::{packed::Packed, status::WriteError, watch},
+    cluster::{
+        packed::Packed,
+        status::WriteError,
+        watch::{self, Asks},
+    },
     controller::{Context, Error},
     object::Key,
     refresh::{Desired, Recorded, Wake},
@@ -29,19 +33,25 @@ impl Lifecycle {
 }
 
 impl watch::Lifecycle<ExternalCollectionRefresh> for Lifecycle {
-    fn seen(&self, key: &Key, object: &Packed<ExternalCollectionRefresh>) -> bool {
+    fn seen(&self, key: &Key, object: &Packed<ExternalCollectionRefresh>) -> Asks {
         let (uid, version) = (object.uid(), object.resource_version());
         let volatile = &self.context.volatile;
+        let is_at_work = volatile.memory.knows(uid);
         if !volatile.memory.is_news(uid, version) {
-            return true;
+            return Asks::IfChanged;
         }
-        let Ok(refresh) = object.object() else { return true };
+        let Ok(refresh) = object.object() else { return Asks::IfChanged };
         let (want, recorded) = (Desired::of(&refresh), Recorded::of(refresh.status.as_ref()));
         self.context.metrics.refreshes.observe(uid, key, &recorded);
         let now = self.context.clock.now();
         let member = Member { uid, key, connection: &refresh.connection(), want: &want };
         volatile.turns.fence.shown(&self.scope, member, version, &recorded);
-        volatile.seen(member, version, &recorded, now)
+        match volatile.seen(member, version, &recorded, now) {
+            false => Asks::Never,
+            // What this process has written of late may be shown before it is answered; of what rests it writes nothing.
+            true if is_at_work => Asks::IfChanged,
+            true => Asks::Always,
+        }
     }
 
     fn gone(&self, uid: &str, key: &Key) {

@@ -10,7 +10,6 @@ pub(super) struct Subject {
     pub(super) key: Key,
     pub(super) uid: String,
     pub(super) connection: Key,
-    pub(super) want: Desired,
     pub(super) shown: Newest,
 }
 
@@ -20,11 +19,17 @@ impl Subject {
             key: Key::of(object),
             uid: object.metadata.uid.clone().unwrap_or_default(),
             connection: object.connection(),
-            want: Desired::of(object),
-            shown: Newest {
-                resource_version: object.metadata.resource_version.clone().unwrap_or_default(),
-                status: object.status.clone().map(Arc::new),
-            },
+            shown: Newest::of(object),
+        }
+    }
+}
+
+impl Newest {
+    pub(super) fn of(object: &ExternalCollectionRefresh) -> Self {
+        Self {
+            resource_version: object.metadata.resource_version.clone().unwrap_or_default(),
+            want: Arc::new(Desired::of(object)),
+            status: object.status.clone().map(Arc::new),
         }
     }
 }

@@ -227,8 +227,8 @@ impl Seen {
 }
 
 impl watch::Lifecycle<ExternalCollectionRefresh> for Seen {
-    fn seen(&self, _: &Key, _: &Packed<ExternalCollectionRefresh>) -> bool {
-        true
+    fn seen(&self, _: &Key, _: &Packed<ExternalCollectionRefresh>) -> watch::Asks {
+        watch::Asks::IfChanged
     }
 
     fn gone(&self, _: &str, key: &Key) {

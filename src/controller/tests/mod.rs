@@ -26,7 +26,10 @@ use std::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{ExternalCollectionRefresh, RunStatus};
+use crate::{
+    api::{ExternalCollectionRefresh, RunStatus},
+    cluster::watch::Asks,
+};
 use {
     api::Fate,
     world::{World, claimed},
@@ -101,6 +104,15 @@ async fn a_claim_that_somebody_else_made_meanwhile_is_met_and_not_overwritten() 
     let ended = world.until_ended("a").await;
     assert_eq!(world.milvus.starts(), 0, "the other process' start is found and not repeated");
     assert!(ended.status.unwrap().run.unwrap().adopted);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_that_somebody_else_writes_asks_for_a_pass_and_what_this_process_wrote_does_not() {
+    let world = World::with(&["a"]).await;
+    world.until_ended("a").await;
+    assert_eq!(world.watch.show(&world.api), [Asks::IfChanged], "its own last write");
+    world.api.put_status("a", &serde_json::Value::Null);
+    assert_eq!(world.watch.show(&world.api), [Asks::Always], "it rests no more, and nobody else would wake it");
 }
 
 #[tokio::test(start_paused = true)]
@@ -278,6 +290,21 @@ async fn a_claim_that_comes_to_light_during_a_pass_that_fails_keeps_its_collecti
     }
     assert!(claimed(&api.object("a").unwrap()));
     assert_eq!(old.milvus.starts(), 0, "a run of a collection that another one has was started");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_that_is_suspended_before_its_claim_is_not_started_though_the_watch_lags() {
+    let world = World::with(&["a"]).await;
+    world.api.edit("a", |object| {
+        object.spec.suspend = true;
+        object.metadata.generation = Some(2);
+    });
+    for _ in 0..5 {
+        world.pass_behind("a").await;
+    }
+    assert_eq!(world.milvus.starts(), 0);
+    let status = world.api.object("a").unwrap().status.unwrap();
+    assert_eq!(status.observed_generation, Some(2), "it has been read");
 }
 
 #[tokio::test(start_paused = true)]

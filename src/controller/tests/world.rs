@@ -15,7 +15,11 @@ use super::{api::Api, milvus::Fake};
 use crate::{
     api::{ConnectionReason, ExternalCollectionRefresh},
     clock::Clock,
-    cluster::{packed, store::Store, watch::Lifecycle as _},
+    cluster::{
+        packed,
+        store::Store,
+        watch::{Asks, Lifecycle as _},
+    },
     controller::{
         Context, Error, Process, Rules,
         connection::{Origin, Server},
@@ -270,8 +274,8 @@ fn connect(context: &Context, milvus: &Fake) {
 }
 
 impl Watch {
-    /// Shows what is new in the API server.
-    pub fn show(&self, api: &Api) {
+    /// Shows what is new in the API server, and gives what that asks for.
+    pub fn show(&self, api: &Api) -> Vec<Asks> {
         let Shown { store, lifecycle, objects, asked } = &mut *self.0.lock().unwrap();
         let now = api.versions();
         let uids: BTreeSet<&String> = now.iter().map(|(_, uid, _)| uid).collect();
@@ -287,12 +291,15 @@ impl Watch {
             objects.get(uid).is_none_or(|known| known.metadata.resource_version != *version)
         };
         let news = now.iter().filter(|(_, uid, version)| is_news(uid, version)).map(|(name, _, _)| api.object(name));
+        let mut asks = Vec::new();
         for object in news.flatten().collect::<Vec<_>>() {
             objects.insert(object.metadata.uid.clone().unwrap(), object.clone());
             let (key, object) = (Key::of(&object), packed::Shown::of(&object).into_packed());
             store.put(&key, Arc::new(object.clone()));
-            *asked += usize::from(lifecycle.seen(&key, &object));
+            asks.push(lifecycle.seen(&key, &object));
         }
+        *asked += asks.iter().filter(|asks| **asks != Asks::Never).count();
+        asks
     }
 }
 

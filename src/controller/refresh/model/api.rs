@@ -84,6 +84,8 @@ pub struct Api {
     pub collection_names: [&'static str; 2],
     asks: Asks,
     version: u64,
+    /// A claim that was taken although the object was suspended at the version that it was decided on.
+    held_start: Option<Breach>,
 }
 
 impl Api {
@@ -95,6 +97,7 @@ impl Api {
             collection_names,
             asks,
             version: 0,
+            held_start: None,
         };
         for name in 0..names {
             api.create(name, policy);
@@ -167,8 +170,12 @@ impl Api {
         if object.status.as_ref() == Some(&write.status) {
             return Ok(object.version);
         }
+        let before = object.record().claim();
         object.version = self.next_version();
         object.status = Some(write.status.clone());
+        if object.want.suspend && object.record().claim().is_some_and(|claim| Some(claim) != before) {
+            self.held_start = Some(format!("{} is suspended and was claimed", object.uid));
+        }
         let version = object.version;
         self.put(write.name, object);
         Ok(version)
@@ -196,8 +203,9 @@ impl Api {
         records.filter(|(_, record)| record.claim().is_some() || (record.job.id.is_some() && !record.ended()))
     }
 
-    /// At most one run of a collection stands.
+    /// At most one run of a collection stands, and nothing that is suspended was claimed.
     pub fn check(&self) -> Result<(), Breach> {
+        self.held_start.clone().map_or(Ok(()), Err)?;
         let mut held: Vec<Option<i64>> =
             self.standing().map(|(_, r)| r.run.and_then(|run| run.collection_id)).collect();
         held.sort_unstable();

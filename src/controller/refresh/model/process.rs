@@ -148,17 +148,16 @@ fn scope(name: usize) -> Option<String> {
     Some(name.to_string())
 }
 
+fn newest(object: Object) -> Newest {
+    let resource_version = object.version.to_string();
+    Newest { resource_version, want: Arc::new(object.want), status: object.status.map(Arc::new) }
+}
+
 /// One pass over `object` as the cache has it. Gives the pause until the next one.
 pub async fn pass(world: Shared, shell: Rc<Shell>, name: usize, object: Object) -> Duration {
     let written = shell.volatile.memory.with(&object.uid, |remembered| remembered.newest.clone());
     let uid = object.uid.clone();
-    let subject = Subject {
-        key: key(name),
-        uid: uid.clone(),
-        connection: connection(),
-        want: object.want,
-        shown: Newest { resource_version: object.version.to_string(), status: object.status.map(Arc::new) },
-    };
+    let subject = Subject { key: key(name), uid: uid.clone(), connection: connection(), shown: newest(object) };
     let reach = Reach(Rc::new(Reached {
         world,
         shell: shell.clone(),
@@ -302,8 +301,7 @@ impl Ports for Reach {
         let read = self.0.world.borrow().api.objects[self.0.name].clone();
         await_turn().await;
         let object = read.ok_or(WriteError::Gone)?;
-        let newest = Newest { resource_version: object.version.to_string(), status: object.status.map(Arc::new) };
-        Ok((object.uid, newest))
+        Ok((object.uid.clone(), newest(object)))
     }
 
     async fn delete(&self, _: &str) -> Result<(), WriteError> {
