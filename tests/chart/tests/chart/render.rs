@@ -367,6 +367,15 @@ fn monitors_and_the_policy_select_the_pod_and_its_port() {
 }
 
 #[test]
+fn monitors_keep_the_namespace_that_a_series_is_about() {
+    let (_, _, objects) = rendered("monitoring");
+    for (kind, endpoints) in [("PodMonitor", "podMetricsEndpoints"), ("ServiceMonitor", "endpoints")] {
+        let monitor = of_kind(objects, kind)[0];
+        assert_eq!(monitor["spec"][endpoints][0]["honorLabels"], true, "{kind}: {monitor}");
+    }
+}
+
+#[test]
 fn the_probes_use_the_port_that_is_served_and_whoever_names_an_address_is_heard() {
     let address = |container: &Value| {
         let all: Vec<_> = container["env"].as_array().into_iter().flatten().cloned().collect();
