@@ -6,8 +6,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-/// The longest that a pass can take. It looks once (two calls to Milvus of up to 300 s each), starts once (30 s) and writes a few
-/// times (31 s each): together 13 minutes, also where each call is answered in the last moment.
+/// The longest that a pass can take. It looks once (three calls to Milvus of up to 300 s each), starts once (30 s) and writes a few
+/// times (31 s each): together 18 minutes, also where each call is answered in the last moment.
 pub const LONGEST_PASS: Duration = Duration::from_secs(20 * 60);
 
 /// The longest that a watch can be silent. The library asks for watches of 290 s and opens them again, so one that lives

@@ -10,8 +10,8 @@ use prometheus_client::{
 
 use crate::milvus::ErrorKind;
 
-/// In seconds. A call has at most 30 s.
-const TIMES: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+/// In seconds. A call has at most the 300 s that `requestTimeoutSeconds` may be set to.
+const TIMES: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 100.0, 300.0];
 
 /// How long calls took, by what came of them.
 #[derive(Clone, Debug)]

@@ -63,8 +63,8 @@ impl Connection {
         Self::NotReady {
             reason: ConnectionReason::NotFound,
             message: format!(
-                "MilvusConnection {name} does not exist in this namespace. Create it; the refresh continues automatically once it \
-                 is connected."
+                "MilvusConnection {name} does not exist in this namespace. Create it, and the refresh continues automatically once it \
+                 is connected; or create a refresh with the right spec.connectionRef."
             ),
         }
     }

@@ -91,7 +91,8 @@ pub struct ConnectionSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<ConnectionAuth>,
 
-    /// TLS settings. Only for an `https://` address.
+    /// TLS settings. With `address` only where that begins with `https://`; with `milvusRef` they make the address one of
+    /// `https`, and `tls: {}` is enough for that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<ConnectionTls>,
 

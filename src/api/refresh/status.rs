@@ -30,7 +30,8 @@ pub struct RefreshStatus {
     #[schemars(range(min = 0, max = 100))]
     pub progress: Option<i64>,
 
-    /// Why the job failed, as Milvus reports it, with credentials removed. At most 1 KiB; empty unless it failed.
+    /// Why the run failed, in Milvus' words or the operator's; while the job runs, what Milvus reports of trouble. Credentials are
+    /// removed. At most 1 KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 
@@ -165,7 +166,7 @@ pub struct RunStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_version: Option<String>,
 
-    /// That version in detail.
+    /// `sourceVersion` in detail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_look: Option<SourceLook>,
 
@@ -177,7 +178,7 @@ pub struct RunStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspended_time: Option<Time>,
 
-    /// For how many seconds `spec.suspend` held the start of the run before that.
+    /// For how many seconds `spec.suspend` has held the start of the run before `suspendedTime`.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub suspended_seconds: i64,
 

@@ -72,6 +72,7 @@ pub struct ObjectsWatch {
     /// whose name begins with `_` or `.` never count.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(min = 1, max = 128)))]
+    #[x_kube(validation = Rule::new("self.all(pattern, !pattern.contains('/'))").message("patterns match names of files, without a folder"))]
     pub include: Vec<String>,
 
     /// A file directly below the source, for example `_SUCCESS`, that the writer puts there last. Only a newer one is a change.
@@ -134,7 +135,7 @@ pub struct WatchStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub objects: Option<i64>,
 
-    /// Their size in bytes.
+    /// The size of all files, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<i64>,
 
@@ -143,7 +144,7 @@ pub struct WatchStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refreshed_version: Option<String>,
 
-    /// That version in detail.
+    /// `refreshedVersion` in detail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refreshed: Option<SourceLook>,
 
@@ -176,7 +177,7 @@ pub struct SourceLook {
     #[serde(default)]
     pub objects: i64,
 
-    /// Their size in bytes.
+    /// The size of all files, in bytes.
     #[serde(default)]
     pub bytes: i64,
 }
@@ -189,12 +190,12 @@ pub struct RewrittenFiles {
     #[serde(default)]
     pub count: i64,
 
-    /// The first of them, below the source.
+    /// The names of the first of these files, below the source.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20))]
     pub names: Vec<String>,
 
-    /// They are newer than this.
+    /// The files are newer than this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Time>,
 

@@ -107,9 +107,10 @@ pub(in crate::controller) async fn pass_over(
     let newer = newer.and_then(|stored| stored.object().ok());
     let object = newer.as_ref().unwrap_or(triggered);
     let ended = pass(Subject::of(object), written, &context.volatile, &Outside::of(object, context)).await;
-    // Deleted meanwhile: what the pass has taken since the deletion was told would be held forever.
+    // Deleted meanwhile: what the pass has taken since the deletion was told would be held forever, and so would a failure.
     if !context.exists(object) {
         forget(context, object.metadata.uid.as_deref().unwrap_or_default());
+        return Err(WriteError::Gone);
     }
     ended
 }

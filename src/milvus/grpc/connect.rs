@@ -109,7 +109,7 @@ impl ConnectOptions {
             return Err(wrong("it has no host"));
         }
         match uri.port_u16() {
-            None => Err(wrong("it has no port")),
+            None => Err(wrong("it has no port from 1 to 65535")),
             Some(0) => Err(wrong("its port is 0")),
             Some(_) => Ok(uri),
         }

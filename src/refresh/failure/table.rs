@@ -17,8 +17,8 @@ impl FailureClass {
             Self::CollectionNotFound => &Entry {
                 name: "CollectionNotFound",
                 retryable: true,
-                remedy: "Create the external collection in Milvus, or a new refresh with the right spec.collectionName. \
-                         More: docs/failures.md#collectionnotfound",
+                remedy: "Create the external collection in Milvus and set a new spec.trigger, or create a refresh with the \
+                         right spec.collectionName. More: docs/failures.md#collectionnotfound",
                 meaning: "The collection does not exist.",
                 happened: "Milvus has no collection or alias of that name in that database, or it was dropped while its \
                            job ran.",
@@ -36,8 +36,8 @@ impl FailureClass {
             Self::DatabaseNotFound => &Entry {
                 name: "DatabaseNotFound",
                 retryable: true,
-                remedy: "Create the database in Milvus, or a new refresh with the right spec.databaseName. \
-                         More: docs/failures.md#databasenotfound",
+                remedy: "Create the database in Milvus and set a new spec.trigger, or create a refresh with the right \
+                         spec.databaseName. More: docs/failures.md#databasenotfound",
                 meaning: "The database does not exist.",
                 happened: "Milvus has no database called `spec.databaseName`, or refuses the name as invalid.",
                 words: &[
@@ -126,7 +126,7 @@ impl FailureClass {
             Self::SourceNotFound => &Entry {
                 name: "SourceNotFound",
                 retryable: true,
-                remedy: "Check that the bucket and the path of the external source exist. \
+                remedy: "Check that the bucket and the path of the external source exist, then set a new spec.trigger. \
                          More: docs/failures.md#sourcenotfound",
                 meaning: "The source or its bucket does not exist.",
                 happened: "The storage answered that it has no such bucket or object.",
@@ -345,7 +345,7 @@ impl FailureClass {
             Self::VerificationFailed => &Entry {
                 name: "VerificationFailed",
                 retryable: false,
-                remedy: "See status.verification.checks; a retry would change nothing. \
+                remedy: "Resolve what status.verification.checks says, then set a new spec.trigger. \
                          More: docs/failures.md#verificationfailed",
                 meaning: "Milvus completed the job, but a check of spec.verify failed or could not be made in time.",
                 happened: "The new data is mapped in Milvus, and with `policy: Require` the run counts only once the checks have \

@@ -40,7 +40,7 @@ impl Clockwork {
         let shortest = u64::from(expression.shortest_minutes()) * 60;
         if !jitter.is_zero() && jitter.as_secs() >= shortest {
             return Err(format!(
-                "spec.schedule.jitterSeconds is {}, and {} runs every {shortest} s at the most. Set it below that.",
+                "spec.schedule.jitterSeconds is {}, and the times of {} can be as little as {shortest} s apart. Set it below that.",
                 jitter.as_secs(),
                 quoted(cron, SHOWN)
             ));

@@ -239,12 +239,15 @@ impl Step<'_> {
 
     /// The checks go on: says which do not hold yet.
     fn pend(&mut self, job: JobId, verdict: Verdict) {
+        let limit = self.want.verify.as_ref().map_or(Duration::ZERO, Verify::timeout);
         let message = format!(
-            "Job {job} completed; not yet right: {} ({}). Checked again every {} to {} s.",
+            "Job {job} completed; not yet right: {} ({}). Checked again every {} to {} s, for {} s at the most \
+             (spec.verify.timeoutSeconds). More: status.verification.checks.",
             verdict.pending(),
             verdict.reason.as_str(),
             SOON.as_secs(),
-            LATER.as_secs()
+            LATER.as_secs(),
+            limit.as_secs()
         );
         self.note(verdict);
         self.sum_up(Reason::Verifying, message);
@@ -253,7 +256,8 @@ impl Step<'_> {
     /// Shows what does not hold yet, once for each set of it: numbers that move are not worth a write.
     fn note(&mut self, verdict: Verdict) {
         let Some(checked) = &mut self.next.verification else { return };
-        let message = format!("Not yet right: {} ({}).", verdict.pending(), verdict.reason.as_str());
+        let (pending, reason) = (verdict.pending(), verdict.reason.as_str());
+        let message = format!("Not yet right: {pending} ({reason}). More: status.verification.checks.");
         if checked.message == message {
             return;
         }

@@ -28,7 +28,10 @@ fn what_the_checks_come_to_is_in_their_condition_alone() {
     let mut scene = completed(&json!({ "policy": "Report", "timeoutSeconds": 60 }));
     let waits = scene.play(found(not_served()));
     assert_eq!(waits.wake, Wake::After(SECOND * 5));
-    assert_eq!(condition(&scene, VERIFIED).2, "Not yet right: served, count (NotServed).");
+    assert_eq!(
+        condition(&scene, VERIFIED).2,
+        "Not yet right: served, count (NotServed). More: status.verification.checks."
+    );
     scene.pass(SECOND * 60);
     let ended = scene.play(found(not_served()));
     assert_eq!(
