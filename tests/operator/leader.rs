@@ -182,7 +182,8 @@ async fn a_leader_whose_lease_is_taken_away_ends_with_code_3_and_says_why() {
     let first = election.leader_after("").await;
     let standby = election.replica("second");
     logged(standby.log(), &format!("{first} is the leader; this process stands by")).await;
-    let patch = json!({ "spec": { "holderIdentity": "somebody-else" } });
+    // It would be the standby's once it has run out, perhaps before somebody looks here.
+    let patch = json!({ "spec": { "holderIdentity": "somebody-else", "leaseDurationSeconds": 3600 } });
     election.leases.patch("milvus-refresh-operator", &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
     assert_eq!(ended(&mut leader), LOST);
     let line = logged(leader.log(), "this process no longer holds the lease").await;
