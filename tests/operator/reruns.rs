@@ -84,6 +84,13 @@ impl Story<'_> {
         self.until("failed", |object| status(object).failure.as_ref().is_some_and(|f| f.class == "ServerInternal"))
             .await
     }
+
+    /// Fails three times: the pauses are 10, 20 and 40 s, and an edit is to come well before the last is over.
+    async fn fails_until_a_retry_is_far_away(&self) {
+        for number in 1..=3 {
+            self.fails(number).await;
+        }
+    }
 }
 
 async fn a_token_is_reverted_after_its_run(story: Story<'_>) -> usize {
@@ -178,24 +185,24 @@ async fn a_token_is_reverted_while_it_is_suspended(story: Story<'_>) -> usize {
 
 async fn a_token_comes_during_a_retry(story: Story<'_>) -> usize {
     story.begin(json!({ "trigger": "a" })).await;
-    story.fails(1).await;
+    story.fails_until_a_retry_is_far_away().await;
     story.edit(json!({ "trigger": "b" })).await;
-    let second = story.running(2).await;
-    assert_eq!((second.number, second.attempt, second.failures), (1, 2, 0));
-    story.completes(2).await;
-    2
+    let next = story.running(4).await;
+    assert_eq!((next.number, next.attempt, next.failures), (1, 4, 0));
+    story.completes(4).await;
+    4
 }
 
 async fn a_retry_is_suspended(story: Story<'_>) -> usize {
     story.begin(json!({})).await;
-    story.fails(1).await;
+    story.fails_until_a_retry_is_far_away().await;
     story.edit(json!({ "suspend": true })).await;
     story.until("held", |object| status(object).run.as_ref().is_some_and(|run| run.suspended_time.is_some())).await;
     story.edit(json!({ "suspend": false })).await;
-    let second = story.running(2).await;
-    assert_eq!((second.number, second.attempt, second.failures), (1, 2, 1));
-    story.completes(2).await;
-    2
+    let next = story.running(4).await;
+    assert_eq!((next.number, next.attempt, next.failures), (1, 4, 3));
+    story.completes(4).await;
+    4
 }
 
 async fn it_fails_without_a_retry_and_is_edited(story: Story<'_>) -> usize {
