@@ -349,6 +349,40 @@ impl<'a> World<'a> {
         self.status_writes(name)
     }
 
+    /// What is counted in the audit log while nothing more is written. What a watch has shown may be missing from the log still:
+    /// so the log must have a later request of ours, and the count must stand still.
+    pub async fn settled<T: PartialEq>(&self, count: impl Fn() -> T) -> T {
+        let settled = async {
+            let mut before = None;
+            loop {
+                self.until_audited().await;
+                let now = count();
+                if before.as_ref() == Some(&now) {
+                    return now;
+                }
+                before = Some(now);
+            }
+        };
+        tokio::time::timeout(LONG, settled).await.expect("a count that stands still")
+    }
+
+    /// Waits until the audit log has a request that is made now.
+    async fn until_audited(&self) {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let marker = format!("marker-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let (_, mut end) = self.cluster.control_plane.audit_from(0).unwrap();
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
+        assert!(secrets.get_opt(&marker).await.unwrap().is_none());
+        loop {
+            let (lines, next) = self.cluster.control_plane.audit_from(end).unwrap();
+            if lines.iter().any(|line| line.namespace == self.namespace && line.name == marker) {
+                return;
+            }
+            end = next;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     /// The starts that the simulator has accepted on a collection.
     pub fn starts(&self, collection: &str) -> usize {
         self.milvus.accepted_starts("default", collection).len()

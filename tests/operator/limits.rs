@@ -114,15 +114,17 @@ async fn a_dead_milvus_costs_the_same_few_calls_whatever_waits_for_it_and_each_o
     for name in running {
         world.until(name, "at its last progress", |object| status(object).progress == Some(99)).await;
     }
-    let told = |reason: &'static str| {
+    // Status writes of refreshes and of connections.
+    let told = || {
         let lines = world.cluster.control_plane.audit().unwrap();
         let ours = lines.into_iter().filter(|line| line.namespace == world.namespace && line.subresource == "status");
-        ours.filter(|line| line.resource == reason && line.verb == "update" && line.code == 200).count()
+        let told: Vec<_> = ours.filter(|line| line.verb == "update" && line.code == 200).collect();
+        let of = |resource: &str| told.iter().filter(|line| line.resource == resource).count();
+        (of("externalcollectionrefreshes"), of("milvusconnections"))
     };
-    let (refreshes, connections) = ("externalcollectionrefreshes", "milvusconnections");
     let calls = || METHODS.map(|method| world.milvus.calls(method));
 
-    let before = (told(refreshes), told(connections));
+    let before = world.settled(told).await;
     for method in METHODS {
         let dead = Fault::Status { code: 14, text: "no healthy upstream".to_owned(), when: When::Before };
         world.milvus.fault(method, dead.forever());
@@ -132,15 +134,17 @@ async fn a_dead_milvus_costs_the_same_few_calls_whatever_waits_for_it_and_each_o
     for name in &names {
         world.until_reason(name, "ConnectionNotReady").await;
     }
-    let written = (told(refreshes) - before.0, told(connections) - before.1);
+    let all = world.settled(told).await;
+    let written = (all.0 - before.0, all.1 - before.1);
     assert!(written.0 <= RUNNING + DUE, "{} status writes of {} refreshes", written.0, RUNNING + DUE);
     assert!(written.1 <= 2, "{} status writes of the connection", written.1);
 
-    let (dead, written) = (calls(), (told(refreshes), told(connections)));
+    let dead = calls();
     tokio::time::sleep(Duration::from_secs(30)).await;
-    let more = (told(refreshes) - written.0, told(connections) - written.1);
     let cost: Vec<(Method, usize)> =
         METHODS.into_iter().zip(calls().iter().zip(dead).map(|(now, then)| now - then)).collect();
+    let still = world.settled(told).await;
+    let more = (still.0 - all.0, still.1 - all.1);
     println!("{cost:?} calls in 30 s while Milvus is dead, status writes {written:?} and then {more:?}");
     // The connection is looked at, and the jobs as one; nothing else is tried before that succeeds.
     for (method, calls) in &cost {

@@ -52,7 +52,7 @@ async fn a_queue_of_a_thousand_on_one_collection_costs_three_position_writes_a_r
         let ours = |namespace: &str| namespace == world.namespace;
         lines.iter().filter(|line| ours(&line.namespace) && line.subresource == "status" && line.code == 200).count()
     };
-    let before = writes();
+    let before = world.settled(writes).await;
     let mut runs: Vec<ExternalCollectionRefresh> = Vec::new();
     while runs.len() < RUNS {
         let started = world.milvus.accepted_starts("default", "products");

@@ -78,7 +78,7 @@ async fn a_restart_of_the_coordinator_is_noticed_by_the_next_check_and_heals_by_
     let verify = json!({ "policy": "Require", "recheckIntervalSeconds": 60 });
     world.create_with("products", "products", json!({ "verify": verify })).await;
     until_verified(&world, "products", "True Passed").await;
-    let writes = world.status_writes("products");
+    let writes = world.settled(|| world.status_writes("products")).await;
     world.milvus.restart_coordinator();
     let lost = world.until_reason("products", "NotServed").await;
     assert_eq!(says(&lost, "Stalled"), "True NotServed");
