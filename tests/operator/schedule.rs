@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use milvus_refresh_operator::api::ExternalCollectionRefresh;
 use milvus_simulator::Plan;
@@ -21,25 +21,40 @@ fn next(object: &ExternalCollectionRefresh) -> Option<Timestamp> {
     status(object).schedule.as_ref()?.next_schedule_time.as_ref().map(|time| time.0)
 }
 
+/// The minute that this time is in.
+fn minute(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second() / 60 * 60).unwrap()
+}
+
+/// Once a year, in the minute of this time.
+fn cron(time: Timestamp) -> String {
+    let time = time.to_zoned(TimeZone::UTC);
+    format!("{} {} {} {} *", time.minute(), time.hour(), time.day(), time.month())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_waits_for_its_time_runs_at_it_and_says_when_it_runs_next_and_why_it_ran_last() {
     let world = World::new().await;
     world.milvus.create_collection("products", Plan::completes_in(Duration::from_secs(1)));
-    world
-        .create_with("products", "products", json!({ "runOnCreation": false, "schedule": { "cron": "* * * * *" } }))
-        .await;
+    // First a time weeks away, so that nothing runs while somebody looks.
+    let far = Timestamp::now() + SignedDuration::from_hours(24 * 60);
+    let spec = json!({ "runOnCreation": false, "schedule": { "cron": cron(far) } });
+    world.create_with("products", "products", spec).await;
     let idle = world.until("products", "idle", is_idle).await;
     assert_eq!((world.starts("products"), status(&idle).state.as_deref()), (0, None));
     assert_eq!(condition(&idle, "Reconciling").unwrap().status, "False");
-    let due = next(&idle).unwrap();
-    assert_eq!(due.as_second() % 60, 0);
-    world.kubectl(&["wait", "--for=condition=Ready", "--timeout=10s", "ecrefresh/products"]);
+    assert_eq!(next(&idle), Some(minute(far)));
+    world.kubectl(&["wait", "--for=condition=Ready", "--timeout=120s", "ecrefresh/products"]);
+
+    // Then the first minute that is not so near that the operator may hear of it too late; the one after it is a year away.
+    let due = minute(Timestamp::now() + SignedDuration::from_secs(90));
+    world.edit("products", json!({ "spec": { "schedule": { "cron": cron(due) } } })).await;
     let ran = |object: &ExternalCollectionRefresh| status(object).history.first().is_some_and(|run| run.number == 1);
     let ended = world.until("products", "run by the clock", ran).await;
     let past = &status(&ended).history[0];
     assert_eq!((past.cause.as_deref(), past.state.as_str()), (Some("Schedule"), "RefreshCompleted"));
     assert_eq!(status(&ended).schedule.as_ref().unwrap().last_schedule_time, Some(Time(due)));
-    assert!(next(&ended).unwrap() > due);
+    assert!(next(&ended).unwrap() > due + SignedDuration::from_hours(24 * 300));
     assert_eq!(world.starts("products"), 1);
 
     world
