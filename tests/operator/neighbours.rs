@@ -89,15 +89,25 @@ impl Neighbours {
     pub fn start_operator_with_rights_in_each(&mut self) {
         let (good, bad) = (self.good.namespace.clone(), self.bad.namespace.clone());
         let control_plane = &self.good.cluster.control_plane;
-        let account = format!("of-{bad}");
+        let account = self.account();
         control_plane.kubectl_ok(&["create", "serviceaccount", "-n", SYSTEM, &account]).unwrap();
-        for namespace in [&good, &bad] {
-            let (role, account) =
-                ("--clusterrole=milvus-refresh-operator", format!("--serviceaccount={SYSTEM}:{account}"));
-            control_plane.kubectl_ok(&["create", "rolebinding", "-n", namespace, RIGHTS, role, &account]).unwrap();
-        }
+        self.give_rights(&self.good);
+        self.give_rights(&self.bad);
         let kubeconfig = control_plane.service_account_kubeconfig(SYSTEM, &account).unwrap();
         self.start_operator_as(&kubeconfig, &["--watch-namespace", &good, "--watch-namespace", &bad]);
+    }
+
+    /// The operator's account of these two.
+    fn account(&self) -> String {
+        format!("of-{}", self.bad.namespace)
+    }
+
+    /// This tenant gives the operator its rights in its namespace.
+    pub fn give_rights(&self, tenant: &World<'_>) {
+        let account = format!("--serviceaccount={SYSTEM}:{}", self.account());
+        let binding = ["create", "rolebinding", "-n", &tenant.namespace, RIGHTS];
+        let to = ["--clusterrole=milvus-refresh-operator", &account];
+        tenant.cluster.control_plane.kubectl_ok(&[&binding[..], &to].concat()).unwrap();
     }
 
     /// The bad tenant takes the operator's rights in its namespace away.
@@ -237,8 +247,8 @@ async fn a_milvus_that_hangs_keeps_no_other_tenant_waiting() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_to_a_server_that_never_answers_keep_no_other_connection_waiting() {
-    /// A third of the time that a call of the neighbour's may take.
-    const SOON: Duration = Duration::from_secs(100);
+    /// Two thirds of the time that a call of the neighbour's may take: who waits for one of them comes later.
+    const SOON: Duration = Duration::from_secs(200);
     let mut both = Neighbours::new().await;
     both.bad.milvus.fault(Method::Version, Fault::HangBeforeEffect.forever());
     for number in 0..64 {

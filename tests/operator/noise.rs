@@ -1,6 +1,12 @@
 //! The noisy neighbour: whatever one tenant does, the other hears of the end of its jobs as soon as before.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use futures::future;
 use k8s_openapi::api::core::v1::Namespace;
@@ -28,6 +34,9 @@ const JOBS: usize = 7;
 /// third of what one call that hangs takes, and nothing beside what waiting for such calls in turn takes.
 const MACHINE: Duration = Duration::from_secs(10);
 
+/// So often it may look as if somebody waited for the neighbour.
+const ATTEMPTS: usize = 3;
+
 /// So long the neighbour is let be loud before it is measured.
 const UNTIL_LOUD: Duration = Duration::from_secs(2);
 
@@ -51,18 +60,41 @@ async fn delay(both: &Neighbours, name: &str) -> Duration {
     delays[JOBS / 2]
 }
 
-/// Measures while the neighbour is loud in the way that is called `what`.
-async fn bear(both: &Neighbours, undisturbed: Duration, what: &str) {
-    sleep(UNTIL_LOUD).await;
-    let disturbed = delay(both, what).await;
-    println!("{what}: {disturbed:?}, undisturbed {undisturbed:?}");
-    assert!(disturbed <= 2 * undisturbed + MACHINE, "{what}: {disturbed:?}, undisturbed {undisturbed:?}");
+/// Measures while the neighbour is loud in the way that is called `what`: `loud` makes it so, under a name that is new each time,
+/// and `quiet` ends what does not end with its objects. The machine may have become slower since the measurement without it, so a
+/// bad one is repeated, and so is that one, just before it. What is blocked is so each time.
+async fn bear(
+    both: &Neighbours,
+    mut undisturbed: Duration,
+    what: &str,
+    loud: impl AsyncFn(&str),
+    quiet: impl AsyncFn(),
+) {
+    for attempt in 1..=ATTEMPTS {
+        let name = format!("{what}{attempt}x");
+        loud(&name).await;
+        sleep(UNTIL_LOUD).await;
+        let disturbed = delay(both, &name).await;
+        quiet().await;
+        println!("{what}: {disturbed:?}, undisturbed {undisturbed:?}");
+        if disturbed <= 2 * undisturbed + MACHINE {
+            return;
+        }
+        assert!(attempt < ATTEMPTS, "{what}: {disturbed:?}, undisturbed {undisturbed:?}, {ATTEMPTS} times");
+        delete_all(both).await;
+        undisturbed = delay(both, &format!("quiet{name}")).await;
+    }
+}
+
+/// The neighbour deletes all that it has.
+async fn delete_all(both: &Neighbours) {
+    both.bad.refreshes().delete_collection(&DeleteParams::default(), &ListParams::default()).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_one_tenant_does_the_other_hears_of_its_jobs_as_soon_as_before() {
-    let both = Neighbours::at_work().await;
-    let undisturbed = delay(&both, "quiet").await;
+    let both = &Neighbours::at_work().await;
+    let undisturbed = delay(both, "quiet").await;
 
     // Each call hangs in turn.
     for (method, what) in [
@@ -72,47 +104,68 @@ async fn whatever_one_tenant_does_the_other_hears_of_its_jobs_as_soon_as_before(
         (Method::Progress, "progress"),
         (Method::List, "list"),
     ] {
-        both.bad.milvus.fault(method, Fault::HangBeforeEffect.forever());
-        if method == Method::Version {
-            // Another limit makes another connection of it, which is looked at at once.
-            let edit = Patch::Merge(json!({ "spec": { "requestTimeoutSeconds": 29 } }));
-            both.bad.connections().patch("default", &PatchParams::default(), &edit).await.unwrap();
-        }
-        both.bad_refreshes(what, 40, Plan::completes_in(Duration::from_secs(5))).await;
-        bear(&both, undisturbed, what).await;
-        both.bad.milvus.clear_faults();
-        both.bad.milvus.release();
+        let timeouts = AtomicUsize::new(29);
+        let hangs = async |name: &str| {
+            both.bad.milvus.fault(method, Fault::HangBeforeEffect.forever());
+            if method == Method::Version {
+                // Another limit makes another connection of it, which is looked at at once.
+                let timeout = timeouts.fetch_sub(1, Ordering::SeqCst);
+                let edit = Patch::Merge(json!({ "spec": { "requestTimeoutSeconds": timeout } }));
+                both.bad.connections().patch("default", &PatchParams::default(), &edit).await.unwrap();
+            }
+            both.bad_refreshes(name, 40, Plan::completes_in(Duration::from_secs(5))).await;
+        };
+        let works = async || {
+            both.bad.milvus.clear_faults();
+            both.bad.milvus.release();
+        };
+        bear(both, undisturbed, what, hangs, works).await;
     }
 
     // Hundreds of objects, and answers of megabytes about each.
-    both.bad_refreshes("flood", 300, Plan::completes_in(Duration::from_secs(5))).await;
-    bear(&both, undisturbed, "flood").await;
-    both.bad_refreshes("huge", 20, Plan::fails_in(Duration::ZERO, "x ".repeat(128 << 10))).await;
-    bear(&both, undisturbed, "huge").await;
+    let by_itself = async || {};
+    let flood = async |name: &str| {
+        both.bad_refreshes(name, 300, Plan::completes_in(Duration::from_secs(5))).await;
+    };
+    bear(both, undisturbed, "flood", flood, by_itself).await;
+    let huge = async |name: &str| {
+        both.bad_refreshes(name, 20, Plan::fails_in(Duration::ZERO, "x ".repeat(128 << 10))).await;
+    };
+    bear(both, undisturbed, "huge", huge, by_itself).await;
 
     // Its Milvus comes and goes.
-    let restarts = restart_for_ever(&both);
-    bear(&both, undisturbed, "restarts").await;
-    restarts.abort();
-    let _ = restarts.await;
-    both.bad.milvus.resume().await.unwrap();
+    let restarting = Mutex::new(None);
+    let restarts = async |_: &str| *restarting.lock().unwrap() = Some(restart_for_ever(both));
+    let stays = async || {
+        let restarts: JoinHandle<()> = restarting.lock().unwrap().take().unwrap();
+        restarts.abort();
+        let _ = restarts.await;
+        both.bad.milvus.resume().await.unwrap();
+    };
+    bear(both, undisturbed, "restarts", restarts, stays).await;
 
     // Its status writes are refused by a webhook that is down, then by one that hangs.
     let down = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    both.put_webhook(down).await;
-    both.bad_refreshes("down", 60, Plan::completes_in(Duration::ZERO)).await;
-    bear(&both, undisturbed, "down").await;
     let silent = Silent::start().await;
-    both.put_webhook(silent.address).await;
-    both.bad_refreshes("silent", 60, Plan::completes_in(Duration::ZERO)).await;
-    bear(&both, undisturbed, "silent").await;
+    for (what, address) in [("down", down), ("silent", silent.address)] {
+        let refused = async |name: &str| {
+            both.put_webhook(address).await;
+            both.bad_refreshes(name, 60, Plan::completes_in(Duration::ZERO)).await;
+        };
+        bear(both, undisturbed, what, refused, by_itself).await;
+    }
 
     // It deletes all that it has, and itself.
-    let all = ListParams::default();
-    both.bad.refreshes().delete_collection(&DeleteParams::default(), &all).await.unwrap();
-    let namespaces: Api<Namespace> = Api::all(both.bad.client.clone());
-    namespaces.delete(&both.bad.namespace, &DeleteParams::default()).await.unwrap();
-    bear(&both, undisturbed, "deleted").await;
+    let deletes = async |name: &str| {
+        both.bad_refreshes(name, 300, Plan::completes_in(Duration::from_secs(5))).await;
+        delete_all(both).await;
+    };
+    bear(both, undisturbed, "deleted", deletes, by_itself).await;
+    let ends = async |_: &str| {
+        let namespaces: Api<Namespace> = Api::all(both.bad.client.clone());
+        namespaces.delete(&both.bad.namespace, &DeleteParams::default()).await.unwrap();
+    };
+    bear(both, undisturbed, "ends", ends, by_itself).await;
 }
 
 fn restart_for_ever(both: &Neighbours) -> JoinHandle<()> {
@@ -136,8 +189,12 @@ async fn a_tenant_that_takes_the_operators_rights_away_silences_itself_alone() {
     both.good.until_connected().await;
     both.bad.until_connected().await;
     both.bad_refreshes("before", 20, Plan::completes_in(Duration::from_secs(2))).await;
-    let undisturbed = delay(&both, "quiet").await;
-    both.bad_refreshes("during", 20, Plan::completes_in(Duration::from_secs(2))).await;
-    both.take_rights_away();
-    bear(&both, undisturbed, "rights").await;
+    let both = &both;
+    let undisturbed = delay(both, "quiet").await;
+    let silenced = async |name: &str| {
+        both.bad_refreshes(name, 20, Plan::completes_in(Duration::from_secs(2))).await;
+        both.take_rights_away();
+    };
+    let heard = async || both.give_rights(&both.bad);
+    bear(both, undisturbed, "rights", silenced, heard).await;
 }
