@@ -49,7 +49,7 @@ async fn an_edit_that_needs_no_run_settles_every_engine_with_the_write_that_answ
             "{edit}"
         );
         after.push((edit, object));
-        album.world.kubectl(&["wait", "--for=condition=Complete", "--timeout=5s", "ecrefresh/products"]);
+        album.world.kubectl(&["wait", "--for=condition=Complete", "--timeout=120s", "ecrefresh/products"]);
     }
     assert_eq!(album.world.starts("products"), starts, "none of them needs a run");
     let objects: Vec<Value> = after.iter().map(|(_, object)| object.clone()).collect();

@@ -96,17 +96,20 @@ fn program(engine: &'static str) -> PathBuf {
     let built = &BUILT[usize::from(engine == "flux")];
     let build = || {
         let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("gitops-{engine}"));
+        // Another run may have it at work.
+        let fresh = target.with_extension(std::process::id().to_string());
         println!("Building {engine}'s judge with Go; the first time this takes some minutes.");
         let mut go = Command::new("go");
         go.current_dir(format!("{ROOT}/tests/gitops/go/{engine}"))
             .envs([("CGO_ENABLED", "0"), ("GOFLAGS", "-mod=readonly -buildvcs=false"), ("GOWORK", "off")])
             .args(["build", "-ldflags=-s -w", "-o"])
-            .arg(&target)
+            .arg(&fresh)
             .arg(".")
             .stdin(Stdio::null())
             .stderr(Stdio::piped());
         let said = controlplane::output(go, BUILD).unwrap();
         assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+        fs::rename(fresh, &target).unwrap();
         target
     };
     built.get_or_init(build).clone()

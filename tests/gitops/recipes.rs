@@ -138,11 +138,10 @@ fn kustomize(world: &World<'_>, folder: &Path) -> Vec<Value> {
     serde_saphyr::from_multiple(&made).unwrap()
 }
 
-/// An empty folder.
-fn folder(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).unwrap();
+/// An empty folder, which goes with the control plane.
+fn folder(world: &World<'_>, name: &str) -> PathBuf {
+    let folder = world.cluster.control_plane.folder().join(name);
+    fs::create_dir(&folder).unwrap();
     folder
 }
 
@@ -160,7 +159,7 @@ async fn a_version_that_is_committed_starts_one_run_and_its_revert_none() {
     let album = Album::new().await;
     let world = &album.world;
     world.milvus.create_collection("products", Plan::completes_in(Duration::ZERO));
-    let repository = folder("gitops-repository");
+    let repository = folder(world, "gitops-repository");
     copy("examples/kustomize", &repository);
     let file = repository.join("kustomization.yaml");
     let first = fs::read_to_string(&file).unwrap();
@@ -255,7 +254,7 @@ async fn the_tag_of_an_image_that_is_committed_at_the_marker_starts_a_run() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_component_brings_health_and_actions_into_the_config_map_of_argo_cd() {
     let world = World::without_operator().await;
-    let folder = folder("gitops-argocd-cm");
+    let folder = folder(&world, "gitops-argocd-cm");
     let put = |file: &str, text: &str| fs::write(folder.join(file), text).unwrap();
     fs::create_dir(folder.join("component")).unwrap();
     copy("gitops/argocd", &folder.join("component"));

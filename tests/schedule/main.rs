@@ -86,7 +86,7 @@ fn clockwork(Case { cron, zone, .. }: &Case) -> Result<Clockwork, String> {
 /// What CronJob's library says of each case.
 fn reference(cases: &[Case]) -> Vec<i64> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/schedule/go/cron");
-    let input = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("schedules");
+    let input = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("schedules-{}", std::process::id()));
     let mut file = File::create(&input).unwrap();
     for Case { cron, zone, from } in cases {
         writeln!(file, "{cron}|{zone}|{}", from.as_second()).unwrap();
@@ -95,6 +95,7 @@ fn reference(cases: &[Case]) -> Vec<i64> {
     go.current_dir(folder).envs([("CGO_ENABLED", "0"), ("GOFLAGS", "-mod=readonly"), ("GOWORK", "off")]);
     go.args(["run", "."]).stdin(File::open(&input).unwrap()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let said = controlplane::output(go, LONG).unwrap();
+    std::fs::remove_file(input).unwrap();
     assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
     String::from_utf8(said.stdout).unwrap().lines().map(|line| line.parse().unwrap()).collect()
 }
