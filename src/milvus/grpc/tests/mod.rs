@@ -115,8 +115,10 @@ async fn a_server_that_never_answers_is_a_timeout_and_may_have_started_the_job()
     })
     .await;
     let (hanging, _) = serve(|_| Reply::Hang).await;
-    for address in [silent, hanging] {
-        let error = client(address).submit("db", COLLECTION, None, SHORT).await.unwrap_err();
+    // Time enough to connect and to send it, also on a busy machine.
+    let submit = async |address| client(address).submit("db", COLLECTION, None, PATIENCE / 2).await.unwrap_err();
+    let (silent, hanging) = tokio::join!(submit(silent), submit(hanging));
+    for error in [silent, hanging] {
         assert_eq!(error.kind, ErrorKind::Timeout, "{error}");
         assert!(error.refusal().is_none());
     }

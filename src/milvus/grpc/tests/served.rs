@@ -39,9 +39,9 @@ fn counted(columns: Vec<schema::FieldData>) -> Reply {
     Reply::message(&milvus::QueryResults { status: ok(), fields_data: columns })
 }
 
-/// A client of a server with this one answer.
+/// A client of a server with this one answer, which may be so long that a busy machine takes minutes to read it.
 async fn of(reply: Reply) -> GrpcMilvus {
-    client(serve(move |_| reply.clone()).await.0)
+    client_with(serve(move |_| reply.clone()).await.0, 30 * PATIENCE, None)
 }
 
 /// What each call about how a collection is served fails with.
