@@ -60,7 +60,7 @@ pub(crate) enum Failure {
     #[error("{0}")]
     Unreachable(String),
     /// The answer is longer than these bytes.
-    #[error("its answer is larger than {} MiB, more than the operator reads", .0 >> 20)]
+    #[error("its answer is larger than {}, more than the operator reads", size(*.0))]
     TooLong(usize),
     /// There the cloud gives the node's own credentials to whoever asks.
     #[error("its address is link-local, where clouds keep credentials of nodes. Use another address")]
@@ -152,6 +152,10 @@ fn broken(error: &(dyn Error + 'static), limit: usize) -> Failure {
         return Failure::TooLong(limit);
     }
     Failure::Unreachable("the connection broke in the middle of its answer".to_owned())
+}
+
+fn size(bytes: usize) -> String {
+    if bytes < 1 << 20 { format!("{} KiB", bytes >> 10) } else { format!("{} MiB", bytes >> 20) }
 }
 
 /// The host of a URI that is an address: no resolver sees it.

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Longest answer of a token server, in bytes.
-const MAX_ANSWER: usize = 1 << 20;
+const MAX_ANSWER: usize = 64 << 10;
 
 /// How long a token counts of which nobody says it.
 const LIFETIME: Duration = Duration::from_secs(300);
@@ -129,7 +129,8 @@ impl Logins {
         if answer.status() != StatusCode::OK {
             return Err(server.refused(Subject::Token, answer).await);
         }
-        let granted: Granted = answer::read(answer.into_body()).await.map_err(|unread| server.unread(&unread))?;
+        let granted: Granted =
+            answer::read(answer.into_body(), MAX_ANSWER).await.map_err(|unread| server.unread(&unread))?;
         let bearer = bearer(&granted.access_token)
             .ok_or_else(|| server.malformed("it gives out a token that no request can hold"))?;
         let secrets = Secrets::new([granted.access_token.into()]);

@@ -1,6 +1,6 @@
 //! The adapter for the REST API.
 
-use std::time::Duration;
+use std::{marker::PhantomData, time::Duration};
 
 use async_trait::async_trait;
 use hyper::{
@@ -9,7 +9,7 @@ use hyper::{
 };
 use object_store::client::HttpRequestBody;
 use parking_lot::Mutex;
-use serde::de::DeserializeOwned;
+use serde::de::DeserializeSeed;
 
 use super::{
     access::{Access, invalid},
@@ -19,24 +19,30 @@ use crate::{
     milvus::{MAX_SOURCE, scrub::Scrubber},
     web::{Body, Http, host_of},
 };
-use answer::{Config, Loaded};
+use answer::Config;
+use loaded::{Loaded, Wanted};
 use login::Logins;
 use refusal::{Server, Subject};
 use routes::Routes;
 use seen::Seen;
 
 mod answer;
+mod guard;
+mod loaded;
 mod login;
 mod refusal;
 mod routes;
 mod seen;
+
+/// Longest configuration, in bytes.
+const MAX_CONFIG: usize = 1 << 20;
 
 /// How much of an answer is read, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// For the whole look, tokens and connections included.
     pub deadline: Duration,
-    /// Of one answer, in bytes. It is read as it comes, and what nobody needs is not kept.
+    /// Of the answer about a table, in bytes; others are shorter. It is read as it comes, and what nobody needs is not kept.
     pub answer: usize,
 }
 
@@ -87,7 +93,7 @@ impl Rest {
             return Ok(known.table);
         }
         let tag = answer.headers().get(ETAG).cloned();
-        let loaded: Loaded = self.read(answer, Subject::Table(&ask.table)).await?;
+        let loaded = self.read(Wanted::by(ask), answer, Subject::Table(&ask.table)).await?;
         let table = self.stands(&path, ask, loaded).await?;
         if let Some(tag) = tag {
             self.seen.lock().put(ask, tag, &table);
@@ -102,12 +108,12 @@ impl Rest {
         if loaded.metadata_location.len() > MAX_SOURCE {
             return Err(self.server.malformed("the location of its metadata is longer than 2048 bytes"));
         }
-        let pinned = ask.pinned.filter(|pinned| *pinned != snapshot && !loaded.has(*pinned));
+        let pinned = ask.pinned.filter(|pinned| *pinned != snapshot && !loaded.has_pinned);
         let mut table = Table { metadata_location: loaded.metadata_location, snapshot, pinned_is_gone: false };
-        if let Some(pinned) = pinned {
+        if pinned.is_some() {
             let answer = self.get(&format!("{path}?snapshots=all"), None).await?;
-            table.pinned_is_gone = match self.read::<Loaded>(answer, Subject::Table(&ask.table)).await {
-                Ok(whole) => !whole.has(pinned),
+            table.pinned_is_gone = match self.read(Wanted::by(ask), answer, Subject::Table(&ask.table)).await {
+                Ok(whole) => !whole.has_pinned,
                 // It has a longer history than is read: nobody can tell.
                 Err(error) if error.kind == CatalogErrorKind::TooLarge => false,
                 Err(error) => return Err(error),
@@ -124,7 +130,7 @@ impl Rest {
         }
         let base = format!("{}/v1", self.access.uri.trim_end_matches('/'));
         let answer = self.get(&routes::config(&base, self.access.warehouse.as_deref()), None).await?;
-        let config: Config = self.read(answer, Subject::Config).await?;
+        let config = self.read(PhantomData::<Config>, answer, Subject::Config).await?;
         let routes = Routes::new(&base, config).map_err(|problem| self.server.malformed(problem))?;
         Ok(kept.insert(routes).clone())
     }
@@ -158,15 +164,16 @@ impl Rest {
         self.http.open(request, self.limits.answer).await.map_err(|failure| self.server.failed(&failure))
     }
 
-    async fn read<T: DeserializeOwned + Send + 'static>(
-        &self,
-        answer: Response<Body>,
-        subject: Subject<'_>,
-    ) -> Result<T, CatalogError> {
+    async fn read<S>(&self, seed: S, answer: Response<Body>, subject: Subject<'_>) -> Result<S::Value, CatalogError>
+    where
+        S: DeserializeSeed<'static> + Send + 'static,
+        S::Value: Send,
+    {
         if answer.status() != StatusCode::OK {
             return Err(self.server.refused(subject, answer).await);
         }
-        answer::read(answer.into_body()).await.map_err(|unread| self.server.unread(&unread))
+        let limit = if matches!(subject, Subject::Table(_)) { self.limits.answer } else { MAX_CONFIG };
+        answer::read_by(seed, answer.into_body(), limit).await.map_err(|unread| self.server.unread(&unread))
     }
 }
 

@@ -11,6 +11,7 @@ use serde::{
 use super::{
     super::port::{CatalogError, CatalogErrorKind},
     answer::{self, Unread},
+    guard,
 };
 use crate::{
     milvus::scrub::Scrubber,
@@ -19,6 +20,9 @@ use crate::{
 
 /// Longest part of a server's own message that is repeated, in bytes.
 const MAX_QUOTE: usize = 300;
+
+/// Longest refusal of which the server's own message is read, in bytes. They may have a stack of Java.
+const MAX_REFUSAL: usize = 64 << 10;
 
 /// A server, for messages: without what we sent it.
 #[derive(Debug)]
@@ -114,6 +118,16 @@ impl Server {
     pub(super) fn unread(&self, unread: &Unread) -> CatalogError {
         match unread {
             Unread::Failed(failure) => self.failed(failure),
+            Unread::TooLarge => {
+                let message = format!(
+                    "{} cannot be asked: its answer has a text of more than {} KiB or more than {} levels, more than the operator \
+                     reads.",
+                    self.name,
+                    guard::MAX_TEXT >> 10,
+                    guard::MAX_DEPTH
+                );
+                CatalogError::new(CatalogErrorKind::TooLarge, message)
+            }
             Unread::Malformed => self.malformed("it is no JSON of the protocol, or is cut off"),
         }
     }
@@ -121,7 +135,7 @@ impl Server {
     /// The answer is another one than was hoped for.
     pub(super) async fn refused(&self, subject: Subject<'_>, answer: Response<Body>) -> CatalogError {
         let (parts, body) = answer.into_parts();
-        let refusal: Option<Refusal> = answer::read(body).await.ok();
+        let refusal: Option<Refusal> = answer::read(body, MAX_REFUSAL).await.ok();
         let (kind, advice) = meaning(parts.status, subject, refusal.is_some());
         let said = refusal.and_then(|refusal| self.quote(refusal.error)).unwrap_or_default();
         let message = format!("{} answers {}: {advice}{said}", self.name, parts.status.as_str());
