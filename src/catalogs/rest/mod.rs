@@ -34,6 +34,9 @@ mod refusal;
 mod routes;
 mod seen;
 
+/// What the protocol has for a token that is over, besides 401.
+const EXPIRED: u16 = 419;
+
 /// Longest configuration, in bytes.
 const MAX_CONFIG: usize = 1 << 20;
 
@@ -139,7 +142,8 @@ impl Rest {
     async fn get(&self, url: &str, known: Option<&HeaderValue>) -> Result<Response<Body>, CatalogError> {
         let bearer = self.logins.bearer(&self.http).await?;
         let answer = self.send(url, known, bearer.as_ref()).await?;
-        if answer.status() != StatusCode::UNAUTHORIZED || !self.logins.forget(bearer.as_ref()).await {
+        let is_old = [StatusCode::UNAUTHORIZED.as_u16(), EXPIRED].contains(&answer.status().as_u16());
+        if !is_old || !self.logins.forget(bearer.as_ref()).await {
             return Ok(answer);
         }
         let bearer = self.logins.bearer(&self.http).await?;

@@ -20,6 +20,11 @@ fn client(liar: &Liar) -> Login {
 
 /// A catalog with a token server, which gives out `token-1`, `token-2` and so on. Which of them is taken is `valid`.
 async fn guarded(valid: Arc<AtomicUsize>, expires_in: u64) -> Liar {
+    guarded_by(401, valid, expires_in).await
+}
+
+/// The same, where this status says that a token is not taken.
+async fn guarded_by(status: u16, valid: Arc<AtomicUsize>, expires_in: u64) -> Liar {
     let given = AtomicUsize::new(0);
     Liar::start(move |asked, _| {
         if asked.target == TOKENS {
@@ -31,7 +36,7 @@ async fn guarded(valid: Arc<AtomicUsize>, expires_in: u64) -> Liar {
         }
         let wanted = format!("Bearer token-{}", valid.load(Ordering::SeqCst));
         if asked.header("authorization") != Some(&wanted) {
-            return says(401, json!({"error": {"message": "who are you", "code": 401}}));
+            return says(status, json!({"error": {"message": "who are you", "code": status}}));
         }
         if asked.target.contains("/config") { says(200, CONFIG) } else { says(200, table(&[SNAPSHOT])) }
     })
@@ -94,6 +99,17 @@ async fn a_token_that_is_not_taken_any_more_is_fetched_anew_once() {
     let error = rest_as(&liar, Login::Token("old".into())).table(&ask()).await.unwrap_err();
     assert_eq!(error.kind, CatalogErrorKind::Denied, "{error}");
     assert_eq!(liar.asked().len(), before + 1);
+}
+
+#[tokio::test]
+async fn a_token_that_the_catalog_calls_expired_is_fetched_anew() {
+    let valid = Arc::new(AtomicUsize::new(1));
+    let liar = guarded_by(419, valid.clone(), 3600).await;
+    let rest = rest_as(&liar, client(&liar));
+    rest.table(&ask()).await.unwrap();
+    valid.store(2, Ordering::SeqCst);
+    rest.table(&ask()).await.unwrap();
+    assert_eq!(fetched(&liar).len(), 2);
 }
 
 #[tokio::test]
