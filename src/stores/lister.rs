@@ -9,7 +9,7 @@ use object_store::client::{HttpRequest, HttpRequestBody};
 use super::{
     access::{Access, invalid},
     http::kind,
-    page::{Dialect, Page},
+    page::{Dialect, Next, Page},
     place::{Place, Scheme},
     port::{Ask, Snapshot, Store, StoreError, StoreErrorKind},
     refusal,
@@ -86,9 +86,9 @@ impl Lister {
         let call = Call { url: &url, dialect, store };
         let folder = if ask.place.key.is_empty() { String::new() } else { format!("{}/", ask.place.key) };
         let mut tally = Tally::new(ask);
-        let (mut token, mut seen) = (None, 0_u64);
+        let (mut from, mut seen) = (None, 0_u64);
         for _ in 0..self.limits.pages {
-            let page = self.page(&call, &folder, 1000, token.as_deref()).await?;
+            let page = self.page(&call, &folder, 1000, from.as_ref()).await?;
             seen += u64::try_from(page.objects.len()).unwrap_or(u64::MAX);
             if seen > self.limits.objects {
                 return Err(too_large(self.limits.objects));
@@ -99,10 +99,10 @@ impl Lister {
                 tally.add(&path, object).map_err(|problem| call.malformed(problem))?;
             }
             match page.next {
-                Some(next) if token.as_ref() == Some(&next) => {
+                Some(next) if from.as_ref() == Some(&next) => {
                     return Err(call.malformed("its pages do not go on: two of them name the same next one"));
                 }
-                Some(next) => token = Some(next),
+                Some(next) => from = Some(next),
                 None if tally.is_empty() && !ask.place.key.is_empty() => return self.single(&call, ask, tally).await,
                 None => return Ok(tally.finish()),
             }
@@ -119,8 +119,8 @@ impl Lister {
         Ok(tally.finish())
     }
 
-    async fn page(&self, call: &Call<'_>, prefix: &str, size: u16, token: Option<&str>) -> Result<Page, StoreError> {
-        let mut request = call.request(prefix, size, token)?;
+    async fn page(&self, call: &Call<'_>, prefix: &str, size: u16, from: Option<&Next>) -> Result<Page, StoreError> {
+        let mut request = call.request(prefix, size, from)?;
         self.signer.sign(&mut request).await?;
         let answer = self.http.send(request, MAX_PAGE).await.map_err(|failure| {
             StoreError::new(kind(&failure), format!("{} cannot be listed: {failure}.", call.store))
@@ -130,14 +130,16 @@ impl Lister {
 }
 
 impl Call<'_> {
-    fn request(&self, prefix: &str, size: u16, token: Option<&str>) -> Result<HttpRequest, StoreError> {
-        let (mut uri, name) = match self.dialect {
-            Dialect::S3 => (format!("{}?list-type=2&max-keys={size}", self.url), "continuation-token"),
-            Dialect::Azure => (format!("{}?restype=container&comp=list&maxresults={size}", self.url), "marker"),
+    fn request(&self, prefix: &str, size: u16, from: Option<&Next>) -> Result<HttpRequest, StoreError> {
+        let by_marker = matches!(from, Some(Next::After(_)));
+        let (query, name) = match self.dialect {
+            Dialect::S3 if by_marker => ("max-keys", "marker"),
+            Dialect::S3 => ("list-type=2&max-keys", "continuation-token"),
+            Dialect::Azure => ("restype=container&comp=list&maxresults", "marker"),
         };
-        uri.push_str(&format!("&prefix={}", encoded(prefix)));
-        if let Some(token) = token {
-            uri.push_str(&format!("&{name}={}", encoded(token)));
+        let mut uri = format!("{}?{query}={size}&prefix={}", self.url, encoded(prefix));
+        if let Some(Next::Token(value) | Next::After(value)) = from {
+            uri.push_str(&format!("&{name}={}", encoded(value)));
         }
         let request = Request::builder().method(Method::GET).uri(uri).body(HttpRequestBody::empty());
         request.map_err(|_| self.malformed("the token of its next page is longer than any URL"))

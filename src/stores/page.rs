@@ -25,7 +25,16 @@ pub(super) struct Object {
 pub(super) struct Page {
     pub(super) objects: Vec<Object>,
     /// `None` on the last page.
-    pub(super) next: Option<String>,
+    pub(super) next: Option<Next>,
+}
+
+/// How the next page is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// As the store named it.
+    Token(String),
+    /// Beyond this key, by `ListObjects`: older stores of the S3 API know nothing else, whatever they are asked by.
+    After(String),
 }
 
 /// Whose listing it is.
@@ -43,8 +52,14 @@ impl Dialect {
     /// # Errors
     /// What is wrong with it; nothing of it is repeated.
     pub(super) fn read(self, body: &[u8]) -> Result<Page, &'static str> {
-        let mut reading =
-            Reading { dialect: self, page: Page::default(), object: Draft::default(), truncated: None, counted: false };
+        let mut reading = Reading {
+            dialect: self,
+            page: Page::default(),
+            object: Draft::default(),
+            truncated: None,
+            marker: None,
+            counted: false,
+        };
         walk(body, &mut reading)?;
         reading.finish()
     }
@@ -126,6 +141,8 @@ struct Reading {
     page: Page,
     object: Draft,
     truncated: Option<bool>,
+    /// The key that the page ends with, where an older store names it.
+    marker: Option<String>,
     /// Servers that leave out whether it goes on tell at least how much it is.
     counted: bool,
 }
@@ -143,8 +160,9 @@ impl Reading {
             }
             (Dialect::S3, ["KeyCount"]) => self.counted = true,
             (Dialect::S3, ["NextContinuationToken"]) | (Dialect::Azure, ["NextMarker"]) if !text.is_empty() => {
-                self.page.next = Some(text.to_owned());
+                self.page.next = Some(Next::Token(text.to_owned()));
             }
+            (Dialect::S3, ["NextMarker"]) if !text.is_empty() => self.marker = Some(text.to_owned()),
             (Dialect::S3, ["Contents"]) | (Dialect::Azure, ["Blobs", "Blob"]) => self.object()?,
             (Dialect::S3, ["Contents", field]) | (Dialect::Azure, ["Blobs", "Blob", "Properties", field]) => {
                 self.field(field, text);
@@ -180,7 +198,11 @@ impl Reading {
     fn finish(self) -> Result<Page, &'static str> {
         match (self.dialect, self.truncated, self.page.next) {
             (Dialect::S3, None, _) if !self.counted => Err("it does not tell whether it goes on"),
-            (Dialect::S3, Some(true), None) => Err("it is cut off and does not tell where it goes on"),
+            (Dialect::S3, Some(true), None) => {
+                let last = self.page.objects.last().map(|object| object.key.clone());
+                let after = self.marker.or(last).ok_or("it is cut off and does not tell where it goes on")?;
+                Ok(Page { next: Some(Next::After(after)), ..self.page })
+            }
             (Dialect::S3, Some(false), _) => Ok(Page { next: None, ..self.page }),
             (_, _, next) => Ok(Page { next, ..self.page }),
         }
@@ -256,7 +278,7 @@ mod tests {
         let modified = "2026-01-01T00:00:00Z".parse().unwrap();
         let file = Object { key: "p/a".to_owned(), size: 7, etag: "0x8D".to_owned(), modified, is_folder: false };
         let folder = Object { key: "p/b".to_owned(), size: 0, etag: String::new(), modified, is_folder: true };
-        assert_eq!(page, Page { objects: vec![file, folder], next: Some("2!x".to_owned()) });
+        assert_eq!(page, Page { objects: vec![file, folder], next: Some(Next::Token("2!x".to_owned())) });
         assert_eq!(Dialect::Azure.read(text.replace("2!x", "").as_bytes()).unwrap().next, None);
     }
 
@@ -270,7 +292,7 @@ mod tests {
     fn a_page_may_tell_its_count_instead_of_whether_it_goes_on() {
         assert_eq!(read(&s3("<KeyCount>0</KeyCount>")), Ok(Page::default()));
         let more = read(&s3("<KeyCount>0</KeyCount><NextContinuationToken>x</NextContinuationToken>"));
-        assert_eq!(more.unwrap().next.as_deref(), Some("x"));
+        assert_eq!(more.unwrap().next, Some(Next::Token("x".to_owned())));
     }
 
     #[test]

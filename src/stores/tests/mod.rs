@@ -82,6 +82,40 @@ async fn a_listing_goes_on_page_by_page() {
     assert_eq!(targets.len(), 3);
 }
 
+/// A page as stores without `ListObjectsV2` cut it off: it names no token, and its next marker only where there is one.
+fn old_page(keys: impl IntoIterator<Item = String>, marker: Option<&str>) -> Answer {
+    let Answer::Says(status, headers, body) = page(keys, None) else { panic!() };
+    let marker = marker.map(|marker| format!("<NextMarker>{marker}</NextMarker>")).unwrap_or_default();
+    Answer::Says(status, headers, body.replace("<IsTruncated>false", &format!("{marker}<IsTruncated>true")))
+}
+
+#[tokio::test]
+async fn a_store_that_knows_only_markers_is_listed_by_them() {
+    for named in [None, Some("p/a+2")] {
+        let liar = Liar::start(move |asked, _| match asked.parameter("marker") {
+            None => old_page(["p/a+1".to_owned(), "p/a+2".to_owned()], named),
+            Some("p%2Fa%2B2") => old_page(["p/b".to_owned()], None),
+            Some("p%2Fb") => page_of(&["p/c"]),
+            other => panic!("{other:?}"),
+        });
+        let liar = liar.await;
+        assert_eq!(list(&liar).await.unwrap().objects, 4);
+        let targets: Vec<String> = liar.asked().into_iter().map(|asked| asked.target).collect();
+        assert_eq!(targets[1], "/shop?max-keys=1000&prefix=p%2F&marker=p%2Fa%2B2");
+        assert_eq!(targets.len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_ignores_the_marker_is_given_up() {
+    let repeats = Liar::start(|_, _| old_page(["p/a".to_owned(), "p/b".to_owned()], None)).await;
+    let nothing = Liar::start(|_, _| old_page([], Some("p/b"))).await;
+    for liar in [repeats, nothing] {
+        let error = list(&liar).await.unwrap_err();
+        assert_eq!((error.kind, liar.asked().len()), (StoreErrorKind::Malformed, 2), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn the_same_objects_on_other_pages_are_the_same_snapshot() {
     let one = Liar::start(|_, _| page_of(&["p/a", "p/b"])).await;
