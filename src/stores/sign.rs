@@ -159,7 +159,7 @@ fn workload_identity(
     match identity {
         WorkloadIdentity::Aws { role_arn, token_file, sts_endpoint } if scheme.is_s3() => {
             let region = access.signing_region(scheme)?.to_owned();
-            let sts = sts_endpoint.clone().unwrap_or_else(|| format!("https://sts.{region}.amazonaws.com"));
+            let sts = sts_endpoint.clone().unwrap_or_else(|| token_service(&region));
             let store = AmazonS3Builder::new()
                 .with_bucket_name(NO_BUCKET)
                 .with_region(&region)
@@ -193,6 +193,13 @@ fn workload_identity(
     }
 }
 
+/// Where AWS gives out tokens of a role.
+fn token_service(region: &str) -> String {
+    // China is a partition of its own.
+    let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+    format!("https://sts.{region}.{domain}")
+}
+
 fn path(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
@@ -221,4 +228,20 @@ pub(super) fn failure_of(error: &object_store::Error) -> Option<&Failure> {
         cause = current.source();
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_partition_of_aws_has_its_own_token_service() {
+        for (region, expected) in [
+            ("eu-west-1", "https://sts.eu-west-1.amazonaws.com"),
+            ("us-gov-west-1", "https://sts.us-gov-west-1.amazonaws.com"),
+            ("cn-north-1", "https://sts.cn-north-1.amazonaws.com.cn"),
+        ] {
+            assert_eq!(token_service(region), expected);
+        }
+    }
 }
