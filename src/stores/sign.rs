@@ -157,7 +157,8 @@ fn workload_identity(
     http: &Http,
 ) -> Result<Signer, StoreError> {
     match identity {
-        WorkloadIdentity::Aws { role_arn, token_file, sts_endpoint } if scheme.is_s3() => {
+        // Other clouds speak the API of S3, and would be shown a token of AWS.
+        WorkloadIdentity::Aws { role_arn, token_file, sts_endpoint } if scheme == Scheme::S3 => {
             let region = access.signing_region(scheme)?.to_owned();
             let sts = sts_endpoint.clone().unwrap_or_else(|| token_service(&region));
             let store = AmazonS3Builder::new()

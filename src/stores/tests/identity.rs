@@ -80,7 +80,11 @@ async fn credentials_of_another_cloud_are_refused() {
         (keys(), "azure://shop"),
         (azure(AzureLogin::Anonymous), "s3://shop"),
         (Credentials::ServiceAccount("{}".into()), "s3://shop"),
-        (Credentials::WorkloadIdentity(identity), "gs://shop"),
+        (Credentials::WorkloadIdentity(identity.clone()), "gs://shop"),
+        (Credentials::WorkloadIdentity(identity.clone()), "oss://shop"),
+        (Credentials::WorkloadIdentity(identity.clone()), "cos://shop"),
+        (Credentials::WorkloadIdentity(identity.clone()), "obs://shop"),
+        (Credentials::WorkloadIdentity(identity), "minio://127.0.0.1:1/shop"),
     ] {
         let access = Access { credentials, ..anonymous("http://127.0.0.1:1".to_owned()) };
         let error = list_with(access, uri, Limits::default()).await.unwrap_err();
