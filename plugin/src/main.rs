@@ -11,6 +11,7 @@
 //! * [`words`]: what is said about an object, computed from it alone.
 //! * [`screen`]: lines, tables, bars and the live view.
 //! * [`cluster`]: all that speaks to the API server.
+//! * [`named`]: how a command that is told names an object.
 //! * [`exit`], [`problem`]: how it ends.
 
 mod cli;
@@ -21,6 +22,7 @@ mod doctor;
 mod exit;
 mod follow;
 mod manifest;
+mod named;
 mod problem;
 mod screen;
 mod words;

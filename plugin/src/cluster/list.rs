@@ -1,11 +1,11 @@
 //! Lists in pages, and what of an object can be read.
 
-use kube::{Api, ResourceExt, api::ListParams, core::DynamicObject, discovery::ApiResource};
-use milvus_refresh_operator::{api::ExternalCollectionRefresh, cluster::packed::Shown};
+use kube::{Api, api::ListParams, core::DynamicObject, discovery::ApiResource};
+use milvus_refresh_operator::{api::ExternalCollectionRefresh, cluster::packed::Shown, object::Key};
 use serde::de::DeserializeOwned;
 
 use super::{Call, Cluster, REFRESHES};
-use crate::{cli::Name, exit::Exit, problem::Problem};
+use crate::{cli::Name, exit::Exit, named::named, problem::Problem};
 
 /// Objects a page: kubectl's.
 pub const PAGE: u32 = 500;
@@ -18,15 +18,17 @@ pub type Refresh = Shown<ExternalCollectionRefresh>;
 /// # Errors
 /// It was written for another version.
 pub fn read(refresh: &Refresh) -> Result<ExternalCollectionRefresh, Problem> {
-    refresh.object().map_err(|error| Problem::new(Exit::Failed, unreadable(&refresh.name_any(), &error)))
+    refresh.object().map_err(|error| Problem::new(Exit::Failed, unreadable(&Key::of(refresh), &error)))
 }
 
 /// What is said of an object that this version cannot read.
-pub fn unreadable(name: &str, error: &serde_json::Error) -> String {
+pub fn unreadable(key: &Key, error: &serde_json::Error) -> String {
     format!(
-        "Refresh {name} was written for another version than this plugin's ({}): {error}. kubectl get ecrefresh {name} -o yaml \
-         shows it; update the plugin.",
-        env!("CARGO_PKG_VERSION")
+        "Refresh {} was written for another version than this plugin's ({}): {error}. kubectl get ecrefresh {} -o yaml shows it; \
+         update the plugin.",
+        key.name,
+        env!("CARGO_PKG_VERSION"),
+        named(key)
     )
 }
 

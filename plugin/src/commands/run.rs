@@ -11,6 +11,7 @@ use crate::{
     cluster::{Cluster, Refresh},
     exit::Exit,
     follow::{Awaited, Party, Request, follow},
+    named::named,
     problem::Problem,
 };
 
@@ -41,7 +42,7 @@ pub async fn run(cluster: &Cluster, flags: &Global, run: &Run) -> Result<Exit, P
 /// What is said of a refresh that was asked for a run.
 fn asked(refresh: &Refresh) -> String {
     let held = refresh.object().is_ok_and(|object| object.spec.suspend);
-    let name = refresh.name_any();
+    let name = named(&Key::of(refresh));
     let held =
         if held { format!(" It starts once it is resumed: kubectl ecrefresh resume {name}") } else { String::new() };
     format!("A run is requested.{held}")

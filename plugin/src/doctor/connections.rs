@@ -41,8 +41,9 @@ pub fn examine(
     }
     if findings.is_empty() {
         let place = namespace.map_or_else(|| "in this cluster".to_owned(), |name| format!("in namespace {name}"));
+        let of_it = namespace.map(|name| format!(" -n {name}")).unwrap_or_default();
         findings.push(Finding::warning(format!(
-            "There are no connections {place}. To write one: kubectl ecrefresh connect --address http://HOST:19530"
+            "There are no connections {place}. To write one: kubectl ecrefresh connect{of_it} --address http://HOST:19530"
         )));
     }
     findings

@@ -1,11 +1,13 @@
 //! The refreshes: whether the operator sees them and their sources, and which of them need somebody.
 
 use jiff::Timestamp;
-use kube::ResourceExt;
-use milvus_refresh_operator::api::{ExternalCollectionRefresh, SOURCE_FRESH, STALLED};
+use milvus_refresh_operator::{
+    api::{ExternalCollectionRefresh, SOURCE_FRESH, STALLED},
+    object::Key,
+};
 
 use super::{Finding, is_ignored, name_of};
-use crate::words::condition;
+use crate::{named::named, words::condition};
 
 /// What is found of them.
 pub fn examine(refreshes: &[ExternalCollectionRefresh], now: Timestamp) -> Vec<Finding> {
@@ -47,7 +49,7 @@ fn of(refresh: &ExternalCollectionRefresh, now: Timestamp) -> Vec<Finding> {
         findings.push(Finding::warning(format!(
             "Refresh {name} does nothing until somebody changes something: {}. Why, and what to do: kubectl ecrefresh why {}",
             stalled.reason,
-            refresh.name_any()
+            named(&Key::of(refresh))
         )));
     }
     findings

@@ -2,7 +2,10 @@
 
 use jiff::Timestamp;
 use kube::ResourceExt;
-use milvus_refresh_operator::api::{ExternalCollectionRefresh, READY, RefreshStatus, SUSPENDED};
+use milvus_refresh_operator::{
+    api::{ExternalCollectionRefresh, READY, RefreshStatus, SUSPENDED},
+    object::Key,
+};
 
 use super::state::{condition, state};
 use crate::{
@@ -98,7 +101,7 @@ impl Row {
             shown: refresh
                 .object()
                 .map(|object| Box::new(Shown::of(&object)))
-                .map_err(|error| unreadable(&refresh.name_any(), &error).into()),
+                .map_err(|error| unreadable(&Key::of(refresh), &error).into()),
         }
     }
 

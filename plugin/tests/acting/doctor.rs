@@ -111,7 +111,7 @@ async fn what_is_broken_is_told_with_what_to_do_and_no_value_of_a_secret() {
     ] {
         has(&problems, &says);
     }
-    has(&of(&done, "warning"), "kubectl ecrefresh why failed");
+    has(&of(&done, "warning"), &format!("kubectl ecrefresh why failed -n {place}"));
     assert!(!done.out.contains("hunter2") && !done.err.contains("hunter2"), "{done:?}");
 }
 

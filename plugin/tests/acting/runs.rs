@@ -127,7 +127,10 @@ async fn a_suspended_refresh_says_so_and_runs_once_it_is_resumed() {
     assert!(again.code == 0 && again.out.contains("suspended already"), "{again:?}");
     world.wait_for("products", "condition=Suspended");
     let asked = world.plugin(&["run", "orders"]);
-    assert!(asked.code == 0 && asked.out.contains("kubectl ecrefresh resume orders"), "{asked:?}");
+    assert!(
+        asked.code == 0 && asked.out.contains(&format!("kubectl ecrefresh resume orders -n {}", world.namespace)),
+        "{asked:?}"
+    );
     let mut waits = world.spawn_plugin(&["run", "products", "--wait"]);
     line(&mut waits, "products: Suspended");
     assert_eq!(world.starts("products"), 1);

@@ -8,10 +8,11 @@ mod runs;
 use jiff::Timestamp;
 use milvus_refresh_operator::{
     api::{ExternalCollectionRefresh, MilvusConnection},
+    object::Key,
     refresh::{Decision, Desired, Effect, FailureClass, Reason, Recorded, Summary, Wake, decide, due_in_words},
 };
 
-use crate::{cluster::Operator, screen::ahead};
+use crate::{cluster::Operator, named::named, screen::ahead};
 
 /// All that is known.
 pub struct Known<'a> {
@@ -80,6 +81,10 @@ struct Case<'a> {
 impl Case<'_> {
     fn name(&self) -> &str {
         self.known.object.metadata.name.as_deref().unwrap_or_default()
+    }
+
+    fn key(&self) -> Key {
+        Key::of(self.known.object)
     }
 
     /// What was decided to record.
@@ -173,17 +178,21 @@ impl Case<'_> {
         let retry =
             self.next().run.as_ref().and_then(|run| run.next_attempt_time).filter(|time| *time > self.known.now);
         let retry = retry.map(|time| format!("The retry starts {}.", ahead(time, self.known.now)));
-        let connection = (self.reason() == Some(Reason::ConnectionNotReady)).then(|| {
-            let connection = &self.known.object.spec.connection_ref.name;
-            format!("More about the connection: kubectl describe milvusconn {connection}")
-        });
+        let connection = self.about_the_connection().filter(|_| self.reason() == Some(Reason::ConnectionNotReady));
         let resume = (self.reason() == Some(Reason::Suspended)).then(|| self.resume());
         let retry = retry.filter(|_| resume.is_none());
         Verdict { why, then: retry.into_iter().chain(connection).chain(resume).collect(), failure }
     }
 
     fn resume(&self) -> String {
-        format!("To continue: kubectl ecrefresh resume {}", self.name())
+        format!("To continue: kubectl ecrefresh resume {}", named(&self.key()))
+    }
+
+    /// Where there is more about a connection that is not ready; none about one that may not exist.
+    fn about_the_connection(&self) -> Option<String> {
+        self.known.connection.ok().flatten()?;
+        let connection = named(&self.known.object.connection());
+        Some(format!("More about the connection: kubectl describe milvusconn {connection}"))
     }
 }
 

@@ -3,7 +3,10 @@
 use milvus_refresh_operator::refresh::{FailureClass, Fresh, FreshReason, SCHEDULE_MISSED};
 
 use super::{Case, Verdict};
-use crate::screen::{age, ahead};
+use crate::{
+    named::named,
+    screen::{age, ahead},
+};
 
 /// Events that say why nothing happens.
 const TOLD: [&str; 2] = ["TTLSkipped", SCHEDULE_MISSED];
@@ -69,7 +72,7 @@ impl Case<'_> {
 
     /// What would make it run.
     fn what_makes_it_run(&self) -> String {
-        let (next, now, name) = (self.next(), self.known.now, self.name());
+        let (next, now) = (self.next(), self.known.now);
         if next.suspended.is_some() {
             return self.resume();
         }
@@ -80,7 +83,7 @@ impl Case<'_> {
         let tick = tick.map(|(time, wanted)| {
             format!("{} by its schedule ({} {}, at {time})", ahead(time, now), wanted.cron, wanted.time_zone)
         });
-        let ask = format!("when you ask for it: kubectl ecrefresh run {name}");
+        let ask = format!("when you ask for it: kubectl ecrefresh run {}", named(&self.key()));
         let ways: Vec<String> = tick.into_iter().chain(self.watched()).chain([ask]).collect();
         format!("It runs {}", ways.join(", or "))
     }

@@ -53,8 +53,10 @@ impl Case<'_> {
         let late = self.known.now.duration_since(since).as_secs() > MOMENTS;
         let late = late.then(|| {
             let since = age(since, self.known.now);
+            let place = self.known.object.metadata.namespace.as_deref();
+            let place = place.map(|namespace| format!(" -n {namespace}")).unwrap_or_default();
             format!(
-                "It has been due for {since}; a start takes moments. What keeps the operator: kubectl ecrefresh doctor"
+                "It has been due for {since}; a start takes moments. What keeps the operator: kubectl ecrefresh doctor{place}"
             )
         });
         Verdict { why, then: late.into_iter().collect(), failure: None }

@@ -165,6 +165,7 @@ fn the_connection_is_looked_at_as_it_is_now() {
         "{}",
         missing.said()
     );
+    assert!(!missing.said().contains("kubectl describe"), "nothing is there to describe: {}", missing.said());
     let down = Some(connection("False", "Unauthenticated", "Milvus refuses the login."));
     let down = Scene { connection: down, ..Scene::of(refresh("products", json!({}), Value::Null)) };
     assert!(
@@ -172,6 +173,7 @@ fn the_connection_is_looked_at_as_it_is_now() {
         "{}",
         down.said()
     );
+    assert!(down.said().contains("kubectl describe milvusconn default -n shop\n"), "{}", down.said());
 }
 
 #[test]
@@ -238,5 +240,5 @@ fn a_watched_source_is_told_with_what_keeps_it_from_running() {
     assert!(more.contains("    Run 1 (Creation) completed 14s ago.\n"), "{more}");
     let gone = watched(1).said();
     assert!(gone.contains("products does not run: More than 50 % of the source is gone"), "{gone}");
-    assert!(gone.contains("    It runs when you ask for it: kubectl ecrefresh run products\n"), "{gone}");
+    assert!(gone.contains("    It runs when you ask for it: kubectl ecrefresh run products -n shop\n"), "{gone}");
 }
