@@ -38,9 +38,9 @@ pub async fn examine(cluster: &Cluster, now: Timestamp) -> Result<Vec<Finding>, 
     findings.push(match (works, installed) {
         (Operator::Works(holder), _) => Finding::ok(format!("The operator {holder} works: it renews its lease.")),
         (Operator::Silent(message), _) => Finding::problem(message),
-        (Operator::Unknown(_), Some(false)) => Finding::problem(format!(
-            "No operator was found: there is no Deployment with the label {SELECTOR}, and no lease of one. Install it with its Helm \
-             chart (docs/install.md)."
+        (Operator::Unknown(_), Some(false)) => Finding::warning(format!(
+            "No operator was found: there is no Deployment with the label {SELECTOR}, and no lease of one. It may run outside of the \
+             cluster without --leader-elect; otherwise install it with its Helm chart (docs/install.md)."
         )),
         (Operator::Unknown(message), _) => Finding::warning(message),
     });
