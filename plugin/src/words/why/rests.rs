@@ -88,12 +88,21 @@ impl Case<'_> {
         format!("It runs {}", ways.join(", or "))
     }
 
-    /// When a change at the source makes it run; not while one is held.
+    /// When a change at the source makes it run; not while one is held, or while nobody can see one.
     fn watched(&self) -> Option<String> {
         let watch = self.want.watch.as_ref()?;
-        let held = self.source_news().is_some_and(|news| news.reason == FreshReason::Held);
+        let helpless = self.source_news().is_some_and(|news| match news.reason {
+            FreshReason::Held | FreshReason::NotAllowed | FreshReason::ListingTooLarge | FreshReason::CheckFailed => {
+                true
+            }
+            FreshReason::PinnedSnapshotExpired
+            | FreshReason::ChangePending
+            | FreshReason::Settling
+            | FreshReason::InPlaceRewrite
+            | FreshReason::UpToDate => false,
+        });
         let looks = format!("when its source has changed (the operator looks every {} s)", watch.spec.interval_seconds);
-        (!held).then_some(looks)
+        (!helpless).then_some(looks)
     }
 }
 

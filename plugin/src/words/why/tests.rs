@@ -224,6 +224,21 @@ fn watched(files: i64) -> Scene {
 }
 
 #[test]
+fn a_source_that_cannot_be_looked_at_is_not_told_to_start_anything() {
+    let mut blind = watched(10);
+    let status = blind.object.status.as_mut().unwrap();
+    status.conditions.push(
+        serde_json::from_value(json!({ "type": "SourceFresh", "status": "Unknown", "reason": "CheckFailed",
+            "message": "The source cannot be listed.", "lastTransitionTime": "2026-09-21T14:00:00Z" }))
+        .unwrap(),
+    );
+    let blind = blind.said();
+    assert!(blind.contains("The source cannot be listed."), "{blind}");
+    assert!(blind.contains("    It runs when you ask for it"), "{blind}");
+    assert!(!blind.contains("the operator looks every"), "{blind}");
+}
+
+#[test]
 fn a_watched_source_is_told_with_what_keeps_it_from_running() {
     let same = watched(10).said();
     assert!(same.contains("completed 14s ago, and nothing asks for another."), "{same}");
