@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use kube::ResourceExt;
 use milvus_refresh_operator::{
-    api::{ExternalCollectionRefresh, READY, RefreshStatus, SUSPENDED},
+    api::{ExternalCollectionRefresh, READY, RefreshStatus, STALLED, SUSPENDED},
     object::Key,
 };
 
@@ -53,6 +53,8 @@ enum Next {
     At(Timestamp),
     /// Not before it is resumed.
     Held,
+    /// Not before its schedule is corrected.
+    Invalid,
 }
 
 /// How far the collection is behind its source.
@@ -176,6 +178,7 @@ impl Shown {
                 Next::Never => none(),
                 Next::At(time) => Span::from(ahead(time, now)),
                 Next::Held => Span::new(Tone::Held, "suspended"),
+                Next::Invalid => Span::new(Tone::Bad, "invalid"),
             },
             match self.lag {
                 Lag::Unknown => none(),
@@ -210,9 +213,15 @@ impl Next {
         match retry.into_iter().chain(tick).map(|time| time.0).min() {
             _ if object.spec.suspend => Self::Held,
             Some(time) => Self::At(time),
+            None if status.is_some_and(has_invalid_schedule) => Self::Invalid,
             None => Self::Never,
         }
     }
+}
+
+/// Whether the operator says that the schedule makes no sense.
+fn has_invalid_schedule(status: &RefreshStatus) -> bool {
+    condition(status, STALLED).is_some_and(|stalled| stalled.status == "True" && stalled.reason == "InvalidSchedule")
 }
 
 impl Lag {
@@ -222,6 +231,40 @@ impl Lag {
             (Some(since), _) => Self::Since(since.0),
             (None, Some(_)) => Self::None,
             (None, None) => Self::Unknown,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// The cell NEXT of a refresh at rest.
+    fn next(suspend: bool, status: &Value) -> String {
+        let refresh: Refresh = serde_json::from_value(json!({ "metadata": { "name": "a", "namespace": "shop" },
+            "spec": { "collectionName": "a", "suspend": suspend }, "status": status }))
+        .unwrap();
+        let now = "2026-11-26T12:00:00Z".parse().unwrap();
+        Row::of(&refresh).cells(false, false, None, now).get(5).unwrap().text().to_owned()
+    }
+
+    #[test]
+    fn when_it_runs_next_is_told_or_why_it_does_not() {
+        let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/../src/refresh/tests/golden/invalid-schedule.json");
+        let invalid: Value = serde_json::from_str(&std::fs::read_to_string(golden).unwrap()).unwrap();
+        let valid = json!({ "schedule": { "nextScheduleTime": "2026-11-26T16:00:00Z" } });
+        for (suspend, status, told) in [
+            (false, &json!({}), "-"),
+            (false, &valid, "in 4h"),
+            (true, &valid, "suspended"),
+            (false, &invalid, "invalid"),
+            (true, &invalid, "suspended"),
+        ] {
+            assert_eq!(next(suspend, status), told, "{status}");
         }
     }
 }
