@@ -80,7 +80,8 @@ fn advised(problem: Problem, fate: &Fate) -> Problem {
     let advice = match problem.exit {
         Exit::Unreachable if !fate.apply => " To print the manifest without asking the cluster: --offline.",
         Exit::Failed if text.contains("conflict") => {
-            " Another tool owns these fields; change them where it takes them from, or choose another name."
+            " Another tool owns these fields; change them where it takes them from, choose another name, or print the manifest with \
+             --offline."
         }
         Exit::Failed if text.contains("is invalid") => {
             " Correct the flag of that field and try again; nothing was changed."
@@ -88,4 +89,20 @@ fn advised(problem: Problem, fate: &Fate) -> Problem {
         _ => return problem,
     };
     Problem::new(problem.exit, format!("{}{advice}", text.trim_end_matches('.').to_owned() + "."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_that_another_tool_owns_are_told_with_the_ways_out() {
+        let refused = Problem::new(Exit::Failed, "Apply failed with 1 conflict: conflict with \"flux\": .spec.address");
+        let told = advised(refused, &Fate { apply: false, offline: false }).to_string();
+        assert!(
+            told.contains("Another tool owns these fields;")
+                && told.ends_with(", or print the manifest with --offline."),
+            "{told}"
+        );
+    }
 }
