@@ -1,5 +1,7 @@
 //! Which cluster, and as whom: the kubeconfig with kubectl's flags over it.
 
+use std::{ffi::OsString, io::ErrorKind, path::PathBuf};
+
 use kube::{
     Config,
     config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
@@ -13,12 +15,8 @@ use crate::{cli::Global, exit::Exit, problem::Problem};
 /// # Errors
 /// There is none, or it has not what the flags name.
 pub async fn read(flags: &Global) -> Result<(Config, Option<String>), Problem> {
-    let file = match &flags.kubeconfig {
-        Some(path) => Kubeconfig::read_from(path).map_err(|error| unreadable(&error))?,
-        None => match Kubeconfig::read() {
-            Ok(file) => file,
-            Err(error) => return in_a_pod(flags).ok_or_else(|| unreadable(&error)),
-        },
+    let Some(file) = file(flags)? else {
+        return in_a_pod(flags).ok_or_else(|| unusable("there is no kubeconfig"));
     };
     named(&file, flags)?;
     let proxy = proxy_of(&file, flags.context.as_deref(), flags.cluster.as_deref());
@@ -28,6 +26,40 @@ pub async fn read(flags: &Global) -> Result<(Config, Option<String>), Problem> {
         Config::from_custom_kubeconfig(file, &options).await.map_err(|error| unusable(&error.to_string()))?;
     impersonate(&mut config, flags);
     Ok((config, proxy))
+}
+
+/// The kubeconfig that is meant; none where there is no file.
+///
+/// # Errors
+/// A file cannot be read, or makes no sense. Another cluster must not be asked instead.
+pub fn file(flags: &Global) -> Result<Option<Kubeconfig>, Problem> {
+    match &flags.kubeconfig {
+        Some(path) => Kubeconfig::read_from(path).map(Some).map_err(|error| unreadable(&error)),
+        None => merged(&paths(std::env::var_os("KUBECONFIG"), std::env::home_dir())),
+    }
+}
+
+/// The files that the variable names, or else the usual one.
+fn paths(variable: Option<OsString>, home: Option<PathBuf>) -> Vec<PathBuf> {
+    let named = variable.iter().flat_map(std::env::split_paths).filter(|path| !path.as_os_str().is_empty());
+    let named: Vec<PathBuf> = named.collect();
+    if named.is_empty() { home.map(|home| home.join(".kube/config")).into_iter().collect() } else { named }
+}
+
+/// Those of the files that exist as one; none where none does. kubectl skips the others, too.
+fn merged(paths: &[PathBuf]) -> Result<Option<Kubeconfig>, Problem> {
+    let mut merged: Option<Kubeconfig> = None;
+    for path in paths {
+        let next = match Kubeconfig::read_from(path) {
+            Err(KubeconfigError::ReadConfig(error, _)) if error.kind() == ErrorKind::NotFound => continue,
+            read => read.map_err(|error| unreadable(&error))?,
+        };
+        merged = Some(match merged {
+            Some(before) => before.merge(next).map_err(|error| unreadable(&error))?,
+            None => next,
+        });
+    }
+    Ok(merged)
 }
 
 /// A pod's service account, where nothing asks for a kubeconfig.
@@ -93,6 +125,8 @@ pub fn unusable(error: &str) -> Problem {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use std::fs;
+
     use super::*;
 
     fn file() -> Kubeconfig {
@@ -109,6 +143,47 @@ users:
 ",
         )
         .unwrap()
+    }
+
+    const EMPTY: &str = "apiVersion: v1\nkind: Config\n";
+
+    /// Files of these names and texts, in a folder of their own.
+    fn files(test: &str, texts: &[(&str, &str)]) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("ecrefresh-{test}-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        for (name, text) in texts {
+            fs::write(folder.join(name), text).unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn files_that_do_not_exist_are_skipped_and_the_others_merged() {
+        let named = |name: &str| format!("{EMPTY}contexts:\n- {{name: {name}, context: {{cluster: c, user: u}}}}\n");
+        let folder = files("skipped", &[("one", &named("a")), ("two", &named("b"))]);
+        let paths = ["one", "missing", "two"].map(|name| folder.join(name));
+        let both = merged(&paths).unwrap().unwrap();
+        assert_eq!(both.contexts.iter().map(|context| &*context.name).collect::<Vec<_>>(), ["a", "b"]);
+        assert!(merged(&[folder.join("missing")]).unwrap().is_none(), "only then a pod's own cluster is meant");
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_makes_no_sense_is_an_error_beside_good_ones() {
+        let folder = files("malformed", &[("good", EMPTY), ("bad", "contexts: [")]);
+        let problem = merged(&[folder.join("good"), folder.join("bad")]).unwrap_err();
+        assert_eq!(problem.exit, Exit::Unreachable);
+        assert!(merged(&[folder.clone()]).is_err(), "a folder is no file that does not exist");
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn the_files_are_those_of_the_variable_or_else_the_usual_one() {
+        let of = |variable: Option<&str>| paths(variable.map(Into::into), Some("/home/a".into()));
+        assert_eq!(of(Some("/x::/y")), [PathBuf::from("/x"), PathBuf::from("/y")]);
+        for none in [None, Some(""), Some(":")] {
+            assert_eq!(of(none), [PathBuf::from("/home/a/.kube/config")]);
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod watch;
 
 pub use around::{Around, CONNECTIONS};
 pub use ask::Call;
+pub use config::file as kubeconfig;
 pub use events::about;
 pub use list::{Listing, Refresh, read, unreadable};
 pub use operator::Operator;

@@ -4,14 +4,14 @@ use std::{fmt::Debug, time::Duration};
 
 use clap::{Arg, Command};
 use k8s_openapi::api::core::v1::Namespace;
-use kube::{Api, Resource, ResourceExt, api::ListParams, config::Kubeconfig};
+use kube::{Api, Resource, ResourceExt, api::ListParams};
 use milvus_refresh_operator::api::MilvusConnection;
 use serde::de::DeserializeOwned;
 
 use super::{Candidate, Values, first_line, place::Place};
 use crate::{
     cli::Global,
-    cluster::{Cluster, Refresh},
+    cluster::{Cluster, Refresh, kubeconfig},
 };
 
 /// Somebody holds a key meanwhile.
@@ -63,10 +63,11 @@ pub fn of(command: &Command, arg: &Arg) -> Values {
 /// What is found there, without what the command line has already.
 pub async fn found(place_of: Where, place: &Place<'_>) -> Vec<Candidate> {
     let flags = flags(place);
+    let file = || kubeconfig(&flags).ok().flatten();
     let names = match place_of {
-        Where::Contexts => kubeconfig(&flags).map(|file| file.contexts.into_iter().map(|named| named.name).collect()),
-        Where::Clusters => kubeconfig(&flags).map(|file| file.clusters.into_iter().map(|named| named.name).collect()),
-        Where::Users => kubeconfig(&flags).map(|file| file.auth_infos.into_iter().map(|named| named.name).collect()),
+        Where::Contexts => file().map(|file| file.contexts.into_iter().map(|named| named.name).collect()),
+        Where::Clusters => file().map(|file| file.clusters.into_iter().map(|named| named.name).collect()),
+        Where::Users => file().map(|file| file.auth_infos.into_iter().map(|named| named.name).collect()),
         Where::Refreshes | Where::Connections | Where::Namespaces => {
             tokio::time::timeout(PATIENCE, in_cluster(place_of, &flags)).await.ok().flatten()
         }
@@ -89,14 +90,6 @@ fn flags(place: &Place<'_>) -> Global {
         as_user: given("as_user"),
         ..Global::default()
     }
-}
-
-fn kubeconfig(flags: &Global) -> Option<Kubeconfig> {
-    match &flags.kubeconfig {
-        Some(path) => Kubeconfig::read_from(path),
-        None => Kubeconfig::read(),
-    }
-    .ok()
 }
 
 async fn in_cluster(place_of: Where, flags: &Global) -> Option<Vec<String>> {
