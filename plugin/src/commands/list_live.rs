@@ -77,8 +77,10 @@ impl View for Rows {
                     lines = table.lines(None);
                     self.layout = table.emptied();
                 } else {
+                    let gone = before.iter().filter(|(key, _)| !self.rows.contains_key(*key));
+                    lines = gone.map(|(_, row)| self.line_of_deleted(row)).collect();
                     let news = self.rows.iter().filter(|(key, row)| before.get(*key) != Some(*row));
-                    lines = news.map(|(_, row)| self.line(row, now)).collect();
+                    lines.extend(news.map(|(_, row)| self.line(row, now)));
                 }
                 self.trouble = None;
             }
@@ -91,7 +93,8 @@ impl View for Rows {
                 self.trouble = None;
             }
             Event::Delete(refresh) => {
-                self.rows.remove(&Key::of(&refresh));
+                let gone = self.rows.remove(&Key::of(&refresh));
+                lines = gone.iter().map(|row| self.line_of_deleted(row)).collect();
                 self.trouble = None;
             }
         }
@@ -129,6 +132,11 @@ impl Rows {
     fn line(&self, row: &Row, now: Timestamp) -> Line {
         self.layout.below(&row.cells(self.namespaces, self.wide, None, now), None)
     }
+
+    /// The same of one that is gone.
+    fn line_of_deleted(&self, row: &Row) -> Line {
+        self.layout.below(&row.cells_of_deleted(self.namespaces, self.wide), None)
+    }
 }
 
 #[cfg(test)]
@@ -140,6 +148,11 @@ mod tests {
     use super::*;
     use crate::screen::Bars;
 
+    fn object(number: usize) -> Refresh {
+        let name = format!("refresh-{number}");
+        serde_json::from_value(json!({ "metadata": { "name": name }, "spec": { "collectionName": "a" } })).unwrap()
+    }
+
     fn listed(count: usize) -> Rows {
         let mut rows = Rows {
             rows: BTreeMap::new(),
@@ -150,15 +163,27 @@ mod tests {
             wide: false,
             nothing: "none".to_owned(),
         };
-        let object = |number: usize| -> Refresh {
-            let name = format!("refresh-{number}");
-            serde_json::from_value(json!({ "metadata": { "name": name }, "spec": { "collectionName": "a" } })).unwrap()
-        };
         let applied = (0..count).map(|number| Event::InitApply(object(number)));
         for event in std::iter::once(Event::Init).chain(applied).chain([Event::InitDone]) {
             rows.hear(News::Event(event), Timestamp::UNIX_EPOCH).unwrap();
         }
         rows
+    }
+
+    #[test]
+    fn a_pipe_is_told_of_what_is_gone_whether_somebody_watched_or_not() {
+        let mut rows = listed(3);
+        let mut hear = |event: Event<Refresh>| {
+            let heard = rows.hear(News::Event(event), Timestamp::UNIX_EPOCH).unwrap();
+            heard.lines.iter().map(Line::plain).collect::<Vec<_>>()
+        };
+        let gone = hear(Event::Delete(object(1)));
+        assert!(matches!(gone.as_slice(), [line] if line.starts_with("refresh-1   Deleted ")), "{gone:?}");
+        assert!(hear(Event::Delete(object(1))).is_empty(), "it was told");
+        hear(Event::Init);
+        hear(Event::InitApply(object(0)));
+        let gone = hear(Event::InitDone);
+        assert!(matches!(gone.as_slice(), [line] if line.starts_with("refresh-2   Deleted ")), "{gone:?}");
     }
 
     #[test]

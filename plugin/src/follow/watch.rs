@@ -132,11 +132,8 @@ impl Follow<'_> {
 
 /// As somebody has written it: `1h30m`.
 fn in_words(limit: Duration) -> String {
-    let (seconds, rest) = (limit.as_secs(), limit.subsec_millis());
-    if seconds == 0 {
-        return format!("{rest}ms");
-    }
-    let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
+    let (seconds, rest) = (limit.as_secs(), u64::from(limit.subsec_millis()));
+    let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s"), (rest, "ms")];
     parts.iter().filter(|(number, _)| *number > 0).map(|(number, unit)| format!("{number}{unit}")).collect()
 }
 
@@ -147,7 +144,9 @@ mod tests {
     #[test]
     fn a_limit_is_told_as_it_is_written() {
         let told = |milliseconds| in_words(Duration::from_millis(milliseconds));
-        for (milliseconds, words) in [(3_600_000, "1h"), (5_400_000, "1h30m"), (61_000, "1m1s"), (250, "250ms")] {
+        for (milliseconds, words) in
+            [(3_600_000, "1h"), (5_400_000, "1h30m"), (61_000, "1m1s"), (250, "250ms"), (1500, "1s500ms")]
+        {
             assert_eq!(told(milliseconds), words);
         }
     }

@@ -124,7 +124,10 @@ struct Canvas {
 impl Canvas {
     fn stdout() -> Self {
         let colours = anstream::AutoStream::choice(&io::stdout()) != ColorChoice::Never;
-        Self { screen: Screen::stdout(), colours, drawn: Vec::new() }
+        // Such a terminal, as in an editor, cannot go back to a line.
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let screen = if dumb { Screen::PIPE } else { Screen::stdout() };
+        Self { screen, colours, drawn: Vec::new() }
     }
 
     fn is_pipe(&self) -> bool {

@@ -131,6 +131,14 @@ impl Row {
         }
         cells
     }
+
+    /// Its cells once it is deleted.
+    pub fn cells_of_deleted(&self, namespaces: bool, wide: bool) -> Vec<Span> {
+        let mut cells = if namespaces { vec![Span::from(&self.namespace)] } else { Vec::new() };
+        cells.extend([Span::from(&self.name), Span::new(Tone::Faint, "Deleted")]);
+        cells.resize(columns(namespaces, wide).len(), Span::from("-"));
+        cells
+    }
 }
 
 impl Shown {

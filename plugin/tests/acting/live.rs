@@ -10,6 +10,7 @@ fn plugin(world: &World<'_>, args: &[&str]) -> Command {
     let mut command = Command::new(PLUGIN);
     command.args(args).args(["-n", &world.namespace]);
     command.env("KUBECONFIG", world.cluster.control_plane.kubeconfig()).env("LC_ALL", "C.UTF-8").env_remove("NO_COLOR");
+    command.env("TERM", "xterm-256color");
     command
 }
 

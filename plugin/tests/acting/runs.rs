@@ -41,7 +41,7 @@ async fn run_with_wait_ends_as_its_run_does() {
     world.plan("products", Plan::hangs());
     let late = world.plugin(&["run", "products", "--wait", "--timeout", "1500ms"]);
     assert_eq!(late.code, 3, "{late:?}");
-    assert!(late.out.contains("products: It has not ended within 1s"), "{late:?}");
+    assert!(late.out.contains("products: It has not ended within 1s500ms."), "{late:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

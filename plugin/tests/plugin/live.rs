@@ -68,10 +68,25 @@ async fn is_followed_by_lines_in_a_pipe(stage: &Stage) {
     assert!(changed.starts_with("orders ") && changed.contains("Pending"), "{changed}");
     let changed = status.next().unwrap();
     assert!(changed.contains("   Pending   "), "{changed}");
+    stage.world.kubectl(&["delete", "ecrefresh", "archive"]);
+    let gone = list.next().unwrap();
+    assert!(gone.starts_with("archive ") && gone.contains("Deleted"), "{gone}");
+    is_followed_by_lines_in_a_terminal_that_cannot_draw(stage).await;
     for (mut child, _) in followed {
         child.kill().unwrap();
         child.wait().unwrap();
     }
+}
+
+/// So does a terminal that cannot go back to a line.
+async fn is_followed_by_lines_in_a_terminal_that_cannot_draw(stage: &Stage) {
+    let mut dumb = Terminal::start(120, 30, stage.plugin(&["-w"]).env("TERM", "dumb"));
+    dumb.until("the table", |screen| screen.contains("missing"));
+    stage.write("missing", json!({ "state": "RefreshFailed" })).await;
+    let both = dumb.until("the change", |screen| screen.contains("Failed") && screen.contains("missing "));
+    assert_eq!(both.lines().filter(|line| line.starts_with("missing ")).count(), 2, "{both}");
+    dumb.press("\u{3}");
+    assert_eq!(dumb.ended().code(), Some(INTERRUPTED));
 }
 
 #[tokio::test(flavor = "multi_thread")]
