@@ -75,6 +75,7 @@ fn of_status(call: &Call<'_>, status: &Status) -> Problem {
         Some(namespace) => format!("in namespace {namespace}"),
         None => "in all namespaces".to_owned(),
     };
+    let said = if status.message.is_empty() { &status.reason } else { &status.message };
     match (status.code, name) {
         (401, _) => Problem::new(
             Exit::Unreachable,
@@ -110,10 +111,15 @@ fn of_status(call: &Call<'_>, status: &Status) -> Problem {
             );
             Problem::new(Exit::NotFound, message)
         }
-        _ => {
-            let said = if status.message.is_empty() { &status.reason } else { &status.message };
-            Problem::new(Exit::Failed, format!("The API server refuses to {verb} {resource} {place}: {said}"))
+        (429 | 500.., _) => {
+            let message = format!(
+                "The API server cannot {verb} {resource} {place} at the moment ({}): {}. Try again later.",
+                status.code,
+                said.trim_end_matches('.')
+            );
+            Problem::new(Exit::Unreachable, message)
         }
+        _ => Problem::new(Exit::Failed, format!("The API server refuses to {verb} {resource} {place}: {said}")),
     }
 }
 
@@ -194,6 +200,15 @@ mod tests {
         let kind = of_status(&GET, &status(404, ""));
         assert!(kind.to_string().contains("CRDs"), "{kind}");
         assert_eq!((object.exit, kind.exit), (Exit::NotFound, Exit::NotFound));
+    }
+
+    #[test]
+    fn an_api_server_that_cannot_answer_now_is_told_apart_from_one_that_refuses() {
+        for code in [429, 500, 502, 503, 504] {
+            let problem = of_status(&GET, &status(code, "a"));
+            assert_eq!(problem.exit, Exit::Unreachable, "{problem}");
+            assert!(problem.to_string().contains(&format!("({code}): no. Try again later.")), "{problem}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::{
     cli::{Global, Output, Run},
     cluster::{Cluster, Refresh},
     exit::Exit,
-    follow::{Awaited, Party, Request, follow},
+    follow::{Awaited, Limit, Party, Request, follow},
     named::named,
     problem::Problem,
 };
@@ -21,7 +21,8 @@ use crate::{
 /// None can be had, or the API server refuses one.
 pub async fn run(cluster: &Cluster, flags: &Global, run: &Run) -> Result<Exit, Problem> {
     let output = flags.output(if run.wait { &[] } else { &[Output::Name] })?;
-    let mut chosen = Chosen::find(cluster, &run.which).await?;
+    let limit = Limit::from_now(run.limit().filter(|_| run.wait));
+    let mut chosen = limit.of(Chosen::find(cluster, &run.which)).await?;
     // With its fraction of a second no two commands ask by the same.
     let value = Timestamp::now().to_string();
     let change = json!({ "metadata": { "annotations": { REQUESTED_AT: value } } });
@@ -34,9 +35,9 @@ pub async fn run(cluster: &Cluster, flags: &Global, run: &Run) -> Result<Exit, P
         join(&mut party, &value, before, &after);
         Ok(())
     };
-    chosen.patch(cluster, &change, await_one).await?;
+    limit.of(chosen.patch(cluster, &change, await_one)).await?;
     party.count(chosen.exit);
-    follow(cluster, party, &chosen.scopes(), run.limit()).await
+    follow(cluster, party, &chosen.scopes(), limit).await
 }
 
 /// What is said of a refresh that was asked for a run.

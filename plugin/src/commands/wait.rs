@@ -7,7 +7,7 @@ use crate::{
     cli::{Global, Wait},
     cluster::Cluster,
     exit::Exit,
-    follow::{Awaited, Party, follow},
+    follow::{Awaited, Limit, Party, follow},
     problem::Problem,
 };
 
@@ -17,7 +17,8 @@ use crate::{
 /// None can be had, or the API server refuses the watch.
 pub async fn run(cluster: &Cluster, flags: &Global, wait: &Wait) -> Result<Exit, Problem> {
     flags.output(&[])?;
-    let chosen = Chosen::find(cluster, &wait.which).await?;
+    let limit = Limit::from_now(wait.limit());
+    let chosen = limit.of(Chosen::find(cluster, &wait.which)).await?;
     let mut party = Party::new(cluster.all_namespaces);
     party.count(chosen.exit);
     for refresh in &chosen.refreshes {
@@ -30,5 +31,5 @@ pub async fn run(cluster: &Cluster, flags: &Global, wait: &Wait) -> Result<Exit,
             }
         }
     }
-    follow(cluster, party, &chosen.scopes(), wait.limit()).await
+    follow(cluster, party, &chosen.scopes(), limit).await
 }

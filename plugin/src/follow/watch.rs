@@ -1,13 +1,11 @@
 //! The watches that tell how awaited objects change, and the clock.
 
-use std::time::Duration;
-
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use kube::{Api, runtime::watcher::Event};
 use milvus_refresh_operator::object::Key;
 
-use super::party::Party;
+use super::{limit::Limit, party::Party};
 use crate::{
     cluster::{Cluster, News, REFRESHES, Refresh, Selection},
     exit::Exit,
@@ -47,16 +45,11 @@ impl Scope {
     }
 }
 
-/// Follows all of `party` to their ends, or to the `limit`; none for as long as it takes.
+/// Follows all of `party` to their ends, or to the `limit`.
 ///
 /// # Errors
 /// The cluster refuses the watch or cannot be reached from the start; or it was ended by Ctrl-C.
-pub async fn follow(
-    cluster: &Cluster,
-    party: Party,
-    scopes: &[Scope],
-    limit: Option<Duration>,
-) -> Result<Exit, Problem> {
+pub async fn follow(cluster: &Cluster, party: Party, scopes: &[Scope], limit: Limit) -> Result<Exit, Problem> {
     if let Some(exit) = party.end() {
         return Ok(exit);
     }
@@ -64,16 +57,12 @@ pub async fn follow(
         let news = cluster.watch(scope.api(cluster), REFRESHES, scope.selection());
         news.map(move |news| Some((scope, news))).boxed_local()
     });
-    // The clock of tokio is monotonic: setting that of the machine moves no deadline.
     let over = stream::once(async move {
-        match limit {
-            Some(limit) => tokio::time::sleep(limit).await,
-            None => std::future::pending().await,
-        }
+        limit.over().await;
         None
     });
     let heard = stream::select_all(watches.chain([over.boxed_local()]));
-    screen::follow(heard, Follow { party, limit: limit.unwrap_or_default(), trouble: None }).await
+    screen::follow(heard, Follow { party, limit, trouble: None }).await
 }
 
 /// What a command that waits listens to: a watch, or `None` when the time is over.
@@ -81,7 +70,7 @@ type Heeded<'a> = Option<(&'a Scope, News<Refresh>)>;
 
 struct Follow<'a> {
     party: Party,
-    limit: Duration,
+    limit: Limit,
     /// Why what is known may be old, and which watch it is of.
     trouble: Option<(&'a Scope, Problem)>,
 }
@@ -91,7 +80,7 @@ impl<'a> View for Follow<'a> {
 
     fn hear(&mut self, heard: Heeded<'a>, _: Timestamp) -> Result<Heard, Problem> {
         let lines = match heard {
-            None => self.party.time_is_over(&in_words(self.limit)),
+            None => self.party.time_is_over(&self.limit.in_words()),
             Some((_, News::Refused(problem))) => return Err(problem),
             Some((scope, News::Trouble(problem))) => {
                 let told = self.trouble.is_some();
@@ -126,28 +115,6 @@ impl Follow<'_> {
             Event::InitApply(refresh) | Event::Apply(refresh) => self.party.see(refresh).into_iter().collect(),
             Event::InitDone => self.party.list_ends(|key| scope.has(key)),
             Event::Delete(refresh) => self.party.gone(&Key::of(refresh)).into_iter().collect(),
-        }
-    }
-}
-
-/// As somebody has written it: `1h30m`.
-fn in_words(limit: Duration) -> String {
-    let (seconds, rest) = (limit.as_secs(), u64::from(limit.subsec_millis()));
-    let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s"), (rest, "ms")];
-    parts.iter().filter(|(number, _)| *number > 0).map(|(number, unit)| format!("{number}{unit}")).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_limit_is_told_as_it_is_written() {
-        let told = |milliseconds| in_words(Duration::from_millis(milliseconds));
-        for (milliseconds, words) in
-            [(3_600_000, "1h"), (5_400_000, "1h30m"), (61_000, "1m1s"), (250, "250ms"), (1500, "1s500ms")]
-        {
-            assert_eq!(told(milliseconds), words);
         }
     }
 }

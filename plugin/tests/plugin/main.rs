@@ -7,6 +7,8 @@
 mod harness;
 mod live;
 mod many;
+mod overloaded;
+mod played;
 mod recording;
 mod rights;
 mod screens;
