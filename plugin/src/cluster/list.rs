@@ -1,6 +1,6 @@
 //! Lists in pages, and what of an object can be read.
 
-use kube::{Api, api::ListParams, core::DynamicObject, discovery::ApiResource};
+use kube::{Api, ResourceExt, api::ListParams, core::DynamicObject, discovery::ApiResource};
 use milvus_refresh_operator::{api::ExternalCollectionRefresh, cluster::packed::Shown, object::Key};
 use serde::de::DeserializeOwned;
 
@@ -9,6 +9,8 @@ use crate::{cli::Name, exit::Exit, named::named, problem::Problem};
 
 /// Objects a page: kubectl's.
 pub const PAGE: u32 = 500;
+/// What is answered whose place is no longer known: a list has to be begun anew.
+pub const EXPIRED: u16 = 410;
 
 /// A refresh as the operator keeps it, too: of another version its name at least is known.
 pub type Refresh = Shown<ExternalCollectionRefresh>;
@@ -56,6 +58,10 @@ pub struct Listing<'a, K> {
     cluster: &'a Cluster,
     api: Api<K>,
     parameters: ListParams,
+    /// The last object that was given: the API server lists them by these names.
+    last: Option<String>,
+    /// Whether the list was begun anew after that.
+    anew: bool,
     ended: bool,
 }
 
@@ -73,14 +79,20 @@ impl<'a> Listing<'a, DynamicObject> {
     }
 }
 
-impl<'a, K: Clone + std::fmt::Debug + DeserializeOwned> Listing<'a, K> {
+/// Where an object stands in a list.
+fn place(object: &impl ResourceExt) -> String {
+    format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any())
+}
+
+impl<'a, K: Clone + std::fmt::Debug + DeserializeOwned + ResourceExt> Listing<'a, K> {
     fn new(cluster: &'a Cluster, api: Api<K>, selector: Option<&str>) -> Self {
         let mut parameters = ListParams::default().limit(PAGE);
         parameters.label_selector = selector.map(str::to_owned);
-        Self { cluster, api, parameters, ended: false }
+        Self { cluster, api, parameters, last: None, anew: false, ended: false }
     }
 
-    /// The next page; `None` after the last one.
+    /// The next page; `None` after the last one. A list that was read so slowly that its place is no longer known is begun anew,
+    /// without what was given.
     ///
     /// # Errors
     /// It cannot be had.
@@ -89,9 +101,27 @@ impl<'a, K: Clone + std::fmt::Debug + DeserializeOwned> Listing<'a, K> {
             return Ok(None);
         }
         let call = Call { verb: "list", resource: REFRESHES, namespace: self.cluster.scope(), name: None };
-        let page = self.cluster.ask(&call, self.api.list(&self.parameters)).await?;
+        let mut expired = false;
+        let noted = async {
+            let answer = self.api.list(&self.parameters).await;
+            expired = matches!(&answer, Err(kube::Error::Api(status)) if status.code == EXPIRED);
+            answer
+        };
+        let mut page = match self.cluster.ask(&call, noted).await {
+            Err(_) if expired && !self.anew && self.parameters.continue_token.take().is_some() => {
+                self.anew = true;
+                return Ok(Some(Vec::new()));
+            }
+            answer => answer?,
+        };
         self.parameters.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
         self.ended = self.parameters.continue_token.is_none();
+        if self.anew {
+            page.items.retain(|object| self.last.as_ref().is_none_or(|last| place(object) > *last));
+        }
+        if let Some(last) = page.items.last() {
+            (self.last, self.anew) = (Some(place(last)), false);
+        }
         Ok(Some(page.items))
     }
 }

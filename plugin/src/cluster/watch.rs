@@ -14,7 +14,10 @@ use milvus_refresh_operator::{backoff::doubled, cluster::lists::refusal};
 use serde::de::DeserializeOwned;
 use tokio::time::sleep;
 
-use super::{Call, Cluster, list::PAGE};
+use super::{
+    Call, Cluster,
+    list::{EXPIRED, PAGE},
+};
 use crate::problem::Problem;
 
 /// Which objects of a kind are watched.
@@ -57,8 +60,6 @@ pub enum News<K> {
 /// The pause after a watch has failed, which doubles up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
-/// What a watch is told that is too far behind: it lists anew.
-const EXPIRED: u16 = 410;
 
 /// A watch, open or about to be.
 struct Watching<K> {
