@@ -33,25 +33,19 @@ use cli::Cli;
 
 fn main() -> ExitCode {
     let args = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned());
+    // The first use of TLS fails without one. Installed once, so it cannot be there already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     if let Some(words) = complete::asked(args) {
         // A shell that no longer reads has what it wants.
-        let _ = std::io::stdout().write_all(answer(&words).as_bytes());
+        let _ = std::io::stdout().write_all(complete::answer(&words).as_bytes());
         return ExitCode::SUCCESS;
     }
     let ended = Cli::read().and_then(run);
     ended.unwrap_or_else(|problem| problem.tell()).into()
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn answer(words: &[String]) -> String {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    complete::answer(words).await
-}
-
 // It waits nearly all of its time.
 #[tokio::main(flavor = "current_thread")]
 async fn run(cli: Cli) -> Result<exit::Exit, problem::Problem> {
-    // The first use of TLS fails without one. Installed once, so it cannot be there already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     commands::run(cli).await
 }

@@ -19,7 +19,7 @@ pub use watch::{News, Selection};
 use std::{fmt::Debug, time::Duration};
 
 use k8s_openapi::NamespaceResourceScope;
-use kube::{Api, Client, Resource};
+use kube::{Api, Client, Config, Resource, config::ExecInteractiveMode};
 use milvus_refresh_operator::api::ExternalCollectionRefresh;
 use serde::de::DeserializeOwned;
 
@@ -52,11 +52,27 @@ impl Cluster {
     /// There is no such configuration.
     pub async fn of(flags: &Global) -> Result<Self, Problem> {
         let (config, of_kubeconfig) = config::read(flags).await?;
+        Self::configured(flags, config, of_kubeconfig.as_deref())
+    }
+
+    /// The same for a command that must not ask anybody anything, such as for a password.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub async fn without_questions(flags: &Global) -> Result<Self, Problem> {
+        let (mut config, of_kubeconfig) = config::read(flags).await?;
+        if let Some(login) = &mut config.auth_info.exec {
+            login.interactive_mode = Some(ExecInteractiveMode::Never);
+        }
+        Self::configured(flags, config, of_kubeconfig.as_deref())
+    }
+
+    fn configured(flags: &Global, config: Config, of_kubeconfig: Option<&str>) -> Result<Self, Problem> {
         let server = config.cluster_url.to_string();
         let namespace = flags.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
         let deadline = Some(flags.request_timeout).filter(|timeout| !timeout.is_zero());
         let login = config.auth_info.exec.as_ref().and_then(|exec| exec.command.clone());
-        let client = milvus_refresh_operator::cluster::client::of(config, of_kubeconfig.as_deref())
+        let client = milvus_refresh_operator::cluster::client::of(config, of_kubeconfig)
             .map_err(|error| config::no_client(login.as_deref(), &error.to_string()))?;
         Ok(Self { client, namespace, all_namespaces: flags.all_namespaces, server, deadline })
     }

@@ -57,7 +57,7 @@ pub fn script(shell: Shell) -> &'static str {
 }
 
 /// What the last of these words can become. What cannot be found out is left out: nobody sees errors there.
-pub async fn answer(words: &[String]) -> String {
+pub fn answer(words: &[String]) -> String {
     let mut root = Cli::command();
     root.build();
     let (typed, before) = words.split_last().map_or(("", &[][..]), |(last, before)| (last.as_str(), before));
@@ -66,7 +66,7 @@ pub async fn answer(words: &[String]) -> String {
     let (known, directive) = match values {
         Values::Known(known) => (known, NO_FILES),
         Values::Files => (Vec::new(), FILES),
-        Values::Found(place_of) => (values::found(place_of, &place).await, NO_FILES),
+        Values::Found(place_of) => (values::found(place_of, &place), NO_FILES),
     };
     let mut answer = String::new();
     for Candidate { word, what } in known.iter().filter(|candidate| candidate.word.starts_with(typed)) {
@@ -124,17 +124,17 @@ fn first_line(help: Option<&clap::builder::StyledStr>) -> String {
 mod tests {
     use super::*;
 
-    async fn words(typed: &[&str]) -> (Vec<String>, String) {
+    fn words(typed: &[&str]) -> (Vec<String>, String) {
         let typed: Vec<String> = typed.iter().map(|word| (*word).to_owned()).collect();
-        let answer = answer(&typed).await;
+        let answer = answer(&typed);
         let mut lines: Vec<String> =
             answer.lines().map(|line| line.split('\t').next().unwrap_or_default().to_owned()).collect();
         let directive = lines.pop().unwrap_or_default();
         (lines, directive)
     }
 
-    #[tokio::test]
-    async fn commands_flags_and_values_are_those_of_the_place() {
+    #[test]
+    fn commands_flags_and_values_are_those_of_the_place() {
         for (typed, expected) in [
             (&["st"][..], &["status"][..]),
             (&["-n", "shop", "res"], &["resume"]),
@@ -149,21 +149,21 @@ mod tests {
             (&["run", "--", "--wai"], &[]),
             (&["create", ""], &[]),
         ] {
-            let (found, directive) = words(typed).await;
+            let (found, directive) = words(typed);
             assert_eq!(
                 (found.as_slice(), directive.as_str()),
                 (&*expected.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>(), ":4"),
                 "{typed:?}"
             );
         }
-        assert_eq!(words(&["list", "--kubeconfig", ""]).await, (Vec::new(), ":0".to_owned()));
-        let (all, _) = words(&[""]).await;
+        assert_eq!(words(&["list", "--kubeconfig", ""]), (Vec::new(), ":0".to_owned()));
+        let (all, _) = words(&[""]);
         assert!(all.contains(&"doctor".to_owned()) && !all.iter().any(|word| word.starts_with("__")), "{all:?}");
     }
 
-    #[tokio::test]
-    async fn a_candidate_has_its_description_behind_a_tab() {
-        assert_eq!(answer(&["resu".to_owned()]).await, "resume\tLet runs start again\n:4\n");
+    #[test]
+    fn a_candidate_has_its_description_behind_a_tab() {
+        assert_eq!(answer(&["resu".to_owned()]), "resume\tLet runs start again\n:4\n");
     }
 
     #[test]

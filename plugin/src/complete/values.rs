@@ -1,6 +1,6 @@
 //! What the cluster and the kubeconfig have for the value of an argument.
 
-use std::{fmt::Debug, time::Duration};
+use std::{fmt::Debug, sync::mpsc, thread, time::Duration};
 
 use clap::{Arg, Command};
 use k8s_openapi::api::core::v1::Namespace;
@@ -61,7 +61,7 @@ pub fn of(command: &Command, arg: &Arg) -> Values {
 }
 
 /// What is found there, without what the command line has already.
-pub async fn found(place_of: Where, place: &Place<'_>) -> Vec<Candidate> {
+pub fn found(place_of: Where, place: &Place<'_>) -> Vec<Candidate> {
     let flags = flags(place);
     let file = || kubeconfig(&flags).ok().flatten();
     let names = match place_of {
@@ -69,7 +69,7 @@ pub async fn found(place_of: Where, place: &Place<'_>) -> Vec<Candidate> {
         Where::Clusters => file().map(|file| file.clusters.into_iter().map(|named| named.name).collect()),
         Where::Users => file().map(|file| file.auth_infos.into_iter().map(|named| named.name).collect()),
         Where::Refreshes | Where::Connections | Where::Namespaces => {
-            tokio::time::timeout(PATIENCE, in_cluster(place_of, &flags)).await.ok().flatten()
+            patiently(move || in_cluster(place_of, &flags)).flatten()
         }
     };
     let mut names: Vec<String> = names.unwrap_or_default();
@@ -92,8 +92,18 @@ fn flags(place: &Place<'_>) -> Global {
     }
 }
 
+/// What `work` finds, unless it takes too long. It is left to a thread, which ends with the process: a login by a command holds
+/// up the thread that it is run on.
+fn patiently<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (found, awaited) = mpsc::sync_channel(1);
+    // Nobody listens to what comes too late.
+    thread::Builder::new().spawn(move || drop(found.send(work()))).ok()?;
+    awaited.recv_timeout(PATIENCE).ok()
+}
+
+#[tokio::main(flavor = "current_thread")]
 async fn in_cluster(place_of: Where, flags: &Global) -> Option<Vec<String>> {
-    let cluster = Cluster::of(flags).await.ok()?;
+    let cluster = Cluster::without_questions(flags).await.ok()?;
     match place_of {
         Where::Refreshes => names(cluster.api::<Refresh>()).await,
         Where::Connections => names(cluster.api::<MilvusConnection>()).await,
