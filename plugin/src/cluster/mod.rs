@@ -43,6 +43,8 @@ pub struct Cluster {
     server: String,
     /// How long one request may take.
     deadline: Option<Duration>,
+    /// What names it.
+    flags: Global,
 }
 
 impl Cluster {
@@ -74,7 +76,13 @@ impl Cluster {
         let login = config.auth_info.exec.as_ref().and_then(|exec| exec.command.clone());
         let client = milvus_refresh_operator::cluster::client::of(config, of_kubeconfig)
             .map_err(|error| config::no_client(login.as_deref(), &error.to_string()))?;
-        Ok(Self { client, namespace, all_namespaces: flags.all_namespaces, server, deadline })
+        let flags = flags.clone();
+        Ok(Self { client, namespace, all_namespaces: flags.all_namespaces, server, deadline, flags })
+    }
+
+    /// Another client of it, which logs in anew.
+    async fn client_anew(&self) -> Result<Client, Problem> {
+        Ok(Self::of(&self.flags).await?.client)
     }
 
     /// The objects of a kind that are meant.

@@ -22,7 +22,7 @@ use crate::{
 /// They cannot be had; or it was ended by Ctrl-C.
 pub async fn run(cluster: &Cluster, list: &List, wide: bool) -> Result<Exit, Problem> {
     let selection = Selection::labelled(list.selector.as_deref());
-    let news = cluster.watch(cluster.api::<Refresh>(), REFRESHES, selection);
+    let news = cluster.watch(cluster.scope(), REFRESHES, selection);
     let view = Rows {
         rows: BTreeMap::new(),
         listing: Some(BTreeMap::new()),

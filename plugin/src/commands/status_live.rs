@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures::{StreamExt, stream::select};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Event;
-use kube::{Api, ResourceExt, runtime::watcher};
+use kube::{ResourceExt, runtime::watcher};
 use milvus_refresh_operator::{
     api::{ExternalCollectionRefresh, MilvusConnection},
     cluster::packed::Shown,
@@ -28,14 +28,13 @@ use crate::{
 pub async fn run(cluster: &Cluster, refresh: ExternalCollectionRefresh) -> Result<Exit, Problem> {
     let key = Key::of(&refresh);
     let connection = refresh.connection();
-    let connections = Api::<Shown<MilvusConnection>>::namespaced(cluster.client.clone(), &key.namespace);
-    let events = Api::<Event>::namespaced(cluster.client.clone(), &key.namespace);
+    let place = Some(key.namespace.as_str());
     let news = select(
-        cluster.watch(cluster.api::<Refresh>(), REFRESHES, Selection::named(&key.name)).map(Change::Refresh),
+        cluster.watch(place, REFRESHES, Selection::named(&key.name)).map(Change::Refresh),
         select(
-            cluster.watch(connections, CONNECTIONS, Selection::named(&connection.name)).map(Change::Connection),
+            cluster.watch(place, CONNECTIONS, Selection::named(&connection.name)).map(Change::Connection),
             cluster
-                .watch(events, "events", Selection::with_fields(about(&key)))
+                .watch(place, "events", Selection::with_fields(about(&key)))
                 .map(|news| Change::Event(Box::new(news))),
         ),
     );

@@ -2,7 +2,7 @@
 
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
-use kube::{Api, runtime::watcher::Event};
+use kube::runtime::watcher::Event;
 use milvus_refresh_operator::object::Key;
 
 use super::{limit::Limit, party::Party};
@@ -30,10 +30,10 @@ impl Scope {
         }
     }
 
-    fn api(&self, cluster: &Cluster) -> Api<Refresh> {
+    fn namespace<'a>(&'a self, cluster: &'a Cluster) -> Option<&'a str> {
         match self {
-            Self::One(key) => Api::namespaced(cluster.client.clone(), &key.namespace),
-            Self::All => cluster.api(),
+            Self::One(key) => Some(&key.namespace),
+            Self::All => cluster.scope(),
         }
     }
 
@@ -54,7 +54,7 @@ pub async fn follow(cluster: &Cluster, party: Party, scopes: &[Scope], limit: Li
         return Ok(exit);
     }
     let watches = scopes.iter().map(|scope| {
-        let news = cluster.watch(scope.api(cluster), REFRESHES, scope.selection());
+        let news = cluster.watch(scope.namespace(cluster), REFRESHES, scope.selection());
         news.map(move |news| Some((scope, news))).boxed_local()
     });
     let over = stream::once(async move {

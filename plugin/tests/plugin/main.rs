@@ -15,3 +15,4 @@ mod screens;
 mod stage;
 mod terminal;
 mod versions;
+mod watched;

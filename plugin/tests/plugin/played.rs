@@ -48,7 +48,7 @@ impl Answer {
     pub fn page(names: &[&str], state: &str, next: &str) -> Self {
         let items = names.iter().map(|name| {
             json!({ "metadata": { "name": name, "namespace": "shop", "uid": name, "resourceVersion": "1" },
-                "spec": { "collectionName": "a" }, "status": { "state": state } })
+                "spec": { "collectionName": "a" }, "status": { "observedGeneration": 1, "state": state } })
         });
         Self::Says(
             200,
