@@ -9,6 +9,7 @@ mod rpc;
 mod sending;
 mod served;
 mod session;
+mod shares;
 #[cfg(test)]
 pub(crate) mod tests;
 mod tls;
