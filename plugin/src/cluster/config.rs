@@ -173,7 +173,7 @@ users:
         let folder = files("malformed", &[("good", EMPTY), ("bad", "contexts: [")]);
         let problem = merged(&[folder.join("good"), folder.join("bad")]).unwrap_err();
         assert_eq!(problem.exit, Exit::Unreachable);
-        assert!(merged(&[folder.clone()]).is_err(), "a folder is no file that does not exist");
+        assert!(merged(std::slice::from_ref(&folder)).is_err(), "a folder is no file that does not exist");
         fs::remove_dir_all(folder).unwrap();
     }
 
