@@ -171,7 +171,7 @@ where
     }
 }
 
-/// Whether trying again mends nothing, once everything was shown and this was answered for the so manieth time in a row.
+/// Whether trying again mends nothing: everything was shown once, and since then this was the answer so many times in a row.
 fn is_final(code: Option<u16>, failures: u32) -> bool {
     match code {
         Some(UNAUTHORIZED | 403) => true,
