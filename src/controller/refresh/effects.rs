@@ -19,7 +19,7 @@ impl<P: Ports> Pass<'_, P> {
         let mut own_source = OwnSourceCheck::None;
         if self.record.claim().is_none() {
             own_source = self.own_source().await;
-            let Desired { database, collection: name, .. } = &*self.want;
+            let Desired { database, collection: name, .. } = self.want();
             let lock = collection.as_ref().map_or_else(
                 || Lock::Name(server.endpoint().to_owned(), database.clone(), name.clone()),
                 |collection| Lock::Collection(collection.id),
@@ -52,7 +52,7 @@ impl<P: Ports> Pass<'_, P> {
     /// Gets the refresh's own source ready for a start, if it brings one along.
     async fn own_source(&mut self) -> OwnSourceCheck {
         self.source = None;
-        let Some(own) = self.want.brings(self.scouted.last.as_ref()) else { return OwnSourceCheck::None };
+        let Some(own) = self.want().brings(self.scouted.last.as_ref()) else { return OwnSourceCheck::None };
         match self.ports.own_source(&own).await {
             Ok(source) => {
                 let secrets = source.secrets.clone();
@@ -70,7 +70,7 @@ impl<P: Ports> Pass<'_, P> {
         let memory = &self.volatile.memory;
         let (known, look) = memory.with(&self.uid, |remembered| remembered.spec_secrets.ask(self.ports.instant()));
         let mut known = known;
-        if look && let Some(place) = self.want.spec_place() {
+        if look && let Some(place) = self.want().spec_place() {
             known = self.ports.spec_secrets(place).await;
             if let Some(secrets) = known.clone() {
                 memory.with(&self.uid, |remembered| remembered.spec_secrets.know(secrets));
@@ -88,7 +88,7 @@ impl<P: Ports> Pass<'_, P> {
         if before.as_ref().is_some_and(|collection| !collection.external) {
             return Ok((before, Vec::new()));
         }
-        let jobs = server.list(&self.want.database, &self.want.collection).await?;
+        let jobs = server.list(&self.want().database, &self.want().collection).await?;
         // An ended job concerns only a run with an open claim, so most looks need no second answer.
         let open = self.record.run.as_ref().is_some_and(Run::has_open_claims);
         if !open && jobs.iter().all(|job| job.state.is_terminal()) {
@@ -98,13 +98,13 @@ impl<P: Ports> Pass<'_, P> {
         if before.as_ref().map(|collection| collection.id) == after.as_ref().map(|collection| collection.id) {
             return Ok((after, jobs));
         }
-        let message = format!("Collection {} was replaced while the operator read it.", self.want.collection);
+        let message = format!("Collection {} was replaced while the operator read it.", self.want().collection);
         Err(MilvusError::new(ErrorKind::Busy, message))
     }
 
     /// The collection, or `None` where the account may not describe it.
     async fn describe(&self, server: &P::Server) -> milvus::Result<Option<Collection>> {
-        match server.describe(&self.want.database, &self.want.collection).await {
+        match server.describe(&self.want().database, &self.want().collection).await {
             Ok(described) => Ok(Some(described)),
             Err(error) if error.kind == ErrorKind::PermissionDenied => Ok(None),
             Err(error) => Err(error),
@@ -114,7 +114,7 @@ impl<P: Ports> Pass<'_, P> {
     /// Sends the start of the claim that was just written. Its outcome is kept until it is recorded, in this pass or another.
     pub(super) async fn submit(&self, server: &P::Server, claiming_began: Instant) -> Submission {
         let Some(claim) = self.record.claim() else { return Submission::Withheld };
-        let Desired { database, collection, .. } = &*self.want;
+        let Desired { database, collection, .. } = self.want();
         let left = SUBMIT_BUDGET.saturating_sub(self.ports.instant().saturating_duration_since(claiming_began));
         let outcome = if left.is_zero() || !self.ports.leads() {
             Submission::Withheld
@@ -147,8 +147,8 @@ impl<P: Ports> Pass<'_, P> {
 
     /// What a look at what the collection serves has found, if one has ended; else has one begun.
     pub(super) fn examine(&self, server: &P::Server) -> Option<milvus::Result<Evidence>> {
-        let Desired { database, collection, generation, .. } = &*self.want;
-        let verify = self.want.verify.as_ref()?;
+        let Desired { database, collection, generation, .. } = self.want();
+        let verify = self.want().verify.as_ref()?;
         let plan = verify.plan((database, collection), *generation, &self.record, self.ports.allows_queries());
         server.examine(&self.key, plan)
     }

@@ -13,7 +13,7 @@ impl<P: Ports> Pass<'_, P> {
     pub(super) fn permission(&self, connection: &Connection) -> (Permission, Option<Ahead>) {
         let Volatile { turns, memory, operator, .. } = self.volatile;
         let written_by = self.durable.run.as_ref().and_then(|run| run.operator.as_ref());
-        if written_by == Some(operator) || !is_due(&self.want, &self.durable) {
+        if written_by == Some(operator) || !is_due(self.want(), &self.durable) {
             turns.fence.announced(&self.uid);
         }
         let (claim, now) = (self.durable.claim(), self.ports.instant());
@@ -21,7 +21,7 @@ impl<P: Ports> Pass<'_, P> {
         if !self.ports.leads() || may_land {
             return (Permission::Withheld, None);
         }
-        if !is_due(&self.want, &self.record) {
+        if !is_due(self.want(), &self.record) {
             let granted = self.record.is_at_rest() || turns.fence.lists_everything();
             return (if granted { Permission::Granted } else { Permission::Fenced }, None);
         }
@@ -32,7 +32,7 @@ impl<P: Ports> Pass<'_, P> {
             Connection::Ready { endpoint } => Some(endpoint.as_str()),
             Connection::NotReady { .. } | Connection::Unknown => None,
         };
-        let (key, database) = (&self.key, &*self.want.database);
+        let (key, database) = (&self.key, &*self.want().database);
         turns
             .fence
             .permission(&self.uid, &Asking { key, endpoint, database, lock: turns.queue.lock_of(&self.uid), now })
@@ -43,7 +43,7 @@ impl<P: Ports> Pass<'_, P> {
     pub(super) fn at_the_gate(&self, connection: Connection, turn: Turn) -> (Connection, Slot) {
         let looks = &self.volatile.turns.looks;
         let is_ready = matches!(connection, Connection::Ready { .. }) && matches!(self.fact, Fact::Nothing);
-        let found = (is_ready && is_due(&self.want, &self.record)).then(|| looks.trouble(&self.connection, &self.uid));
+        let found = (is_ready && is_due(self.want(), &self.record)).then(|| looks.trouble(&self.connection, &self.uid));
         let Some(error) = found.flatten() else {
             let slot = self.slot(&connection, turn);
             return (connection, slot);
@@ -61,11 +61,11 @@ impl<P: Ports> Pass<'_, P> {
     /// A run that is about to look at its collection needs a slot; one that waits for the collection must not have one.
     fn slot(&self, connection: &Connection, turn: Turn) -> Slot {
         let looks = matches!(connection, Connection::Ready { .. }) && !matches!(turn, Turn::Behind { .. });
-        if !looks || !is_due(&self.want, &self.record) {
+        if !looks || !is_due(self.want(), &self.record) {
             return Slot::Mine;
         }
         // It cannot start yet, so it keeps nobody else from starting, not even by its place; that goes by when it was due.
-        if self.want.awaits_look(&self.scouted, &self.fact) {
+        if self.want().awaits_look(&self.scouted, &self.fact) {
             self.volatile.turns.slots.gone(&self.uid);
             return Slot::Mine;
         }
@@ -86,7 +86,7 @@ impl<P: Ports> Pass<'_, P> {
                 None => decision,
             };
         }
-        let waits = decision.effect == Effect::None && next.waits_for_connection() && is_due(&self.want, next);
+        let waits = decision.effect == Effect::None && next.waits_for_connection() && is_due(self.want(), next);
         match waits.then(|| looks.come_back(&self.connection, &self.uid, self.ports.instant())).flatten() {
             Some(pause) => Decision { wake: decision.wake.sooner(pause), ..decision },
             None => decision,

@@ -90,6 +90,17 @@ pub struct Newest {
     pub status: Option<Arc<RefreshStatus>>,
 }
 
+/// A version that the watch shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// This process wrote it, or has something newer.
+    Known,
+    /// Of an object that this process is at work on.
+    News,
+    /// Of one of which nothing is remembered, as of all that rest: somebody else wrote it.
+    Foreign,
+}
+
 impl Memory {
     /// Works on the memory of one object.
     pub fn with<T>(&self, uid: &str, work: impl FnOnce(&mut Remembered) -> T) -> T {
@@ -101,26 +112,20 @@ impl Memory {
         self.objects.lock().get(uid).is_some_and(|remembered| remembered.outcome.is_some())
     }
 
-    /// Whether anything is remembered of the object: nothing is of one that rests.
-    pub fn knows(&self, uid: &str) -> bool {
-        self.objects.lock().contains_key(uid)
-    }
-
-    /// The watch has shown the object at this version: what is older is of no use any more. Says whether that is news: it is
-    /// not when this process wrote that version itself, or has something newer.
-    pub fn is_news(&self, uid: &str, resource_version: &str) -> bool {
+    /// The watch has shown the object at this version: what is older is of no use any more.
+    pub fn shown(&self, uid: &str, resource_version: &str) -> Version {
         let mut objects = self.objects.lock();
-        let Some(remembered) = objects.get_mut(uid) else { return true };
+        let Some(remembered) = objects.get_mut(uid) else { return Version::Foreign };
         let newest = remembered.newest.as_ref().map(|newest| newest.resource_version.as_str());
         let own = newest == Some(resource_version);
         if newest.is_some_and(|newest| newer(newest, resource_version)) {
-            return false;
+            return Version::Known;
         }
         remembered.newest = None;
         if remembered.is_empty() {
             objects.remove(uid);
         }
-        !own
+        if own { Version::Known } else { Version::News }
     }
 
     /// The cluster was restored from a backup: the statuses that were written last are not there any more, and nothing that
@@ -301,9 +306,9 @@ mod tests {
             remembered.newest = Some(Newest::of(&object));
             remembered.errors = 1;
         });
-        assert!(!memory.is_news("1", "12"), "a watch that is behind");
+        assert_eq!(memory.shown("1", "12"), Version::Known, "a watch that is behind");
         memory.restored();
-        assert!(memory.is_news("1", "12"));
+        assert_eq!(memory.shown("1", "12"), Version::News);
         assert_eq!(memory.with("1", |remembered| remembered.errors), 1, "all else is remembered");
     }
 

@@ -32,7 +32,6 @@ pub(super) struct Pass<'a, P> {
     pub(super) key: Key,
     pub(super) connection: Key,
     pub(super) uid: String,
-    pub(super) want: Arc<Desired>,
     /// What is decided and not written yet.
     pub(super) record: Recorded,
     /// What the last effect brought.
@@ -90,7 +89,6 @@ impl<'a, P: Ports> Pass<'a, P> {
             key,
             uid,
             connection,
-            want: newest.want.clone(),
             newest,
             durable,
         }
@@ -105,10 +103,10 @@ impl<'a, P: Ports> Pass<'a, P> {
             let (view, server) = self.ports.connection();
             let seen = self.observe(view, server.as_ref());
             self.asked = began;
-            let decision = decide(self.ports.now(), &self.want, &self.record, &seen);
+            let decision = decide(self.ports.now(), self.want(), &self.record, &seen);
             let Decision { next, effect, notices, wake, look } = self.paced(decision);
             self.record = next;
-            if let Some((within, plan)) = look.zip(self.want.plan(&self.record)) {
+            if let Some((within, plan)) = look.zip(self.want().plan(&self.record)) {
                 self.ports.scout(plan, within);
             }
             self.notices.extend(notices);
@@ -149,7 +147,7 @@ impl<'a, P: Ports> Pass<'a, P> {
             Ok(_) | Err(WriteError::Conflict) => {
                 memory.with(&self.uid, |remembered| remembered.errors = 0);
                 let now = self.ports.now();
-                alarms.set(&self.uid, &self.key, alarm(&self.want, &self.durable, now));
+                alarms.set(&self.uid, &self.key, alarm(self.want(), &self.durable, now));
                 let waits = self.slot == Slot::Waiting && self.durable.waits_for_connection();
                 turns.settled(self.member(), &self.durable, waits, now);
             }
@@ -195,7 +193,7 @@ impl<'a, P: Ports> Pass<'a, P> {
     fn observe(&mut self, connection: Connection, server: Option<&P::Server>) -> Observation {
         let claim = self.record.claim();
         let now = self.asked;
-        self.scouted = self.want.plan(&self.record).map(|plan| self.ports.scouted(&plan)).unwrap_or_default();
+        self.scouted = self.want().plan(&self.record).map(|plan| self.ports.scouted(&plan)).unwrap_or_default();
         let (permission, fenced_by) = self.permission(&connection);
         let (turn, ahead) = self.volatile.turns.queue.turn(&self.uid, self.ports.now());
         let (connection, slot) = match permission {
@@ -214,7 +212,7 @@ impl<'a, P: Ports> Pass<'a, P> {
             luck: self.ports.luck(),
             nonce: self.ports.nonce(),
             examined: server
-                .filter(|_| self.want.verify.is_some())
+                .filter(|_| self.want().verify.is_some())
                 .and_then(|server| server.examined(&self.key))
                 .map(|at| now.saturating_duration_since(at)),
             scouted: self.scouted.clone(),
@@ -224,7 +222,7 @@ impl<'a, P: Ports> Pass<'a, P> {
 
     /// Whether the last write of the object was not taken and no claim of it stands.
     pub(super) fn is_unproven(&self) -> bool {
-        is_due(&self.want, &self.durable) && self.volatile.memory.with(&self.uid, |remembered| remembered.errors > 0)
+        is_due(self.want(), &self.durable) && self.volatile.memory.with(&self.uid, |remembered| remembered.errors > 0)
     }
 
     /// Writes what is decided if it is new. Gives a time to come back at when it is only progress whose turn has not come.
@@ -347,7 +345,6 @@ impl<'a, P: Ports> Pass<'a, P> {
         self.durable = Recorded::of(newest.status.as_deref());
         self.ports.recorded(&self.durable, Vec::new());
         self.volatile.memory.with(&self.uid, |remembered| remembered.newest = Some(newest.clone()));
-        self.want = newest.want.clone();
         self.newest = newest;
         self.known();
     }
@@ -358,8 +355,13 @@ impl<'a, P: Ports> Pass<'a, P> {
         self.volatile.turns.seen(self.member(), version, &self.durable, self.ports.now());
     }
 
+    /// What is wanted of the object at the version that decisions are made on.
+    pub(super) fn want(&self) -> &Desired {
+        &self.newest.want
+    }
+
     fn member(&self) -> Member<'_> {
-        Member { uid: &self.uid, key: &self.key, connection: &self.connection, want: &self.want }
+        Member { uid: &self.uid, key: &self.key, connection: &self.connection, want: self.want() }
     }
 
     /// The time since the standing claim: by the wall clock, and at least as long as this process has known it.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{outside::Outside, pass::pass, subject::Subject};
+use super::{memory::Version, outside::Outside, pass::pass, subject::Subject};
 use crate::{
     api::ExternalCollectionRefresh,
     cluster::{
@@ -36,8 +36,8 @@ impl watch::Lifecycle<ExternalCollectionRefresh> for Lifecycle {
     fn seen(&self, key: &Key, object: &Packed<ExternalCollectionRefresh>) -> Asks {
         let (uid, version) = (object.uid(), object.resource_version());
         let volatile = &self.context.volatile;
-        let is_at_work = volatile.memory.knows(uid);
-        if !volatile.memory.is_news(uid, version) {
+        let news = volatile.memory.shown(uid, version);
+        if news == Version::Known {
             return Asks::IfChanged;
         }
         let Ok(refresh) = object.object() else { return Asks::IfChanged };
@@ -46,11 +46,11 @@ impl watch::Lifecycle<ExternalCollectionRefresh> for Lifecycle {
         let now = self.context.clock.now();
         let member = Member { uid, key, connection: &refresh.connection(), want: &want };
         volatile.turns.fence.shown(&self.scope, member, version, &recorded);
-        match volatile.seen(member, version, &recorded, now) {
-            false => Asks::Never,
-            // What this process has written of late may be shown before it is answered; of what rests it writes nothing.
-            true if is_at_work => Asks::IfChanged,
-            true => Asks::Always,
+        match (volatile.seen(member, version, &recorded, now), news) {
+            (false, _) => Asks::Never,
+            (true, Version::Foreign) => Asks::Always,
+            // What this process has written of late may be shown before it is answered.
+            (true, Version::News | Version::Known) => Asks::IfChanged,
         }
     }
 

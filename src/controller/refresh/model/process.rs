@@ -25,7 +25,7 @@ use crate::{
     api::{ConnectionReason, RefreshStatus},
     cluster::status::WriteError,
     controller::refresh::{
-        memory::Newest,
+        memory::{Newest, Version},
         pass,
         ports::{Ports, Server},
         subject::Subject,
@@ -128,8 +128,8 @@ impl Shell {
 
     /// The watch shows this version of an object. Gives whether a pass may have anything to do.
     pub fn shown(&self, object: &Object, time: Duration) -> bool {
-        let news = self.volatile.memory.is_news(&object.uid, &object.version.to_string());
-        !news || self.known(object, time)
+        let known = self.volatile.memory.shown(&object.uid, &object.version.to_string()) == Version::Known;
+        known || self.known(object, time)
     }
 
     /// Frees all that is held for an object that is gone.
